@@ -1,0 +1,111 @@
+//! Clicks as the bytes that arrive at a handler, and the dispatch that goes on to GitHub. Every click is another one,
+//! because a handler may answer a repeated click from memory.
+
+use anyhow::{Context, Result};
+use serde_json::json;
+
+use crate::http;
+
+pub const REPOSITORY: &str = "octo/app";
+pub const EVENT_TYPE: &str = "release-approved";
+
+const NUMBER_DIGITS: usize = 16;
+const NUMBER_PLACE: &str = "################";
+
+/// A request in which only the number changes.
+#[derive(Clone)]
+pub struct Request {
+    bytes: Vec<u8>,
+    number_at: usize,
+}
+
+impl Request {
+    fn new(head: &str, body: &str) -> Result<Self> {
+        let bytes = [head.as_bytes(), b"\r\n\r\n", body.as_bytes()].concat();
+        let number_at =
+            http::position(&bytes, NUMBER_PLACE.as_bytes()).context("a request without a number")?;
+        Ok(Self { bytes, number_at })
+    }
+
+    pub fn numbered(&mut self, number: u64) -> &[u8] {
+        let digits = format!("{number:0NUMBER_DIGITS$}");
+        self.bytes[self.number_at..self.number_at + NUMBER_DIGITS].copy_from_slice(digits.as_bytes());
+        &self.bytes
+    }
+}
+
+/// What the card's button sends, and GitHub gets.
+fn body() -> String {
+    json!({
+        "event_type": EVENT_TYPE,
+        "client_payload": {
+            "version": "1.4.2",
+            "environment": "production",
+            "ref": "refs/heads/main",
+            "sha": "3f786850e387550fdab836ed7e6dc881de23001b",
+            "actor": "octocat",
+            "run_id": NUMBER_PLACE,
+            "run_attempt": 1,
+            "run_url": "https://github.com/octo/app/actions/runs/11895621034",
+        },
+    })
+    .to_string()
+}
+
+/// The dispatch without any handler.
+pub fn dispatch() -> Result<Request> {
+    let body = body();
+    let head = format!(
+        "POST /repos/{REPOSITORY}/dispatches HTTP/1.1\r\nHost: api.github.com\r\nAuthorization: Bearer bench\r\n\
+         Accept: application/vnd.github+json\r\nX-GitHub-Api-Version: 2022-11-28\r\nUser-Agent: direct\r\n\
+         Content-Type: application/json\r\nContent-Length: {}",
+        body.len()
+    );
+    Request::new(&head, &body)
+}
+
+/// A click as the Functions host forwards it.
+pub fn forwarded() -> Result<Request> {
+    let body = body();
+    let head = format!(
+        "POST /api/ApproveRelease?code=key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+         User-Agent: Microsoft-Outlook, Azure-Functions-Host/4.1037.0\r\nAccept: */*\r\n\
+         Card-Correlation-Id: 6e2c3d0a-0a3c-4a8e-9f36-5d7f1c1f6c11\r\n\
+         Action-Request-Id: 0b7bb5f5-4d0f-4a0f-a7e4-52f3a2a1c6d9\r\n\
+         X-Azure-Functions-InvocationId: f1a6e2f0-5c0c-4f4e-8f5e-1d2c3b4a5968\r\n\
+         X-Azure-Functions-HostVersion: 4.1037.0\r\nContent-Length: {}",
+        body.len()
+    );
+    Request::new(&head, &body)
+}
+
+/// A click as the Functions host describes it in an invocation payload, chunked.
+pub fn invocation() -> Result<Request> {
+    let payload = json!({
+        "Data": {"req": {
+            "Url": "https://approve.azurewebsites.net/api/ApproveRelease?code=key",
+            "Method": "POST",
+            "Query": {"code": "key"},
+            "Headers": {
+                "Content-Type": ["application/json"],
+                "Host": ["approve.azurewebsites.net"],
+                "User-Agent": ["Microsoft-Outlook"],
+                "Card-Correlation-Id": ["6e2c3d0a-0a3c-4a8e-9f36-5d7f1c1f6c11"],
+                "Action-Request-Id": ["0b7bb5f5-4d0f-4a0f-a7e4-52f3a2a1c6d9"],
+            },
+            "Params": {},
+            "Identities": [],
+            "Body": body(),
+        }},
+        "Metadata": {"sys": {
+            "MethodName": "ApproveRelease",
+            "UtcNow": "2026-11-24T04:00:00.0000000Z",
+            "RandGuid": "f1a6e2f0-5c0c-4f4e-8f5e-1d2c3b4a5968",
+        }},
+    })
+    .to_string();
+    let head = "POST /ApproveRelease HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json; charset=utf-8\r\n\
+                X-Azure-Functions-InvocationId: f1a6e2f0-5c0c-4f4e-8f5e-1d2c3b4a5968\r\n\
+                Transfer-Encoding: chunked";
+    Request::new(head, &format!("{:x}\r\n{payload}\r\n0\r\n\r\n", payload.len()))
+}

@@ -1,0 +1,157 @@
+//! The load generator: keep-alive connections, each sending one click after the other, every answer checked.
+
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use tokio::{net::TcpStream, task::JoinSet, time::timeout};
+
+use crate::{
+    Plan,
+    click::{self, Request},
+    contender::Running,
+    http::{self, Message},
+};
+
+/// No contender is this slow: whoever needs longer hangs.
+const LONGEST_CLICK: Duration = Duration::from_secs(10);
+const LONGEST_SEQUENCE: Duration = Duration::from_secs(120);
+const MOST_CLICKS_PER_CONNECTION: usize = 200_000;
+
+/// Where clicks go and what must come back.
+#[derive(Clone)]
+pub struct Target {
+    running: Rc<Running>,
+    request: Request,
+    status: u16,
+    /// Every answer contains this.
+    contains: &'static str,
+}
+
+impl Target {
+    pub fn github(running: Rc<Running>) -> Result<Self> {
+        Ok(Self { running, request: click::dispatch()?, status: 204, contains: "" })
+    }
+
+    pub fn handler(running: Rc<Running>, request: Request) -> Self {
+        Self { running, request, status: 200, contains: "dispatched" }
+    }
+}
+
+/// What one round of one target showed.
+pub struct Round {
+    pub p50: f64,
+    pub p99: f64,
+    pub clicks_per_second: f64,
+}
+
+/// Clicks over `connections` at once for as long as the plan says; the warm-up does not count.
+pub async fn burst(target: &Target, connections: usize, plan: &Plan) -> Result<Round> {
+    let start = Instant::now() + plan.warm_up;
+    let end = start + plan.window;
+    let clicks: JoinSet<Result<Vec<f64>>> =
+        (0..connections).map(|_| Connection::new(target).click_between(start, end)).collect();
+    let latencies = timeout(plan.warm_up + plan.window + LONGEST_CLICK, clicks.join_all()).await;
+    let elapsed = start.elapsed();
+    let latencies =
+        latencies.context("took too long").and_then(|all| all.into_iter().collect::<Result<Vec<_>>>());
+    Round::of(latencies.with_context(|| target.running.said())?.concat(), elapsed)
+}
+
+/// So many clicks in sequence over one connection.
+pub async fn sequence(target: &Target, clicks: usize) -> Result<()> {
+    let done = timeout(LONGEST_SEQUENCE, Connection::new(target).click_times(clicks)).await;
+    done.context("took too long").flatten().with_context(|| target.running.said())
+}
+
+impl Round {
+    fn of(mut latencies: Vec<f64>, elapsed: Duration) -> Result<Self> {
+        ensure!(!latencies.is_empty(), "no click ended in time");
+        latencies.sort_unstable_by(f64::total_cmp);
+        Ok(Self {
+            p50: latencies[latencies.len() / 2],
+            p99: latencies[latencies.len() * 99 / 100],
+            clicks_per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
+        })
+    }
+}
+
+struct Connection {
+    address: SocketAddr,
+    request: Request,
+    status: u16,
+    contains: &'static str,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    fn new(target: &Target) -> Self {
+        Self {
+            address: target.running.address,
+            request: target.request.clone(),
+            status: target.status,
+            contains: target.contains,
+            buffer: Vec::with_capacity(4096),
+        }
+    }
+
+    async fn open(&self) -> Result<TcpStream> {
+        let stream = TcpStream::connect(self.address).await.context("cannot connect")?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    async fn click_between(mut self, start: Instant, end: Instant) -> Result<Vec<f64>> {
+        let stream = self.open().await?;
+        let mut latencies = Vec::with_capacity(32_768);
+        while latencies.len() < MOST_CLICKS_PER_CONNECTION {
+            let clicked = Instant::now();
+            // One click counts in any case, so that a slow moment gives a slow round and not an empty one.
+            if clicked >= end && !latencies.is_empty() {
+                break;
+            }
+            self.click(&stream).await?;
+            if clicked >= start {
+                latencies.push(clicked.elapsed().as_secs_f64());
+            }
+        }
+        Ok(latencies)
+    }
+
+    async fn click_times(mut self, clicks: usize) -> Result<()> {
+        let stream = self.open().await?;
+        for _ in 0..clicks {
+            self.click(&stream).await?;
+        }
+        Ok(())
+    }
+
+    async fn click(&mut self, stream: &TcpStream) -> Result<()> {
+        http::write_all(stream, self.request.numbered(next_number())).await?;
+        self.buffer.clear();
+        loop {
+            ensure!(http::read_more(stream, &mut self.buffer).await? > 0, "the connection was closed");
+            if let Some(answer) = Message::parse(&self.buffer)? {
+                return self.check(&answer);
+            }
+        }
+    }
+
+    fn check(&self, answer: &Message) -> Result<()> {
+        let right = answer.status() == Some(self.status)
+            && answer.length() == self.buffer.len()
+            && (self.contains.is_empty() || http::position(answer.body, self.contains.as_bytes()).is_some());
+        ensure!(right, "a wrong answer: {}", String::from_utf8_lossy(&self.buffer));
+        Ok(())
+    }
+}
+
+/// Numbers are never used twice in a run.
+fn next_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}

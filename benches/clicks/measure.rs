@@ -1,0 +1,110 @@
+//! What a process costs before and between clicks: its start, its memory, its size.
+
+use std::{path::Path, rc::Rc, time::Duration};
+
+use anyhow::Result;
+
+use crate::{
+    Plan, click,
+    contender::{APPROVE_RELEASE, Contender, Memory, Program, Running, Settings, Starter},
+    load::{self, Target},
+    report::{Aim, Column, Row, Unit},
+};
+
+/// Memory is read when allocators and threads have come to rest.
+const REST: Duration = Duration::from_millis(100);
+
+/// Users call https, for which certificates are loaded; nothing is called in these rows.
+const HTTPS: Settings = &[("GITHUB_API_URL", "https://api.github.com")];
+
+/// One program's spawns so far.
+struct Spawns<'a> {
+    column: Column,
+    program: Program<'a>,
+    settings: Settings<'a>,
+    seconds: Vec<f64>,
+}
+
+/// Everybody as in all other rows, and ApproveRelease once more as its users have it.
+pub async fn spawns(plan: &Plan, starter: &Starter, contenders: &[Contender<'_>]) -> Result<[Row; 2]> {
+    let new = |(column, program), settings| Spawns { column, program, settings, seconds: Vec::new() };
+    let mut all: Vec<Spawns> = contenders.iter().map(|contender| new(*contender, &[])).collect();
+    all.push(new((Column::ApproveRelease, Program::ApproveRelease), HTTPS));
+    for round in 1..=plan.spawns {
+        for spawns in in_turn(round, all.iter_mut().collect()) {
+            let (_, time) = starter.start(spawns.program, spawns.settings).await?;
+            spawns.seconds.push(time.as_secs_f64());
+        }
+    }
+    Ok([
+        spawn_row("spawn to first answer p50", &all[..contenders.len()]),
+        spawn_row("spawn to first answer p50, GitHub by https", &all),
+    ])
+}
+
+/// Where a column comes twice, the later one is shown.
+fn spawn_row(label: &str, all: &[Spawns]) -> Row {
+    let medians = all.iter().map(|spawns| (spawns.column, median(spawns.seconds.clone())));
+    Row::new(label, Unit::Milliseconds, medians).aiming_at(Aim::TimesBareActix(1.3))
+}
+
+/// Forwards and backwards by turns, so that nobody always comes after the same neighbour.
+pub fn in_turn<T>(round: usize, mut contenders: Vec<T>) -> Vec<T> {
+    if round.is_multiple_of(2) {
+        contenders.reverse();
+    }
+    contenders
+}
+
+/// The middle one of at least one value.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+pub async fn memory(plan: &Plan, starter: &Starter, contenders: &[Contender<'_>]) -> Result<Vec<Row>> {
+    let mut idle = Vec::new();
+    let mut used = Vec::new();
+    for (column, program) in contenders {
+        let running = Rc::new(starter.start(*program, &[]).await?.0);
+        idle.extend(memory_at_rest(*column, &running).await);
+        let target = Target::handler(running.clone(), click::forwarded()?);
+        load::sequence(&target, plan.clicks_in_sequence).await?;
+        used.extend(memory_at_rest(*column, &running).await);
+    }
+    let (https, _) = starter.start(Program::ApproveRelease, HTTPS).await?;
+    let https = memory_at_rest(Column::ApproveRelease, &https).await;
+    let used_label = format!("resident after {} clicks in sequence", plan.clicks_in_sequence);
+    let rows = [
+        memory_rows("resident idle", &idle),
+        memory_rows("resident idle, GitHub by https", https.as_slice()),
+        memory_rows(&used_label, &used),
+    ];
+    Ok(rows.into_iter().flatten().collect())
+}
+
+async fn memory_at_rest(column: Column, running: &Running) -> Option<(Column, Memory)> {
+    tokio::time::sleep(REST).await;
+    running.memory().map(|memory| (column, memory))
+}
+
+fn memory_rows(label: &str, memory: &[(Column, Memory)]) -> [Row; 2] {
+    let resident = memory.iter().map(|(column, memory)| (*column, memory.resident_bytes));
+    let anonymous = memory.iter().map(|(column, memory)| (*column, memory.anonymous_bytes));
+    [
+        Row::new(label, Unit::Megabytes, resident).aiming_at(Aim::Under(8e6)),
+        Row::new("– of it anonymous", Unit::Megabytes, anonymous),
+    ]
+}
+
+pub fn sizes() -> [Row; 2] {
+    let size = |path: &str| {
+        let metadata = Path::new(path).metadata().ok();
+        metadata.map(|metadata| (Column::ApproveRelease, metadata.len() as f64))
+    };
+    let zip = size(concat!(env!("CARGO_MANIFEST_DIR"), "/dist.zip"));
+    [
+        Row::new("binary", Unit::Megabytes, size(APPROVE_RELEASE)),
+        Row::new("dist.zip, as `cargo xtask dist` made it", Unit::Megabytes, zip).aiming_at(Aim::Under(3e6)),
+    ]
+}

@@ -1,0 +1,258 @@
+//! What a click asks for, within GitHub's limits.
+
+use std::{collections::HashSet, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::{Invalid, Repository};
+
+/// What the clicked button said.
+#[derive(Debug)]
+pub enum Click {
+    /// The article's card: the button carries what GitHub shall get.
+    Relay(Relay),
+    /// A vote on an approval that was asked for.
+    Vote(Vote),
+}
+
+/// The event that a relayed button carries.
+#[derive(Debug)]
+pub struct Relay {
+    /// What the release workflow reads as `github.event.action`.
+    pub event_type: EventType,
+    /// What it reads as `github.event.client_payload`.
+    pub client_payload: Option<ClientPayload>,
+}
+
+/// One person's word on one approval.
+#[derive(Debug)]
+pub struct Vote {
+    /// The approval's id, as the card sent it: not yet known to name one.
+    pub approval: String,
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// What the person wrote beside it; may be empty.
+    pub comment: String,
+}
+
+impl Vote {
+    /// The longest comment, in characters.
+    pub const MAX_COMMENT: usize = 500;
+}
+
+/// Yes or no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// `approve`
+    Approve,
+    /// `reject`
+    Reject,
+}
+
+impl Verdict {
+    /// Reads `approve` or `reject`, to the letter.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "approve" => Some(Self::Approve),
+            "reject" => Some(Self::Reject),
+            _ => None,
+        }
+    }
+}
+
+/// A `repository_dispatch` event's type: 1 to 100 characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventType(String);
+
+impl EventType {
+    /// GitHub's limit, in characters.
+    pub const MAX: usize = 100;
+
+    /// Reads an event type, any text within GitHub's limit.
+    pub fn parse(text: &str) -> Option<Self> {
+        (1..=Self::MAX).contains(&text.chars().count()).then(|| Self(text.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A `client_payload`, checked and kept to the letter: numbers, order and escapes are the sender's.
+#[derive(Clone, Debug)]
+pub struct ClientPayload(Box<RawValue>);
+
+impl ClientPayload {
+    /// GitHub's limit, in top-level properties.
+    pub const MAX_PROPERTIES: usize = 10;
+
+    /// The deepest nesting that is accepted; GitHub's own parser stops at 100.
+    pub const MAX_DEPTH: usize = 100;
+
+    /// The key under which the dispatch of a requested approval says who decided it. No relayed payload may have it.
+    pub const RESERVED_KEY: &str = "approval";
+
+    /// Checks a payload against GitHub's limits and ours.
+    pub fn parse(raw: &RawValue) -> Result<Self, Invalid> {
+        if !raw.get().starts_with('{') {
+            return Err(Invalid::ClientPayloadNotAnObject);
+        }
+        let members = Members::parse(raw.get())?;
+        if members.0.len() > Self::MAX_PROPERTIES {
+            return Err(Invalid::TooManyProperties(members.0.len()));
+        }
+        if members.0.iter().any(|(key, _)| key == Self::RESERVED_KEY) {
+            return Err(Invalid::ReservedKey);
+        }
+        check_depth_and_keys(raw, 0)?;
+        Ok(Self(raw.to_owned()))
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+/// One `repository_dispatch`, allowed and ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// Where to.
+    pub repository: Repository,
+    /// What the release workflow listens to.
+    pub event_type: EventType,
+    /// What it is told besides.
+    pub client_payload: Option<ClientPayload>,
+}
+
+impl Dispatch {
+    /// The largest body that is sent, in bytes; GitHub refuses at 64 KB.
+    pub const MAX_BODY_BYTES: usize = 64_000;
+
+    /// The body of the call, with `client_payload` to the letter.
+    pub fn body(&self) -> String {
+        let event_type = serde_json::Value::from(self.event_type.as_str());
+        match &self.client_payload {
+            Some(payload) => {
+                format!(r#"{{"event_type":{event_type},"client_payload":{}}}"#, payload.as_str())
+            }
+            None => format!(r#"{{"event_type":{event_type}}}"#),
+        }
+    }
+}
+
+/// A JSON object's members: keys unescaped, values to the letter, in the sender's order, no key twice.
+#[derive(Debug)]
+pub struct Members<'a>(pub Vec<(String, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// Reads a JSON object; the errors are [`Invalid::NotJson`], [`Invalid::NotAnObject`] and
+    /// [`Invalid::DuplicateKey`].
+    pub fn parse(json: &'a str) -> Result<Self, Invalid> {
+        let members: Self = serde_json::from_str(json).map_err(|error| match error.is_data() {
+            true => Invalid::NotAnObject,
+            false => Invalid::NotJson,
+        })?;
+        let mut seen = HashSet::new();
+        match members.0.iter().find(|(key, _)| !seen.insert(key)) {
+            Some((key, _)) => Err(Invalid::DuplicateKey(key.clone())),
+            None => Ok(members),
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+/// Every object inside `value` has each key once, and none lies deeper than [`ClientPayload::MAX_DEPTH`].
+fn check_depth_and_keys(value: &RawValue, depth: usize) -> Result<(), Invalid> {
+    let inner = match value.get().as_bytes().first() {
+        Some(b'{') => Members::parse(value.get())?.0.into_iter().map(|(_, value)| value).collect(),
+        Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(value.get()).map_err(|_| Invalid::NotJson)?,
+        _ => return Ok(()),
+    };
+    if depth >= ClientPayload::MAX_DEPTH {
+        return Err(Invalid::NestedTooDeeply);
+    }
+    inner.into_iter().try_for_each(|value| check_depth_and_keys(value, depth + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<ClientPayload, Invalid> {
+        ClientPayload::parse(serde_json::from_str(json).expect("JSON"))
+    }
+
+    #[test]
+    fn a_payload_is_kept_to_the_letter() {
+        let json = r#"{"z":12345678901234567890123,"a":1.10,"e":1e400,"s":"\u0041\/","n":{"k":[{},[]]}}"#;
+        assert_eq!(parse(json).expect("a payload").as_str(), json);
+    }
+
+    #[test]
+    fn ten_properties_are_accepted_and_eleven_are_not() {
+        let object = |n: usize| {
+            format!("{{{}}}", (0..n).map(|i| format!("\"k{i}\":{i}")).collect::<Vec<_>>().join(","))
+        };
+        assert!(parse(&object(10)).is_ok());
+        assert_eq!(parse(&object(11)).unwrap_err(), Invalid::TooManyProperties(11));
+    }
+
+    #[test]
+    fn keys_are_compared_unescaped_at_every_depth() {
+        assert_eq!(parse(r#"{"\u0061pproval":1}"#).unwrap_err(), Invalid::ReservedKey);
+        assert!(parse(r#"{"x":{"approval":1}}"#).is_ok());
+        for json in [r#"{"a":1,"\u0061":2}"#, r#"{"x":[{"a":1,"a":2}]}"#] {
+            assert_eq!(parse(json).unwrap_err(), Invalid::DuplicateKey("a".into()), "{json}");
+        }
+    }
+
+    #[test]
+    fn only_objects_of_bounded_depth_are_payloads() {
+        for json in ["[]", "null", "1", "\"{}\""] {
+            assert_eq!(parse(json).unwrap_err(), Invalid::ClientPayloadNotAnObject, "{json}");
+        }
+        let nested = |n: usize| format!("{{\"x\":{}{}}}", "[".repeat(n), "]".repeat(n));
+        assert!(parse(&nested(ClientPayload::MAX_DEPTH - 1)).is_ok());
+        assert_eq!(parse(&nested(ClientPayload::MAX_DEPTH)).unwrap_err(), Invalid::NestedTooDeeply);
+        assert_eq!(parse(&nested(30_000)).unwrap_err(), Invalid::NestedTooDeeply);
+    }
+
+    #[test]
+    fn the_body_carries_event_type_and_payload() {
+        let dispatch = Dispatch {
+            repository: Repository::parse("octo/app").expect("a repository"),
+            event_type: EventType::parse("say \"go\"").expect("an event type"),
+            client_payload: Some(parse(r#"{"v":1.10}"#).expect("a payload")),
+        };
+        assert_eq!(dispatch.body(), r#"{"event_type":"say \"go\"","client_payload":{"v":1.10}}"#);
+    }
+}

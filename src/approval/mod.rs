@@ -1,0 +1,14 @@
+//! The domain, pure: what may be asked of us, by the rules, and what can become of it.
+//!
+//! Nothing here knows of HTTP, of a store or of the time of day; every type can only be had by parsing it, so a
+//! value that exists is one that GitHub's limits and ours allow.
+
+mod click;
+mod outcome;
+mod policy;
+mod repository;
+
+pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
+pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome};
+pub use policy::{EventTypes, Policy};
+pub use repository::{Repository, RepositoryPattern};

@@ -1,0 +1,148 @@
+//! What became of a click.
+
+use std::time::Duration;
+
+use super::{EventType, Repository};
+
+/// What became of a click: what its card says, and the answer's status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The decoded body is larger than 64,000 bytes.
+    TooLarge,
+    /// It cannot be read, or GitHub's limits forbid it.
+    Invalid(Invalid),
+    /// Not allowed here.
+    Forbidden(Forbidden),
+    /// There is no such approval.
+    Unknown,
+    /// This setting is needed and missing.
+    Misconfigured(&'static str),
+    /// GitHub accepted the event.
+    Dispatched(EventType, Repository),
+    /// Everything was checked; GitHub was not called, as `DRY_RUN` says.
+    DryRun(EventType, Repository),
+    /// GitHub answered, and something has to be mended before it will accept the event.
+    Refused(Repository, DispatchAnswer),
+    /// GitHub was not reached, or is not ready.
+    Unavailable(Repository, DispatchAnswer),
+}
+
+impl Outcome {
+    /// The word that answers and logs use.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::Invalid(_) => "invalid",
+            Self::Forbidden(_) => "forbidden",
+            Self::Unknown => "unknown",
+            Self::Misconfigured(_) => "misconfigured",
+            Self::Dispatched(..) => "dispatched",
+            Self::DryRun(..) => "dry-run",
+            Self::Refused(..) => "refused",
+            Self::Unavailable(..) => "unavailable",
+        }
+    }
+
+    /// The HTTP status: the card shows success for 200 only.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::TooLarge => 413,
+            Self::Invalid(_) => 400,
+            Self::Forbidden(_) => 403,
+            Self::Unknown => 404,
+            Self::Misconfigured(_) | Self::Refused(..) | Self::Unavailable(..) => 424,
+            Self::Dispatched(..) | Self::DryRun(..) => 200,
+        }
+    }
+}
+
+/// Why a click cannot be read, or would be refused by GitHub.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// The body did not arrive whole within the time that a click has.
+    Incomplete,
+    /// There is no body.
+    Empty,
+    /// `Content-Type` is neither JSON nor a form.
+    ContentType,
+    /// The body is JSON, but `Content-Type` says that it is a form.
+    JsonAsForm,
+    /// The body is not UTF-8.
+    NotUtf8,
+    /// The body, or a form's `client_payload`, is not JSON.
+    NotJson,
+    /// The body is JSON, but no object.
+    NotAnObject,
+    /// This key stands twice in one object.
+    DuplicateKey(String),
+    /// A field that no button of ours has.
+    UnknownField(String),
+    /// This field is needed and missing.
+    MissingField(&'static str),
+    /// This field is not a text.
+    NotText(&'static str),
+    /// Fields of a relay and of a vote in one body.
+    BothModes,
+    /// `event_type` is not 1 to 100 characters long.
+    EventTypeLength,
+    /// `client_payload` is not an object.
+    ClientPayloadNotAnObject,
+    /// `client_payload` has more top-level properties than GitHub takes.
+    TooManyProperties(usize),
+    /// `client_payload` has the key `approval`.
+    ReservedKey,
+    /// `client_payload` is nested more deeply than GitHub reads.
+    NestedTooDeeply,
+    /// The event is larger than GitHub takes.
+    DispatchTooLarge,
+    /// `verdict` is neither `approve` nor `reject`.
+    Verdict,
+    /// `comment` is longer than 500 characters.
+    CommentTooLong,
+    /// The address's `repository` is not `owner/name`, or stands there twice.
+    Repository,
+    /// Not the method that this address takes.
+    Method,
+}
+
+/// Why a click is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// Not in `ALLOWED_REPOSITORIES`.
+    Repository(Repository),
+    /// Not in `RELAY_EVENT_TYPES`.
+    EventType(EventType),
+    /// A web page of another site sent it, or a name that is not this computer's was used to reach us.
+    CrossSite,
+}
+
+/// What GitHub said to a dispatch, or why it said nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DispatchAnswer {
+    /// 204: GitHub has the event.
+    Accepted,
+    /// 401: the token is wrong or has expired.
+    Unauthorized,
+    /// 403: the token may not do this. `wanted` is the permission that GitHub asked for.
+    PermissionDenied { wanted: Option<String> },
+    /// 403 or 429: too many calls. `wait` is what GitHub asked for.
+    RateLimited { wait: Option<Duration> },
+    /// 404: no such repository, or none that the token can see.
+    NotFound,
+    /// 422: GitHub did not like the event.
+    Unprocessable,
+    /// 3xx: the repository was renamed or moved.
+    Moved,
+    /// 5xx.
+    ServerError(u16),
+    /// A status that GitHub never gives for this call: something between us and GitHub may have answered.
+    Unexpected(u16),
+    /// No connection: the event was surely not sent.
+    Unreachable,
+    /// The connection broke after sending: the event may have arrived.
+    Broken,
+    /// What came back is not HTTP: the event may have arrived, somewhere.
+    Garbled,
+    /// No answer in time after sending: the event may have arrived.
+    TimedOut,
+}

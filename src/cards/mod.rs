@@ -1,0 +1,3 @@
+//! Everything that people read in a card; nothing else writes to them.
+
+pub mod sentences;

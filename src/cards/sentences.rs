@@ -1,0 +1,291 @@
+//! Each outcome's sentence, as the card shows it (`CARD-ACTION-STATUS`).
+//!
+//! A sentence is visible ASCII and shorter than 200 characters. It says what happened to the release and what to
+//! mend; it names neither the person nor the time, which the client adds by itself. Of GitHub's words only a
+//! permission's name is repeated, and only when it looks like one.
+
+use crate::{
+    approval::{DispatchAnswer, EventType, Forbidden, Invalid, Outcome, Repository, Vote},
+    printable::printable,
+};
+
+/// A sentence is shorter than this, in characters.
+pub const LIMIT: usize = 200;
+
+/// The sentence for `outcome`.
+pub fn sentence(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::TooLarge => {
+            "Nothing was sent: the request is larger than the 64,000 bytes that GitHub takes.".into()
+        }
+        Outcome::Invalid(why) => format!("Nothing was sent: {}", invalid(why)),
+        Outcome::Forbidden(why) => format!("Nothing was sent: {}", forbidden(why)),
+        Outcome::Unknown => "There is no such approval here. It may belong to another deployment.".into(),
+        Outcome::Misconfigured(_) => {
+            "Nothing was sent: ApproveRelease lacks a setting. Its log names it for the operator.".into()
+        }
+        Outcome::Dispatched(event_type, repository) => {
+            format!("GitHub accepted {} for {}.", show_event(event_type), show(repository))
+        }
+        Outcome::DryRun(event_type, repository) => {
+            format!(
+                "Dry run: {} for {} is in order; nothing was sent.",
+                show_event(event_type),
+                show(repository)
+            )
+        }
+        Outcome::Refused(repository, answer) | Outcome::Unavailable(repository, answer) => {
+            github(&show(repository), answer)
+        }
+    }
+}
+
+/// The sentence for an address that leads nowhere.
+pub const NO_SUCH_ADDRESS: &str = "There is nothing at this address; cards use /api/ApproveRelease.";
+
+/// The sentence for the readiness check.
+pub const READY: &str = "ApproveRelease is ready.";
+
+/// The sentence for an invocation payload that cannot be read.
+pub const BROKEN_PAYLOAD: &str =
+    "Nothing was sent: the invocation payload of the Functions host could not be read.";
+
+fn invalid(why: &Invalid) -> String {
+    let fixed = match why {
+        Invalid::Incomplete => "the request did not arrive whole in time. Click again.",
+        Invalid::Empty => "the request has no body. Send it with a Content-Length.",
+        Invalid::ContentType => "Content-Type must be application/json or application/x-www-form-urlencoded.",
+        Invalid::NotUtf8 => "the request is not UTF-8 text.",
+        Invalid::NotJson => "the request is not valid JSON.",
+        Invalid::NotAnObject => "the request must be one JSON object.",
+        Invalid::BothModes => "the button mixes a relayed event with a vote. Send one or the other.",
+        Invalid::ClientPayloadNotAnObject => "client_payload must be a JSON object.",
+        Invalid::ReservedKey => {
+            "client_payload may not have the key approval, which is kept for requested approvals."
+        }
+        Invalid::NestedTooDeeply => "client_payload is nested more than 100 levels deep.",
+        Invalid::DispatchTooLarge => "the event is larger than the 64,000 bytes that GitHub takes.",
+        Invalid::Verdict => "verdict must be approve or reject.",
+        Invalid::Repository => "repository in the button's address must be one owner/name.",
+        Invalid::Method => "this address takes POST only.",
+        Invalid::JsonAsForm => "this is JSON, sent as a form. Set Content-Type: application/json.",
+        Invalid::DuplicateKey(key) => return format!("{} stands twice.", named(key, "a key")),
+        Invalid::UnknownField(field) => {
+            return format!("{} is not a field of this request.", named(field, "one name"));
+        }
+        Invalid::MissingField(field) => return format!("the field {field} is missing."),
+        Invalid::NotText(field) => return format!("the field {field} must be text."),
+        Invalid::EventTypeLength => {
+            return format!("event_type must have 1 to {} characters.", EventType::MAX);
+        }
+        Invalid::TooManyProperties(found) => {
+            return format!("client_payload has {found} properties, and GitHub takes at most 10.");
+        }
+        Invalid::CommentTooLong => {
+            return format!("the comment is longer than {} characters.", Vote::MAX_COMMENT);
+        }
+    };
+    fixed.to_owned()
+}
+
+fn forbidden(why: &Forbidden) -> String {
+    match why {
+        Forbidden::Repository(repository) => {
+            format!("{} is not one of the ALLOWED_REPOSITORIES here.", show(repository))
+        }
+        Forbidden::EventType(event_type) => {
+            format!("{} is not one of the RELAY_EVENT_TYPES here.", show_event(event_type))
+        }
+        Forbidden::CrossSite => {
+            "the request came from another web site, or by a name that is not this computer's.".into()
+        }
+    }
+}
+
+fn github(repository: &str, answer: &DispatchAnswer) -> String {
+    match answer {
+        DispatchAnswer::Accepted => format!("GitHub accepted the event for {repository}."),
+        DispatchAnswer::Unauthorized => {
+            format!(
+                "Not sent to {repository}: GitHub refused the token (401). Renew GITHUB_TOKEN, then click again."
+            )
+        }
+        DispatchAnswer::PermissionDenied { wanted } => {
+            let wanted = wanted.as_deref().and_then(permission).unwrap_or("contents=write");
+            format!(
+                "Not sent to {repository}: GITHUB_TOKEN lacks a permission (403); GitHub asks for {wanted}."
+            )
+        }
+        DispatchAnswer::RateLimited { wait } => {
+            let minutes = wait.map_or(1, |wait| wait.as_secs().div_ceil(60).clamp(1, 999));
+            format!("Not sent to {repository}: GitHub's rate limit is reached. Click again in {minutes} min.")
+        }
+        DispatchAnswer::NotFound => {
+            format!(
+                "Not sent: GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Mend either."
+            )
+        }
+        DispatchAnswer::Unprocessable => {
+            format!(
+                "GitHub found a fault in the event for {repository} (422); the log says which. Mend the card."
+            )
+        }
+        DispatchAnswer::Moved => {
+            format!(
+                "Not sent: {repository} was renamed or moved. Put its new name into the card and the settings."
+            )
+        }
+        DispatchAnswer::ServerError(status) => {
+            format!(
+                "GitHub has a fault of its own ({status}); {repository} was probably not told. Click again soon."
+            )
+        }
+        DispatchAnswer::Unexpected(status) => {
+            format!(
+                "Not confirmed for {repository}: GITHUB_API_URL answered {status}, not as GitHub does. Check it."
+            )
+        }
+        DispatchAnswer::Unreachable => {
+            format!("Not sent to {repository}: GitHub could not be reached. Click again soon.")
+        }
+        DispatchAnswer::Broken => {
+            format!(
+                "The connection to GitHub broke: {repository} may have been told. Look there before clicking again."
+            )
+        }
+        DispatchAnswer::Garbled => {
+            format!(
+                "Not confirmed for {repository}: what answers at GITHUB_API_URL does not speak HTTP. Check it."
+            )
+        }
+        DispatchAnswer::TimedOut => {
+            format!(
+                "GitHub did not answer in time: {repository} may have been told. Look there before clicking again."
+            )
+        }
+    }
+}
+
+/// GitHub's header `X-Accepted-GitHub-Permissions`, such as `contents=write`, if it is nothing else.
+fn permission(wanted: &str) -> Option<&str> {
+    let is_pair = |pair: &str| match pair.trim().split_once('=') {
+        Some((name, level)) => {
+            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+                && matches!(level, "read" | "write" | "admin")
+        }
+        None => false,
+    };
+    (wanted.len() <= 50 && wanted.split([',', ';']).all(is_pair)).then_some(wanted)
+}
+
+fn show(repository: &Repository) -> String {
+    printable(&repository.to_string(), 60)
+}
+
+fn show_event(event_type: &EventType) -> &str {
+    named(event_type.as_str(), "the event")
+}
+
+/// A name that came from outside, where it is short and looks like one; `otherwise` in its place where it does not.
+fn named<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | ' ');
+    if (1..=60).contains(&text.len()) && text.chars().all(plain) { text } else { otherwise }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::HashSet, time::Duration};
+
+    use super::*;
+
+    /// Every outcome, with the longest and wildest text that may stand in it.
+    fn outcomes() -> Vec<Outcome> {
+        let repository =
+            Repository::parse(&format!("{}/{}", "o".repeat(64), "r".repeat(100))).expect("a repository");
+        let event_type = EventType::parse(&"\u{1F680}\r\n".repeat(33)).expect("an event type");
+        let wild = "\r\nX-Evil: {{1}}\u{202e}".repeat(1000);
+        let answers = [
+            DispatchAnswer::Unauthorized,
+            DispatchAnswer::PermissionDenied { wanted: Some(wild.clone()) },
+            DispatchAnswer::RateLimited { wait: Some(Duration::MAX) },
+            DispatchAnswer::NotFound,
+            DispatchAnswer::Unprocessable,
+            DispatchAnswer::Moved,
+            DispatchAnswer::ServerError(599),
+            DispatchAnswer::Unexpected(999),
+            DispatchAnswer::Unreachable,
+            DispatchAnswer::Broken,
+            DispatchAnswer::Garbled,
+            DispatchAnswer::TimedOut,
+        ];
+        let invalid = [
+            Invalid::Incomplete,
+            Invalid::Empty,
+            Invalid::ContentType,
+            Invalid::JsonAsForm,
+            Invalid::NotUtf8,
+            Invalid::NotJson,
+            Invalid::NotAnObject,
+            Invalid::DuplicateKey(wild.clone()),
+            Invalid::UnknownField(wild),
+            Invalid::MissingField("event_type"),
+            Invalid::NotText("event_type"),
+            Invalid::BothModes,
+            Invalid::EventTypeLength,
+            Invalid::ClientPayloadNotAnObject,
+            Invalid::TooManyProperties(usize::MAX),
+            Invalid::ReservedKey,
+            Invalid::NestedTooDeeply,
+            Invalid::DispatchTooLarge,
+            Invalid::Verdict,
+            Invalid::CommentTooLong,
+            Invalid::Repository,
+            Invalid::Method,
+        ];
+        let forbidden = [
+            Forbidden::Repository(repository.clone()),
+            Forbidden::EventType(event_type.clone()),
+            Forbidden::CrossSite,
+        ];
+        let mut outcomes = vec![
+            Outcome::TooLarge,
+            Outcome::Unknown,
+            Outcome::Misconfigured("GITHUB_TOKEN"),
+            Outcome::Dispatched(event_type.clone(), repository.clone()),
+            Outcome::DryRun(event_type, repository.clone()),
+        ];
+        outcomes.extend(invalid.map(Outcome::Invalid));
+        outcomes.extend(forbidden.map(Outcome::Forbidden));
+        outcomes.extend(answers.map(|answer| Outcome::Refused(repository.clone(), answer)));
+        outcomes
+    }
+
+    #[test]
+    fn every_sentence_is_short_visible_ascii_and_of_its_own() {
+        let mut seen = HashSet::new();
+        for outcome in outcomes() {
+            let sentence = sentence(&outcome);
+            assert!(sentence.len() < LIMIT, "{} characters: {sentence}", sentence.len());
+            assert!(sentence.bytes().all(|b| (b' '..=b'~').contains(&b)), "{sentence:?}");
+            assert!(!sentence.contains("{{"), "{sentence:?}");
+            assert!(seen.insert(sentence), "said twice: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_looks_like_a_permission_is_repeated() {
+        assert_eq!(permission("contents=write; metadata=read"), Some("contents=write; metadata=read"));
+        for wild in [
+            "",
+            "contents",
+            "contents=all",
+            "go away, please",
+            "contents=write\r\nX: y",
+            "<b>",
+            "{{x}}",
+            &"a".repeat(51),
+        ] {
+            assert_eq!(permission(wild), None, "{wild:?}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! The settings, read once at start; the only room that knows the environment.
+//!
+//! In a Functions host they come from the environment alone. Outside one `local.settings.json` fills what the
+//! environment leaves open, as Core Tools do. Everything unusable is named at once, and no value is ever repeated.
+
+use std::{collections::BTreeMap, fmt, fs, io};
+
+use anyhow::{Context, bail};
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::approval::{EventType, EventTypes, Policy, Repository, RepositoryPattern};
+
+/// The port outside a host, which is that of `func start`.
+const LOCAL_PORT: u16 = 7071;
+
+/// Where local settings stand, in the working directory.
+const LOCAL_SETTINGS: &str = "local.settings.json";
+
+/// Everything that can be set.
+#[derive(Debug)]
+pub struct Config {
+    /// Where to listen; always on loopback.
+    pub listen: Listen,
+    /// `PUBLIC_URL`: the base of links to ourselves.
+    pub public_url: Url,
+    /// `GITHUB_API_URL`.
+    pub github_api_url: Url,
+    /// `GITHUB_TOKEN`.
+    pub github_token: Option<SecretString>,
+    /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`.
+    pub policy: Policy,
+    /// `DRY_RUN`.
+    pub dry_run: bool,
+    /// `RUST_LOG`.
+    pub log_filter: String,
+}
+
+/// Who starts us, and on which port we listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A Functions host, which says the port (`FUNCTIONS_CUSTOMHANDLER_PORT`).
+    UnderHost(u16),
+    /// A person, by hand.
+    Standalone(u16),
+}
+
+impl Listen {
+    /// The port.
+    pub fn port(self) -> u16 {
+        match self {
+            Self::UnderHost(port) | Self::Standalone(port) => port,
+        }
+    }
+}
+
+/// The settings that cannot be used, each with what it must be.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unusable(pub Vec<String>);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "these settings cannot be used:")?;
+        self.0.iter().try_for_each(|line| write!(f, "\n  {line}"))
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+impl Config {
+    /// Reads the environment and, outside a host, `local.settings.json`.
+    pub fn load() -> anyhow::Result<Self> {
+        let mut settings = environment();
+        if !settings.contains_key(HOST_PORT) && !settings.contains_key(OLD_HOST_PORT) {
+            for (name, value) in local_settings()? {
+                settings.entry(name).or_insert(value);
+            }
+        }
+        Ok(Self::parse(&settings)?)
+    }
+
+    /// Reads settings, naming all that are unusable.
+    pub fn parse(settings: &BTreeMap<String, String>) -> Result<Self, Unusable> {
+        let mut reader = Reader { settings, unusable: Vec::new() };
+        let config = Self {
+            listen: listen(&mut reader),
+            public_url: public_url(&mut reader),
+            github_api_url: reader
+                .url("GITHUB_API_URL")
+                .unwrap_or_else(|| known_url("https://api.github.com")),
+            github_token: reader.parse("GITHUB_TOKEN", "a token without spaces", secret),
+            policy: policy(&mut reader),
+            dry_run: reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false),
+            log_filter: reader
+                .parse("RUST_LOG", "a filter of env_logger, such as info", log_filter)
+                .unwrap_or_else(|| "info".to_owned()),
+        };
+        match reader.unusable.is_empty() {
+            true => Ok(config),
+            false => Err(Unusable(reader.unusable)),
+        }
+    }
+}
+
+const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+const OLD_HOST_PORT: &str = "FUNCTIONS_HTTPWORKER_PORT";
+
+fn environment() -> BTreeMap<String, String> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+fn local_settings() -> anyhow::Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct LocalSettings {
+        #[serde(default)]
+        is_encrypted: bool,
+        #[serde(default)]
+        values: BTreeMap<String, String>,
+    }
+
+    let text = match fs::read_to_string(LOCAL_SETTINGS) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error).context("cannot read local.settings.json"),
+    };
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let settings: LocalSettings = serde_json::from_str(text)
+        .context("local.settings.json is not an object with \"Values\", each of them a text")?;
+    if settings.is_encrypted {
+        bail!(
+            "local.settings.json is encrypted: run `func settings decrypt`, or set the values in the environment"
+        );
+    }
+    Ok(settings.values)
+}
+
+/// Reads settings one by one and collects what is wrong with them.
+struct Reader<'a> {
+    settings: &'a BTreeMap<String, String>,
+    unusable: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The setting, without space around it; an empty one is not set.
+    fn text(&self, name: &str) -> Option<String> {
+        let value = self.settings.get(name)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// The setting as `parse` reads it; `expected` completes the sentence "NAME must be …".
+    fn parse<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        if text.starts_with("@Microsoft.KeyVault(") {
+            self.unusable.push(format!("{name} is a Key Vault reference that Azure could not resolve"));
+            return None;
+        }
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.unusable.push(format!("{name} must be {expected}"));
+        }
+        parsed
+    }
+
+    /// A comma list; empty entries are passed over.
+    fn list<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+        self.parse(name, expected, |text| {
+            text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(&parse).collect()
+        })
+    }
+
+    fn url(&mut self, name: &str) -> Option<Url> {
+        self.parse(name, "an https URL, or http to this computer, without user, query or fragment", safe_url)
+    }
+}
+
+fn listen(reader: &mut Reader<'_>) -> Listen {
+    let mut port = |name| reader.parse(name, "a port number", |text| text.parse().ok());
+    match port(HOST_PORT).or_else(|| port(OLD_HOST_PORT)) {
+        Some(port) => Listen::UnderHost(port),
+        None => Listen::Standalone(LOCAL_PORT),
+    }
+}
+
+fn public_url(reader: &mut Reader<'_>) -> Url {
+    let from_host = |host: &str| {
+        let scheme = match host.split(':').next() {
+            Some("localhost" | "127.0.0.1") => "http",
+            _ => "https",
+        };
+        safe_url(&format!("{scheme}://{host}"))
+    };
+    let hosted = reader.parse("WEBSITE_HOSTNAME", "a host name", from_host);
+    reader.url("PUBLIC_URL").or(hosted).unwrap_or_else(|| known_url("http://localhost:7071"))
+}
+
+fn policy(reader: &mut Reader<'_>) -> Policy {
+    let default_repository = reader.parse("GITHUB_REPOSITORY", "owner/name", Repository::parse);
+    let allowed_repositories = reader
+        .list("ALLOWED_REPOSITORIES", "a comma list of owner/name or owner/*", RepositoryPattern::parse)
+        .unwrap_or_else(|| default_repository.iter().cloned().map(RepositoryPattern::One).collect());
+    let relay_event_types = reader
+        .parse(
+            "RELAY_EVENT_TYPES",
+            "* or a comma list of event types, each up to 100 characters",
+            event_types,
+        )
+        .unwrap_or_default();
+    Policy { default_repository, allowed_repositories, relay_event_types }
+}
+
+fn event_types(text: &str) -> Option<EventTypes> {
+    if text == "*" {
+        return Some(EventTypes::Any);
+    }
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| (entry != "*").then(|| EventType::parse(entry))?)
+        .collect::<Option<_>>()
+        .map(EventTypes::Only)
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+fn secret(text: &str) -> Option<SecretString> {
+    text.bytes().all(|b| b.is_ascii_graphic()).then(|| SecretString::from(text))
+}
+
+fn log_filter(text: &str) -> Option<String> {
+    env_filter::Builder::new().try_parse(text).is_ok().then(|| text.to_owned())
+}
+
+fn safe_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+    (plain && safe && url.has_host()).then_some(url)
+}
+
+/// Whether a URL leads to this very computer.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn known_url(text: &str) -> Url {
+    Url::parse(text).expect("the defaults are URLs")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(settings: &[(&str, &str)]) -> Result<Config, Unusable> {
+        Config::parse(
+            &settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
+    }
+
+    #[test]
+    fn nothing_set_is_a_usable_if_idle_configuration() {
+        let config = parse(&[]).expect("a configuration");
+        assert_eq!(config.listen, Listen::Standalone(7071));
+        assert_eq!(config.public_url.as_str(), "http://localhost:7071/");
+        assert_eq!(config.github_api_url.as_str(), "https://api.github.com/");
+        assert!(config.policy.allowed_repositories.is_empty());
+        assert!(!config.dry_run);
+    }
+
+    #[test]
+    fn everything_unusable_is_named_at_once_and_no_value_is_repeated() {
+        let broken = [
+            ("FUNCTIONS_CUSTOMHANDLER_PORT", "70000"),
+            ("GITHUB_TOKEN", "hunter2 hunter2"),
+            ("GITHUB_API_URL", "http://github.example/hunter2"),
+            ("GITHUB_REPOSITORY", "hunter2"),
+            ("ALLOWED_REPOSITORIES", "octo/app,hunter2"),
+            ("RELAY_EVENT_TYPES", "*,hunter2"),
+            ("DRY_RUN", "hunter2"),
+            ("PUBLIC_URL", "https://user:hunter2@example.com"),
+            ("RUST_LOG", "info=hunter2=x"),
+        ];
+        let unusable = parse(&broken).expect_err("unusable").to_string();
+        for (name, _) in broken {
+            assert!(unusable.contains(name), "{name} is not named in {unusable}");
+        }
+        assert!(!unusable.contains("hunter2"), "{unusable}");
+    }
+
+    #[test]
+    fn an_unresolved_key_vault_reference_is_named() {
+        let unusable =
+            parse(&[("GITHUB_TOKEN", "@Microsoft.KeyVault(SecretUri=https://v)")]).expect_err("unusable");
+        assert!(unusable.to_string().contains("GITHUB_TOKEN is a Key Vault reference"), "{unusable}");
+    }
+
+    #[test]
+    fn the_public_url_comes_from_the_host_name_unless_it_is_set() {
+        let url = |settings: &[_]| parse(settings).expect("a configuration").public_url.to_string();
+        assert_eq!(url(&[("WEBSITE_HOSTNAME", "x.azurewebsites.net")]), "https://x.azurewebsites.net/");
+        assert_eq!(url(&[("WEBSITE_HOSTNAME", "localhost:7071")]), "http://localhost:7071/");
+        assert_eq!(url(&[("WEBSITE_HOSTNAME", "a"), ("PUBLIC_URL", "https://b/c")]), "https://b/c");
+    }
+
+    #[test]
+    fn no_secret_is_in_debug_output() {
+        let config = parse(&[("GITHUB_TOKEN", "ghp_hunter2")]).expect("a configuration");
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

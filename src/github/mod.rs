@@ -1,0 +1,212 @@
+//! GitHub's side: `repository_dispatch`, one call on one pooled client.
+//!
+//! Every call has a limit on connecting, on its whole length and on what is read of the answer. Redirects are never
+//! followed, and the token goes to `GITHUB_API_URL` alone. What GitHub said is a value; nothing here decides what
+//! becomes of it.
+
+use std::{
+    sync::OnceLock,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    approval::{Dispatch, DispatchAnswer},
+    printable::printable,
+};
+
+/// What is sent as `User-Agent`, which GitHub requires.
+const USER_AGENT: &str = concat!("ApproveRelease/", env!("CARGO_PKG_VERSION"));
+
+/// The version of GitHub's REST API that the calls are written for.
+const API_VERSION: &str = "2022-11-28";
+
+/// A connection that takes longer is given up: the event was surely not sent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much of a refusal is read, in bytes: enough for GitHub's message.
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// GitHub, or a server that speaks its API.
+pub struct GitHub {
+    api: Url,
+    token: SecretString,
+    client: OnceLock<Client>,
+}
+
+/// GitHub's answer, and its words for the operator's log.
+#[derive(Debug)]
+pub struct Answered {
+    /// What it comes to.
+    pub answer: DispatchAnswer,
+    /// Status and message, made printable.
+    pub detail: String,
+}
+
+impl GitHub {
+    /// GitHub at `api` (`GITHUB_API_URL`), called with `token` (`GITHUB_TOKEN`). Nothing is loaded or called yet.
+    pub fn new(api: Url, token: SecretString) -> Self {
+        Self { api, token, client: OnceLock::new() }
+    }
+
+    /// Builds the client, which for https loads the trusted certificates (some milliseconds), unless it is there.
+    pub fn client(&self) -> anyhow::Result<&Client> {
+        if self.client.get().is_none() {
+            let client = build_client(&self.api).context("cannot build the client for GitHub")?;
+            // Two at once build one too many, and that one is dropped.
+            let _ = self.client.set(client);
+        }
+        self.client.get().context("the client for GitHub is not there")
+    }
+
+    /// Sends `dispatch`, at most once, and tells what GitHub said within `timeout`. `now` is what the end of a rate
+    /// limit is counted from.
+    pub async fn dispatch(&self, dispatch: &Dispatch, timeout: Duration, now: SystemTime) -> Answered {
+        let request = match self.request(dispatch) {
+            Ok(request) => request,
+            Err(error) => {
+                return Answered {
+                    answer: DispatchAnswer::Unreachable,
+                    detail: printable(&format!("{error:#}"), 200),
+                };
+            }
+        };
+        let mut answered = match request.timeout(timeout).send().await {
+            Ok(response) => classify(response, now).await,
+            Err(error) => failure(&error),
+        };
+        // A server that repeats the token must not make us log it.
+        answered.detail = answered.detail.replace(self.token.expose_secret(), "***");
+        answered
+    }
+
+    fn request(&self, dispatch: &Dispatch) -> anyhow::Result<reqwest::RequestBuilder> {
+        let mut url = self.api.clone();
+        url.path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("GITHUB_API_URL has no path"))?
+            .pop_if_empty()
+            .extend(["repos", dispatch.repository.owner(), dispatch.repository.name(), "dispatches"]);
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()))
+            .context("GITHUB_TOKEN does not fit into a header")?;
+        authorization.set_sensitive(true);
+        Ok(self
+            .client()?
+            .post(url)
+            .header(AUTHORIZATION, authorization)
+            .header(ACCEPT, "application/vnd.github+json")
+            .header("X-GitHub-Api-Version", API_VERSION)
+            .header(CONTENT_TYPE, "application/json")
+            .body(dispatch.body()))
+    }
+}
+
+/// A client for https trusts what the platform trusts (a private authority of an enterprise server, too) and the
+/// roots known when this was built, for images that come without any; one for http to loopback loads nothing.
+fn build_client(api: &Url) -> reqwest::Result<Client> {
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy();
+    if api.scheme() != "https" {
+        return builder.tls_certs_only([]).build();
+    }
+    let roots =
+        webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| reqwest::Certificate::from_der(root));
+    builder.https_only(true).tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?).build()
+}
+
+async fn classify(mut response: Response, now: SystemTime) -> Answered {
+    let status = response.status();
+    let headers = response.headers().clone();
+    let message = message(&read_start(&mut response).await);
+    let answer = match status {
+        StatusCode::NO_CONTENT => DispatchAnswer::Accepted,
+        StatusCode::UNAUTHORIZED => DispatchAnswer::Unauthorized,
+        StatusCode::TOO_MANY_REQUESTS => DispatchAnswer::RateLimited { wait: rate_limit_wait(&headers, now) },
+        StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => {
+            DispatchAnswer::RateLimited { wait: rate_limit_wait(&headers, now) }
+        }
+        StatusCode::FORBIDDEN => DispatchAnswer::PermissionDenied {
+            wanted: text(&headers, "x-accepted-github-permissions").map(str::to_owned),
+        },
+        StatusCode::NOT_FOUND => DispatchAnswer::NotFound,
+        StatusCode::UNPROCESSABLE_ENTITY => DispatchAnswer::Unprocessable,
+        _ if status.is_redirection() => DispatchAnswer::Moved,
+        _ if status.is_server_error() => DispatchAnswer::ServerError(status.as_u16()),
+        _ => DispatchAnswer::Unexpected(status.as_u16()),
+    };
+    let detail = match message.is_empty() {
+        true => format!("GitHub answered {}", status.as_u16()),
+        false => format!("GitHub answered {}: {}", status.as_u16(), printable(&message, 200)),
+    };
+    Answered { answer, detail }
+}
+
+/// The first [`MAX_ANSWER_BYTES`] of the body, or less where it breaks off: the status has been said already.
+async fn read_start(response: &mut Response) -> Vec<u8> {
+    let mut start = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        start.extend_from_slice(&chunk);
+        if start.len() >= MAX_ANSWER_BYTES {
+            start.truncate(MAX_ANSWER_BYTES);
+            break;
+        }
+    }
+    start
+}
+
+/// The `message` of GitHub's JSON, or nothing.
+fn message(body: &[u8]) -> String {
+    #[derive(serde::Deserialize)]
+    struct Refusal {
+        message: String,
+    }
+    serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.message).unwrap_or_default()
+}
+
+fn is_rate_limit(headers: &HeaderMap, message: &str) -> bool {
+    headers.contains_key("retry-after")
+        || text(headers, "x-ratelimit-remaining") == Some("0")
+        || message.to_ascii_lowercase().contains("rate limit")
+}
+
+/// How long GitHub asks to wait: `retry-after` in seconds, else until `x-ratelimit-reset`, in epoch seconds.
+fn rate_limit_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let seconds = |name| text(headers, name)?.trim().parse::<u64>().ok();
+    if let Some(wait) = seconds("retry-after") {
+        return Some(Duration::from_secs(wait));
+    }
+    if text(headers, "x-ratelimit-remaining") != Some("0") {
+        return None;
+    }
+    let reset = UNIX_EPOCH.checked_add(Duration::from_secs(seconds("x-ratelimit-reset")?))?;
+    Some(reset.duration_since(now).unwrap_or_default())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn failure(error: &reqwest::Error) -> Answered {
+    let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let is_garbled =
+        || causes().any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
+    let (answer, detail) = if error.is_connect() {
+        (DispatchAnswer::Unreachable, "GitHub could not be reached")
+    } else if error.is_timeout() {
+        (DispatchAnswer::TimedOut, "GitHub did not answer in time")
+    } else if is_garbled() {
+        (DispatchAnswer::Garbled, "the answer is not HTTP")
+    } else {
+        (DispatchAnswer::Broken, "the connection to GitHub broke")
+    };
+    let causes = causes().map(|cause| format!(": {cause}")).collect::<String>();
+    Answered { answer, detail: format!("{detail}{}", printable(&causes, 200)) }
+}

@@ -1,0 +1,299 @@
+//! The custom-handler protocol: one request and one answer, whichever of its two forms the host uses.
+//!
+//! The host either hands on the caller's HTTP request, or wraps it into an *invocation payload* and wants the answer
+//! wrapped likewise. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
+
+use std::{collections::BTreeMap, time::SystemTime};
+
+use log::Level;
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+/// What a caller sent to a function.
+#[derive(Debug)]
+pub struct Request {
+    /// `POST`, as the caller wrote it.
+    pub method: String,
+    /// The decoded query, in order; repeated keys stay apart where the host keeps them apart.
+    pub query: Vec<(String, String)>,
+    /// Every header line.
+    pub headers: Vec<(String, String)>,
+    /// The body, as far as it was read.
+    pub body: Body,
+    /// The host's id of this invocation; empty outside a host.
+    pub invocation_id: String,
+    /// When it came, and by when it is answered.
+    pub timing: Timing,
+}
+
+/// When a request came, and by when it is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The time of day.
+    pub now: SystemTime,
+    /// When the answer must be on its way.
+    pub deadline: Instant,
+}
+
+/// A body that was read with limits.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Whole(Vec<u8>),
+    /// More than was allowed.
+    TooLarge,
+    /// It did not arrive in time, or broke off.
+    Incomplete,
+}
+
+impl Request {
+    /// Every value of the header `name`, whatever its case.
+    pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers
+            .iter()
+            .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The first value of the header `name`, whatever its case.
+    pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.headers(name).next()
+    }
+}
+
+/// A function's answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Name and value; names are of our own making, values visible ASCII.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+    /// Lines for the operator, each on its own.
+    pub log: Vec<(Level, String)>,
+}
+
+/// Reads a query or a form: `key=value` joined by `&`, percent-encoded UTF-8, `+` for a space. `None` where what
+/// was encoded is not UTF-8.
+pub fn parse_urlencoded(text: &str) -> Option<Vec<(String, String)>> {
+    let decode =
+        |text: &str| Some(percent_decode_str(&text.replace('+', " ")).decode_utf8().ok()?.into_owned());
+    text.split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(key, value)| Some((decode(key)?, decode(value)?)))
+        .collect()
+}
+
+/// The name of the HTTP trigger in every `function.json` of ours.
+const TRIGGER: &str = "req";
+
+/// The name of the HTTP output in every `function.json` of ours.
+const OUTPUT: &str = "res";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Payload {
+    data: BTreeMap<String, Trigger>,
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Trigger {
+    #[serde(default)]
+    method: Option<String>,
+    #[serde(default)]
+    query: Option<Query>,
+    #[serde(default)]
+    headers: Option<BTreeMap<String, OneOrMany>>,
+    #[serde(default)]
+    body: Option<PayloadBody>,
+}
+
+#[derive(Deserialize, Default)]
+struct Metadata {
+    #[serde(default)]
+    sys: Sys,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase")]
+struct Sys {
+    #[serde(default)]
+    rand_guid: String,
+}
+
+/// An object; in older hosts a string that holds one.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Query {
+    Object(BTreeMap<String, OneOrMany>),
+    Text(String),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum PayloadBody {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+/// Reads an invocation payload of an HTTP function.
+///
+/// `invocation_id` is the header that the host may add; without it the payload's own id is taken. A body of more
+/// than `max_body` bytes is [`Body::TooLarge`].
+pub fn parse_payload(
+    payload: &[u8],
+    invocation_id: Option<String>,
+    max_body: usize,
+    timing: Timing,
+) -> serde_json::Result<Request> {
+    let mut payload: Payload = serde_json::from_slice(payload)?;
+    let trigger = payload.data.remove(TRIGGER).ok_or_else(|| missing(TRIGGER))?;
+    let query = match trigger.query {
+        Some(Query::Object(query)) => query,
+        Some(Query::Text(text)) if !text.is_empty() => serde_json::from_str(&text)?,
+        Some(Query::Text(_)) | None => BTreeMap::new(),
+    };
+    let body = match trigger.body {
+        Some(PayloadBody::Text(text)) => text.into_bytes(),
+        Some(PayloadBody::Bytes(bytes)) => bytes,
+        None => Vec::new(),
+    };
+    Ok(Request {
+        method: trigger.method.unwrap_or_else(|| "POST".to_owned()),
+        query: pairs(query),
+        headers: pairs(trigger.headers.unwrap_or_default()),
+        body: if body.len() > max_body { Body::TooLarge } else { Body::Whole(body) },
+        invocation_id: invocation_id.unwrap_or(payload.metadata.sys.rand_guid),
+        timing,
+    })
+}
+
+fn missing(field: &str) -> serde_json::Error {
+    serde::de::Error::custom(format!("no {field} in Data"))
+}
+
+fn pairs(map: BTreeMap<String, OneOrMany>) -> Vec<(String, String)> {
+    let values = |values| match values {
+        OneOrMany::One(value) => vec![value],
+        OneOrMany::Many(values) => values,
+    };
+    map.into_iter()
+        .flat_map(|(key, value)| values(value).into_iter().map(move |value| (key.clone(), value)))
+        .collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Invoked<'a> {
+    outputs: BTreeMap<&'static str, HttpOutput<'a>>,
+    logs: Vec<&'a str>,
+    return_value: (),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HttpOutput<'a> {
+    status_code: String,
+    headers: BTreeMap<&'static str, &'a str>,
+    body: &'a str,
+}
+
+/// The answer as the host wants it for an invocation payload: a JSON text.
+pub fn invocation_answer(answer: &Answer) -> serde_json::Result<String> {
+    let output = HttpOutput {
+        status_code: answer.status.to_string(),
+        headers: answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+        body: &answer.body,
+    };
+    serde_json::to_string(&Invoked {
+        outputs: BTreeMap::from([(OUTPUT, output)]),
+        logs: answer.log.iter().map(|(_, line)| line.as_str()).collect(),
+        return_value: (),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(payload: &str) -> serde_json::Result<Request> {
+        parse_payload(
+            payload.as_bytes(),
+            None,
+            10,
+            Timing { now: SystemTime::UNIX_EPOCH, deadline: Instant::now() },
+        )
+    }
+
+    #[test]
+    fn a_payload_becomes_a_request() {
+        let request = parse(
+            r#"{"Data":{"req":{"Url":"u","Method":"POST","Query":{"a":"b"},"Headers":{"X":["1","2"],"Y":["3"]},
+                "Params":{},"Identities":[],"Body":"text"}},"Metadata":{"sys":{"RandGuid":"guid"},"x":1}}"#,
+        )
+        .expect("a request");
+        assert_eq!(request.query, [("a".to_owned(), "b".to_owned())]);
+        assert_eq!(request.headers("x").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(request.body, Body::Whole(b"text".to_vec()));
+        assert_eq!(request.invocation_id, "guid");
+    }
+
+    #[test]
+    fn older_and_sparser_payloads_are_read_too() {
+        let request =
+            parse(r#"{"Data":{"req":{"Query":"{\"a\":\"b\"}","Body":[1,255]}}}"#).expect("a request");
+        assert_eq!(request.query, [("a".to_owned(), "b".to_owned())]);
+        assert_eq!(request.body, Body::Whole(vec![1, 255]));
+        let request = parse(r#"{"Data":{"req":{"Query":"","Headers":null}}}"#).expect("a request");
+        assert_eq!(request.body, Body::Whole(Vec::new()));
+        assert_eq!(request.method, "POST");
+    }
+
+    #[test]
+    fn a_body_is_measured_decoded() {
+        assert_eq!(
+            parse(r#"{"Data":{"req":{"Body":"\u00410123456789"}}}"#).expect("a request").body,
+            Body::TooLarge
+        );
+        assert_ne!(
+            parse(r#"{"Data":{"req":{"Body":"\u0041123456789"}}}"#).expect("a request").body,
+            Body::TooLarge
+        );
+    }
+
+    #[test]
+    fn broken_payloads_are_errors() {
+        for payload in [
+            "",
+            "{",
+            "[]",
+            "null",
+            r#"{"Data":{}}"#,
+            r#"{"Data":{"req":1}}"#,
+            r#"{"Data":{"req":{"Body":{}}}}"#,
+        ] {
+            assert!(parse(payload).is_err(), "{payload}");
+        }
+    }
+
+    #[test]
+    fn queries_are_decoded_strictly() {
+        let parsed = parse_urlencoded("a=1%2B1+x&b&&a=%C3%A9").expect("a query");
+        let expected = [("a", "1+1 x"), ("b", ""), ("a", "é")];
+        assert_eq!(parsed, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        assert_eq!(parse_urlencoded("a=%ff"), None);
+    }
+}

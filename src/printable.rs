@@ -1,0 +1,40 @@
+//! Outside text made safe to print: in a log line, a header or a sentence.
+//!
+//! Whatever a card, a caller or GitHub sends passes through here before a person or a log reads it. The result
+//! is visible ASCII with plain spaces, of bounded length, so that it can neither break a line nor start a new one.
+
+/// `text` with everything but visible ASCII and single spaces escaped, cut to at most `limit` characters.
+///
+/// A cut ends in `...`, which counts towards the limit.
+pub fn printable(text: &str, limit: usize) -> String {
+    let mut printed = String::new();
+    for character in text.chars() {
+        match character {
+            '\\' => printed.push_str("\\\\"),
+            ' '..='~' => printed.push(character),
+            _ => printed.extend(character.escape_default()),
+        }
+        if printed.len() > limit {
+            printed.truncate(limit.saturating_sub(3));
+            printed.push_str("...");
+            break;
+        }
+    }
+    printed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_controls_and_other_alphabets_are_escaped() {
+        assert_eq!(printable("a\r\nb\u{7f}\u{202e}é\\", 80), r"a\r\nb\u{7f}\u{202e}\u{e9}\\");
+    }
+
+    #[test]
+    fn long_text_is_cut_with_a_visible_mark() {
+        assert_eq!(printable(&"x".repeat(11), 10), "xxxxxxx...");
+        assert_eq!(printable(&"x".repeat(10), 10), "xxxxxxxxxx");
+    }
+}

@@ -1,0 +1,312 @@
+//! `ApproveRelease`: the action message of a card, `HttpPOST` or `Action.Http`.
+//!
+//! The body is a relay or a vote, as JSON or as a form. It is read strictly: what is accepted reaches GitHub to the
+//! letter, and everything else is [`Invalid`] with a sentence that says what to mend.
+
+use log::Level;
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::{is_cross_site, outcome_answer};
+use crate::{
+    approval::{
+        Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Relay, Repository, Verdict,
+        Vote,
+    },
+    approve::{Approvals, Report},
+    host::{Answer, Body, Request, parse_urlencoded},
+    printable::printable,
+};
+
+/// The largest decoded body, in bytes, which is GitHub's limit.
+pub const MAX_BODY_BYTES: usize = 64_000;
+
+/// Answers one click.
+pub async fn answer(approvals: &Approvals, public_url: &Url, request: Request) -> Answer {
+    let report = match read(&request, public_url) {
+        Ok((click, repository)) => approvals.click(click, repository, request.timing).await,
+        Err(outcome) => outcome.into(),
+    };
+    let mut answer = outcome_answer(&report.outcome);
+    if report.outcome == Outcome::Invalid(Invalid::Method) {
+        answer.status = 405;
+        answer.headers.push(("Allow", "POST".to_owned()));
+    }
+    answer.log.push(log_line(&request, &report));
+    answer
+}
+
+/// The click and the repository that its address names, in the order that the outcomes have.
+fn read(request: &Request, public_url: &Url) -> Result<(Click, Option<Repository>), Outcome> {
+    if !request.method.eq_ignore_ascii_case("POST") {
+        return Err(Outcome::Invalid(Invalid::Method));
+    }
+    if is_cross_site(request, public_url) {
+        return Err(Outcome::Forbidden(Forbidden::CrossSite));
+    }
+    let body = match &request.body {
+        Body::Whole(body) => body,
+        Body::TooLarge => return Err(Outcome::TooLarge),
+        Body::Incomplete => return Err(Outcome::Invalid(Invalid::Incomplete)),
+    };
+    let read = || Ok((parse_body(content_type(request), body)?, repository(&request.query)?));
+    read().map_err(Outcome::Invalid)
+}
+
+fn content_type(request: &Request) -> &str {
+    request.header("content-type").unwrap_or("application/json")
+}
+
+/// The repository that the address names; `None` where it names none.
+fn repository(query: &[(String, String)]) -> Result<Option<Repository>, Invalid> {
+    let mut named = query.iter().filter(|(key, _)| key.eq_ignore_ascii_case("repository"));
+    match (named.next(), named.next()) {
+        (None, _) => Ok(None),
+        (Some((_, text)), None) => Repository::parse(text).map(Some).ok_or(Invalid::Repository),
+        (Some(_), Some(_)) => Err(Invalid::Repository),
+    }
+}
+
+/// Reads the body of a click, of at most [`MAX_BODY_BYTES`].
+pub fn parse_body(content_type: &str, body: &[u8]) -> Result<Click, Invalid> {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let text = std::str::from_utf8(body).map_err(|_| Invalid::NotUtf8)?;
+    // The host drops a byte order mark when it puts the body into a payload; so that both forms agree, so do we.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(Invalid::Empty);
+    }
+    match media_type.as_str() {
+        "application/json" => {
+            let members = Members::parse(text)?;
+            parse_fields(members.0.into_iter().map(|(key, value)| (key, Field::Json(value))))
+        }
+        "application/x-www-form-urlencoded" if text.trim_start().starts_with('{') => Err(Invalid::JsonAsForm),
+        "application/x-www-form-urlencoded" => {
+            let pairs = parse_urlencoded(text).ok_or(Invalid::NotUtf8)?;
+            parse_fields(pairs.into_iter().map(|(key, value)| (key, Field::Text(value))))
+        }
+        _ => Err(Invalid::ContentType),
+    }
+}
+
+/// A field's value: JSON, or the text that a form has.
+enum Field<'a> {
+    Json(&'a RawValue),
+    Text(String),
+}
+
+impl Field<'_> {
+    fn text(self, name: &'static str) -> Result<String, Invalid> {
+        match self {
+            Self::Json(value) => serde_json::from_str(value.get()).map_err(|_| Invalid::NotText(name)),
+            Self::Text(text) => Ok(text),
+        }
+    }
+
+    fn client_payload(self) -> Result<ClientPayload, Invalid> {
+        match self {
+            Self::Json(value) => ClientPayload::parse(value),
+            Self::Text(text) => {
+                ClientPayload::parse(serde_json::from_str(&text).map_err(|_| Invalid::NotJson)?)
+            }
+        }
+    }
+}
+
+/// The fields of both modes, each at most once.
+#[derive(Default)]
+struct Fields {
+    event_type: Option<String>,
+    client_payload: Option<ClientPayload>,
+    approval: Option<String>,
+    verdict: Option<String>,
+    comment: Option<String>,
+}
+
+fn parse_fields<'a>(fields: impl Iterator<Item = (String, Field<'a>)>) -> Result<Click, Invalid> {
+    let mut read = Fields::default();
+    for (name, field) in fields {
+        match name.as_str() {
+            "event_type" => once(&mut read.event_type, &name, field.text("event_type")?)?,
+            "client_payload" => once(&mut read.client_payload, &name, field.client_payload()?)?,
+            "approval" => once(&mut read.approval, &name, field.text("approval")?)?,
+            "verdict" => once(&mut read.verdict, &name, field.text("verdict")?)?,
+            "comment" => once(&mut read.comment, &name, field.text("comment")?)?,
+            _ => return Err(Invalid::UnknownField(name)),
+        }
+    }
+    click(read)
+}
+
+fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), Invalid> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Invalid::DuplicateKey(name.to_owned())),
+    }
+}
+
+fn click(fields: Fields) -> Result<Click, Invalid> {
+    let relays = fields.event_type.is_some() || fields.client_payload.is_some();
+    let votes = fields.approval.is_some() || fields.verdict.is_some() || fields.comment.is_some();
+    match (relays, votes) {
+        (true, true) => Err(Invalid::BothModes),
+        (false, true) => vote(fields).map(Click::Vote),
+        (_, false) => relay(fields).map(Click::Relay),
+    }
+}
+
+fn relay(fields: Fields) -> Result<Relay, Invalid> {
+    let event_type = fields.event_type.ok_or(Invalid::MissingField("event_type"))?;
+    let event_type = EventType::parse(&event_type).ok_or(Invalid::EventTypeLength)?;
+    Ok(Relay { event_type, client_payload: fields.client_payload })
+}
+
+fn vote(fields: Fields) -> Result<Vote, Invalid> {
+    let approval = fields.approval.ok_or(Invalid::MissingField("approval"))?;
+    let verdict = fields.verdict.ok_or(Invalid::MissingField("verdict"))?;
+    let comment = fields.comment.unwrap_or_default();
+    if comment.chars().count() > Vote::MAX_COMMENT {
+        return Err(Invalid::CommentTooLong);
+    }
+    Ok(Vote { approval, verdict: Verdict::parse(&verdict).ok_or(Invalid::Verdict)?, comment })
+}
+
+/// One line that reads alone: what became of which click, for whoever looks for it by the ids that the client and
+/// the host gave it.
+fn log_line(request: &Request, report: &Report) -> (Level, String) {
+    let level = match report.outcome.status() {
+        200 => Level::Info,
+        _ => Level::Warn,
+    };
+    let id = |text: Option<&str>| printable(text.filter(|text| !text.is_empty()).unwrap_or("-"), 80);
+    let line = format!(
+        "ApproveRelease: {}: {}{} (card {}, action {}, invocation {})",
+        report.outcome.name(),
+        crate::cards::sentences::sentence(&report.outcome),
+        if report.detail.is_empty() { String::new() } else { format!(" [{}]", report.detail) },
+        id(request.header("card-correlation-id")),
+        id(request.header("action-request-id")),
+        id(Some(&request.invocation_id)),
+    );
+    (level, line)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const JSON: &str = "application/json; charset=utf-8";
+    const FORM: &str = "application/x-www-form-urlencoded";
+
+    fn refusal(body: &str) -> Invalid {
+        parse_body(JSON, body.as_bytes()).expect_err(body)
+    }
+
+    fn relayed(content_type: &str, body: &str) -> (String, Option<String>) {
+        match parse_body(content_type, body.as_bytes()).expect(body) {
+            Click::Relay(relay) => (
+                relay.event_type.as_str().to_owned(),
+                relay.client_payload.map(|payload| payload.as_str().to_owned()),
+            ),
+            Click::Vote(vote) => panic!("a vote: {vote:?}"),
+        }
+    }
+
+    #[test]
+    fn a_form_carries_the_same_click_as_json() {
+        let json = relayed(JSON, r#"{"event_type":"go","client_payload":{"v":1.10,"s":"a b"}}"#);
+        let form = relayed(FORM, "event_type=go&client_payload=%7B%22v%22%3A1.10%2C%22s%22%3A%22a+b%22%7D");
+        assert_eq!(json, form);
+    }
+
+    #[test]
+    fn each_fault_has_its_own_name() {
+        let long = format!(r#"{{"event_type":"{}"}}"#, "é".repeat(101));
+        let comment = format!(r#"{{"approval":"x","verdict":"approve","comment":"{}"}}"#, "é".repeat(501));
+        for (body, expected) in [
+            ("", Invalid::Empty),
+            (" \n", Invalid::Empty),
+            ("{", Invalid::NotJson),
+            ("{} {}", Invalid::NotJson),
+            ("[]", Invalid::NotAnObject),
+            ("\"{}\"", Invalid::NotAnObject),
+            ("{}", Invalid::MissingField("event_type")),
+            (r#"{"client_payload":{}}"#, Invalid::MissingField("event_type")),
+            (r#"{"event_type":1}"#, Invalid::NotText("event_type")),
+            (r#"{"event_type":null}"#, Invalid::NotText("event_type")),
+            (r#"{"event_type":""}"#, Invalid::EventTypeLength),
+            (&long, Invalid::EventTypeLength),
+            (r#"{"event_type":"a","event_type":"b"}"#, Invalid::DuplicateKey("event_type".into())),
+            (r#"{"event_type":"a","event\u005ftype":"b"}"#, Invalid::DuplicateKey("event_type".into())),
+            (r#"{"event_type":"a","x":1}"#, Invalid::UnknownField("x".into())),
+            (r#"{"event_type":"a","client_payload":null}"#, Invalid::ClientPayloadNotAnObject),
+            (r#"{"event_type":"a","client_payload":{"approval":1}}"#, Invalid::ReservedKey),
+            (r#"{"event_type":"a","approval":"x"}"#, Invalid::BothModes),
+            (r#"{"approval":"x"}"#, Invalid::MissingField("verdict")),
+            (r#"{"approval":"x","verdict":"Approve"}"#, Invalid::Verdict),
+            (&comment, Invalid::CommentTooLong),
+        ] {
+            assert_eq!(refusal(body), expected, "{body}");
+        }
+        assert_eq!(parse_body("text/plain", b"{}").unwrap_err(), Invalid::ContentType);
+        assert_eq!(parse_body(JSON, b"{\"\xff\":1}").unwrap_err(), Invalid::NotUtf8);
+        assert_eq!(parse_body(FORM, b"event_type=%ff").unwrap_err(), Invalid::NotUtf8);
+        assert_eq!(
+            parse_body(FORM, b"event_type=a&event_type=b").unwrap_err(),
+            Invalid::DuplicateKey("event_type".into())
+        );
+        assert_eq!(parse_body(FORM, b"event_type=a&client_payload=x").unwrap_err(), Invalid::NotJson);
+    }
+
+    /// JSON of any shape, as text, so that its spelling varies too.
+    fn json_text() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            any::<bool>().prop_map(|b| b.to_string()),
+            "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,20})?([eE][+-]?[0-9]{1,4})?",
+            any::<String>().prop_map(|s| serde_json::Value::from(s).to_string()),
+        ];
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(|v| format!("[ {} ]", v.join(" ,\n"))),
+                object(inner),
+            ]
+        })
+    }
+
+    fn object(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        prop::collection::btree_map("[a-zé]{0,8}", value, 0..6).prop_map(|members| {
+            let members =
+                members.iter().map(|(k, v)| format!("{} : {v}", serde_json::Value::from(k.as_str())));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_the_parser_panic(body in prop::collection::vec(any::<u8>(), 0..2000), form in any::<bool>()) {
+            let _ = parse_body(if form { FORM } else { JSON }, &body);
+        }
+
+        #[test]
+        fn no_text_near_json_makes_the_parser_panic(body in "[{}\\[\\]\",:a-c\\\\u0-9 ]{0,200}") {
+            let _ = parse_body(JSON, body.as_bytes());
+        }
+
+        #[test]
+        fn what_is_accepted_arrives_unchanged(event_type in any::<String>(), payload in object(json_text())) {
+            prop_assume!(EventType::parse(&event_type).is_some());
+            prop_assume!(!payload.contains("\"approval\""));
+            let quoted = serde_json::Value::from(event_type.as_str());
+            let json = format!("{{ \"client_payload\" :\t{payload} , \"event_type\": {quoted} }}");
+            let expected = (event_type.clone(), Some(payload.clone()));
+            prop_assert_eq!(relayed(JSON, &json), expected.clone());
+            let form = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("event_type", &event_type).append_pair("client_payload", &payload).finish();
+            prop_assert_eq!(relayed(FORM, &form), expected);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What is true of every answer that a card gets.
+
+use crate::http1::Answer;
+
+impl Answer {
+    /// Asserts what is true of every answer of the function: status and outcome, JSON, and a sentence for the card
+    /// that is the message. Gives the sentence.
+    #[track_caller]
+    pub fn assert_outcome(&self, status: u16, outcome: &str) -> String {
+        let text = self.text();
+        assert_eq!(self.status, status, "status of: {text}");
+        assert_eq!(self.header("Content-Type"), Some("application/json"), "type of: {text}");
+        let json = self.json();
+        assert_eq!(json["outcome"], outcome, "outcome of: {text}");
+        let sentence = self.assert_card_sentence();
+        assert_eq!(json["message"], sentence, "the message is the card's sentence");
+        sentence
+    }
+
+    /// Asserts that there is one `CARD-ACTION-STATUS` that a card can show, and gives it.
+    #[track_caller]
+    pub fn assert_card_sentence(&self) -> String {
+        let sentences: Vec<&str> = (self.headers.iter())
+            .filter(|(name, _)| name.eq_ignore_ascii_case("CARD-ACTION-STATUS"))
+            .map(|(_, value)| value)
+            .collect();
+        let [sentence] = sentences[..] else {
+            panic!("one CARD-ACTION-STATUS, not {sentences:?}, on {} {}", self.status, self.text());
+        };
+        assert!(!sentence.is_empty() && sentence.len() < 200, "length of {sentence:?}");
+        assert!(sentence.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "visible ASCII: {sentence:?}");
+        sentence.to_owned()
+    }
+}

@@ -1,0 +1,112 @@
+//! Starting a host: the settings an operator made, what the host adds to them, and the executable `host.json` names.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use tokio::net::TcpListener;
+
+use super::{
+    FunctionsHost, Mode, Shared,
+    functions::{HostJson, read_functions},
+    hand_on,
+};
+use crate::handler_process::{Environment, HandlerProcess, binary, free_port, repository_root};
+
+/// How a host will be started.
+pub struct Builder {
+    mode: Mode,
+    app_root: PathBuf,
+    settings: Environment,
+}
+
+impl Builder {
+    /// A host for the repository root, without any application setting.
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, app_root: repository_root(), settings: Environment::new() }
+    }
+
+    /// An application setting.
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes a setting away.
+    pub fn without(mut self, name: &str) -> Self {
+        self.settings.remove(name);
+        self
+    }
+
+    /// Another app folder than the repository root, such as a package; its own executable is started.
+    pub fn app_root(mut self, app_root: &Path) -> Self {
+        self.app_root = app_root.to_owned();
+        self
+    }
+
+    /// Starts the handler and serves, once it is ready.
+    pub async fn start(self) -> FunctionsHost {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a loopback port");
+        let port = listener.local_addr().expect("bound").port();
+        let handler_port = free_port();
+        let mut handler = self.spawn_handler(handler_port);
+        handler.until_ready(handler_port).await;
+        let shared = Arc::new(Shared {
+            mode: self.mode,
+            functions: read_functions(&self.app_root),
+            key: generate_key(),
+            port,
+            handler_port,
+            record: Mutex::default(),
+        });
+        let serving = tokio::spawn(hand_on::serve(listener, Arc::clone(&shared)));
+        FunctionsHost { shared, port, handler, serving }
+    }
+
+    /// Starts the handler and waits for it to exit, as one does that cannot start.
+    pub async fn run_to_exit(self) -> (ExitStatus, String) {
+        self.spawn_handler(free_port()).until_exit().await
+    }
+
+    fn spawn_handler(&self, port: u16) -> HandlerProcess {
+        let mut environment = self.settings.clone();
+        environment.extend(host_environment(&self.app_root, port));
+        HandlerProcess::spawn(&self.executable(), &self.app_root, &environment)
+    }
+
+    /// The executable that `host.json` names. In the repository root that is the release build, which only users
+    /// make: there the build under test takes its place.
+    fn executable(&self) -> PathBuf {
+        let host_json = HostJson::read(&self.app_root);
+        if self.app_root != repository_root() {
+            return self.app_root.join(host_json.executable());
+        }
+        assert_eq!(host_json.executable(), Path::new("target/release/approve-release"));
+        binary()
+    }
+}
+
+/// What the host adds to the application settings.
+fn host_environment(app_root: &Path, port: u16) -> Environment {
+    let port = port.to_string();
+    let worker = "9f1c6f0e-6b0c-4a8e-8a39-0d9b0c6a7f11";
+    let pairs = [
+        ("FUNCTIONS_CUSTOMHANDLER_PORT", port.as_str()),
+        ("FUNCTIONS_CUSTOMHANDLER_WORKER_ID", worker),
+        ("FUNCTIONS_HTTPWORKER_PORT", &port),
+        ("FUNCTIONS_HTTPWORKER_ID", worker),
+        ("FUNCTIONS_APP_ROOT_PATH", app_root.to_str().expect("a UTF-8 path")),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A key like the host's: long, and in need of encoding nowhere.
+fn generate_key() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    format!("functionkey{:08x}Zq5v{:08x}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}

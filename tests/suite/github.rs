@@ -1,0 +1,295 @@
+//! A loopback GitHub that refuses what GitHub refuses, in GitHub's words, and keeps what it accepted.
+//!
+//! Dropping it fails the test unless exactly the announced dispatches came, and nothing else.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use serde_json::{json, value::RawValue};
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+
+use crate::handler_process::within;
+
+/// The token that the stand-in takes.
+pub const TOKEN: &str = "ghs_aTokenThatNobodyMaySee";
+
+/// GitHub says "under 64 KB".
+const BODY_LIMIT_BYTES: usize = 64 * 1024;
+
+pub struct GitHub {
+    server: MockServer,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    token: String,
+    repositories: Vec<String>,
+    /// Answers a good dispatch instead of 204.
+    answer: Option<ResponseTemplate>,
+    dispatches: Vec<Dispatch>,
+    refusals: Vec<String>,
+    expected_dispatches: usize,
+    expected_refusals: usize,
+}
+
+/// A dispatch that GitHub had nothing to say against.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// `owner/name`, as called.
+    pub repository: String,
+    /// The body, byte for byte.
+    pub body: Vec<u8>,
+}
+
+#[derive(Deserialize)]
+struct DispatchBody<'a> {
+    event_type: String,
+    #[serde(borrow)]
+    client_payload: &'a RawValue,
+}
+
+/// The properties of a JSON object, each as its text.
+type Properties<'a> = BTreeMap<String, &'a RawValue>;
+
+impl Dispatch {
+    pub fn event_type(&self) -> String {
+        self.parse().event_type
+    }
+
+    /// The text of `client_payload`, byte for byte.
+    pub fn client_payload(&self) -> &str {
+        self.parse().client_payload.get()
+    }
+
+    fn parse(&self) -> DispatchBody<'_> {
+        serde_json::from_slice(&self.body).expect("a dispatch's body is JSON with both fields")
+    }
+}
+
+impl GitHub {
+    /// A GitHub that knows `octo/app` and `octo/other`, and expects nothing.
+    pub async fn start() -> Self {
+        let state = Arc::new(Mutex::new(State {
+            token: TOKEN.to_owned(),
+            repositories: vec!["octo/app".to_owned(), "octo/other".to_owned()],
+            answer: None,
+            dispatches: Vec::new(),
+            refusals: Vec::new(),
+            expected_dispatches: 0,
+            expected_refusals: 0,
+        }));
+        // Not one of wiremock's pool: a straggler must never reach another test's GitHub.
+        let server = MockServer::builder().start().await;
+        let judge = Judge { state: Arc::clone(&state) };
+        Mock::given(any()).respond_with(judge).mount(&server).await;
+        Self { server, state }
+    }
+
+    /// The API's base URL.
+    pub fn url(&self) -> String {
+        self.server.uri()
+    }
+
+    /// How many good dispatches must have come in the end, whatever they were answered.
+    pub fn expect_dispatches(&self, count: usize) {
+        self.state().expected_dispatches = count;
+    }
+
+    /// How many requests GitHub must have refused for what they were.
+    pub fn expect_refusals(&self, count: usize) {
+        self.state().expected_refusals = count;
+    }
+
+    /// From now on takes another token only.
+    pub fn take_only_token(&self, token: &str) {
+        self.state().token = token.to_owned();
+    }
+
+    /// From now on knows no repository.
+    pub fn forget_repositories(&self) {
+        self.state().repositories.clear();
+    }
+
+    /// From now on answers good dispatches in another way.
+    pub fn answer_with(&self, answer: ResponseTemplate) {
+        self.state().answer = Some(answer);
+    }
+
+    /// The good dispatches so far.
+    pub fn dispatches(&self) -> Vec<Dispatch> {
+        self.state().dispatches.clone()
+    }
+
+    /// The one dispatch that came.
+    #[track_caller]
+    pub fn only_dispatch(&self) -> Dispatch {
+        let mut dispatches = self.dispatches();
+        assert_eq!(dispatches.len(), 1, "one dispatch");
+        dispatches.remove(0)
+    }
+
+    /// Waits until a dispatch has come in, answered or not.
+    pub async fn until_asked(&self) {
+        within("GitHub is asked", async || {
+            while self.state().dispatches.is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panicked")
+    }
+}
+
+impl Drop for GitHub {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let state = self.state();
+        assert_eq!(state.dispatches.len(), state.expected_dispatches, "dispatches: {:?}", state.dispatches);
+        assert_eq!(state.refusals.len(), state.expected_refusals, "refused: {:?}", state.refusals);
+    }
+}
+
+struct Judge {
+    state: Arc<Mutex<State>>,
+}
+
+impl Respond for Judge {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mut state = self.state.lock().expect("nobody panicked");
+        match judge(request, &state) {
+            Ok(dispatch) => {
+                state.dispatches.push(dispatch);
+                state.answer.clone().unwrap_or_else(|| ResponseTemplate::new(204))
+            }
+            Err(Refusal(status, message)) => {
+                state.refusals.push(format!("{} {}: {message}", request.method, request.url));
+                github_error(status, &message)
+            }
+        }
+    }
+}
+
+struct Refusal(u16, String);
+
+fn refuse<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal(status, message.into()))
+}
+
+fn judge(request: &Request, state: &State) -> Result<Dispatch, Refusal> {
+    check_headers(request, state)?;
+    let Some(repository) = dispatched_repository(request) else { return refuse(404, "Not Found") };
+    if !state.repositories.iter().any(|known| known.eq_ignore_ascii_case(repository)) {
+        return refuse(404, "Not Found");
+    }
+    check_body(&request.body)?;
+    Ok(Dispatch { repository: repository.to_owned(), body: request.body.clone() })
+}
+
+fn check_headers(request: &Request, state: &State) -> Result<(), Refusal> {
+    let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if header("user-agent").is_empty() {
+        return refuse(
+            403,
+            "Request forbidden by administrative rules. Please make sure your request has a User-Agent header",
+        );
+    }
+    if header("authorization") != format!("Bearer {}", state.token) {
+        return refuse(401, "Bad credentials");
+    }
+    if header("accept") != "application/vnd.github+json" {
+        return refuse(415, "Must accept 'application/vnd.github+json'");
+    }
+    if !["2022-11-28", "2026-03-10"].contains(&header("x-github-api-version")) {
+        return refuse(400, "Please specify a supported API version");
+    }
+    Ok(())
+}
+
+/// The `owner/name` of a POST to `/repos/{owner}/{name}/dispatches`, on an enterprise server under `/api/v3`.
+fn dispatched_repository(request: &Request) -> Option<&str> {
+    let path = request.url.path();
+    let path = path.strip_prefix("/api/v3").unwrap_or(path);
+    let repository = path.strip_prefix("/repos/")?.strip_suffix("/dispatches")?;
+    let called_right = request.method == "POST" && request.url.query().is_none();
+    (called_right && repository.split('/').count() == 2).then_some(repository)
+}
+
+fn check_body(body: &[u8]) -> Result<(), Refusal> {
+    if body.len() >= BODY_LIMIT_BYTES {
+        return refuse(422, "client_payload is too large.");
+    }
+    // Values stay text: what is a number to GitHub may be none to serde_json, such as 1e400.
+    let Ok(fields) = serde_json::from_slice::<Properties>(body) else {
+        return refuse(400, "Problems parsing JSON");
+    };
+    if let Some(key) = fields.keys().find(|key| !["event_type", "client_payload"].contains(&key.as_str())) {
+        return refuse(422, format!("Invalid request.\n\n\"{key}\" is not a permitted key."));
+    }
+    let event_type: Option<String> =
+        fields.get("event_type").and_then(|value| serde_json::from_str(value.get()).ok());
+    match event_type.map(|text| text.chars().count()) {
+        Some(1..=100) => fields.get("client_payload").map_or(Ok(()), check_client_payload),
+        _ => refuse(422, "Invalid request.\n\n\"event_type\" wasn't supplied, or is too long."),
+    }
+}
+
+fn check_client_payload(client_payload: &&RawValue) -> Result<(), Refusal> {
+    match serde_json::from_str::<Properties>(client_payload.get()).map(|properties| properties.len()) {
+        Ok(0..=10) => Ok(()),
+        Ok(count) => refuse(422, format!("No more than 10 properties are allowed; {count} were supplied.")),
+        Err(_) => refuse(422, format!("Invalid request.\n\n{client_payload} is not an object.")),
+    }
+}
+
+/// An error as GitHub writes it.
+pub fn github_error(status: u16, message: &str) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_json(json!({
+        "message": message,
+        "documentation_url": "https://docs.github.com/rest/repos/repos#create-a-repository-dispatch-event",
+        "status": status.to_string(),
+    }))
+}
+
+/// A token without the permission that the call wants.
+pub fn permission_refused(wanted: &str) -> ResponseTemplate {
+    github_error(403, "Resource not accessible by personal access token")
+        .insert_header("X-Accepted-GitHub-Permissions", wanted)
+}
+
+/// The primary rate limit.
+pub fn rate_limit_used_up(status: u16) -> ResponseTemplate {
+    github_error(status, "API rate limit exceeded for installation ID 1234.")
+        .insert_header("x-ratelimit-limit", "5000")
+        .insert_header("x-ratelimit-remaining", "0")
+        .insert_header("x-ratelimit-reset", "4102444800")
+}
+
+/// A secondary rate limit.
+pub fn rate_limited(status: u16) -> ResponseTemplate {
+    github_error(
+        status,
+        "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+    )
+    .insert_header("retry-after", "60")
+    .insert_header("x-ratelimit-remaining", "4321")
+}
+
+/// A renamed repository, or any other redirect.
+pub fn redirect(status: u16, location: &str) -> ResponseTemplate {
+    github_error(status, "Moved Permanently").insert_header("Location", location)
+}
+
+/// A page for people where JSON is expected, as proxies and outages serve.
+pub fn html(status: u16) -> ResponseTemplate {
+    ResponseTemplate::new(status)
+        .set_body_raw("<!DOCTYPE html><title>Unicorn!</title>", "text/html; charset=utf-8")
+}

@@ -1,0 +1,177 @@
+//! The binary as a child process: started with exactly the environment it is given, watched, and never left behind.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use crate::http1::{Answer, Request};
+
+/// How long a start, an exit or a log line may take before the test fails: far beyond any promise of ours.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often a condition is looked at while waiting for it.
+const GLANCE: Duration = Duration::from_millis(2);
+
+pub type Environment = BTreeMap<String, String>;
+
+/// The binary under test, as cargo built it.
+pub fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_approve-release"))
+}
+
+/// The repository root: the function app folder that `func start` runs in.
+pub fn repository_root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A loopback port that is free and stays so: outside the range the system hands out by itself, never given twice.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 15_000).expect("fits");
+    loop {
+        let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A running binary; killed when dropped.
+pub struct HandlerProcess {
+    child: Child,
+    output: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl HandlerProcess {
+    /// Starts a program with nothing inherited.
+    pub fn spawn(program: &Path, folder: &Path, environment: &Environment) -> Self {
+        let mut child = Command::new(program)
+            .current_dir(folder)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
+        let output = Arc::new(Mutex::new(String::new()));
+        let readers = vec![
+            collect(child.stdout.take().expect("piped"), &output),
+            collect(child.stderr.take().expect("piped"), &output),
+        ];
+        Self { child, output, readers }
+    }
+
+    /// Asks for `GET /` until any HTTP answer comes, as the host does, and gives that answer.
+    pub async fn until_ready(&mut self, port: u16) -> Answer {
+        within("the handler is ready", async || {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("the child can be asked") {
+                    panic!("the handler exited before it was ready ({status}):\n{}", self.final_output());
+                }
+                if let Ok(answer) = Request::get("/").try_send(port).await {
+                    return answer;
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        })
+        .await
+    }
+
+    /// Everything written to stderr (and stdout) so far.
+    pub fn output(&self) -> String {
+        self.output.lock().expect("no reader panicked").clone()
+    }
+
+    /// Waits until a line that contains `needle` has come out, and gives that line.
+    pub async fn line_with(&self, needle: &str) -> String {
+        within(&format!("a line with {needle:?}"), async || {
+            loop {
+                if let Some(line) = self.output().lines().find(|line| line.contains(needle)) {
+                    return line.to_owned();
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        })
+        .await
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends SIGTERM, as a platform does that stops an instance.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "SIGTERM was not delivered");
+    }
+
+    /// Waits until the process has ended by itself; gives its status and everything it wrote.
+    pub async fn until_exit(&mut self) -> (ExitStatus, String) {
+        let status = within("the handler exits", async || {
+            loop {
+                if let Some(status) = self.child.try_wait().expect("the child can be asked") {
+                    return status;
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        })
+        .await;
+        (status, self.final_output())
+    }
+
+    /// Ends the process, and gives everything it ever wrote.
+    pub fn kill(&mut self) -> String {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.final_output()
+    }
+
+    fn final_output(&mut self) -> String {
+        for reader in self.readers.drain(..) {
+            reader.join().expect("no reader panicked");
+        }
+        self.output()
+    }
+}
+
+impl Drop for HandlerProcess {
+    fn drop(&mut self) {
+        let output = self.kill();
+        if std::thread::panicking() {
+            eprintln!("the handler wrote:\n{output}");
+        } else {
+            assert!(!output.contains("panicked at"), "the handler panicked:\n{output}");
+        }
+    }
+}
+
+/// Gathers a stream's lines on a thread of its own, so that the child never waits for its reader.
+fn collect(stream: impl Read + Send + 'static, output: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let output = Arc::clone(output);
+    std::thread::spawn(move || {
+        let mut lines = BufReader::new(stream);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            output.lock().expect("no writer panicked").push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    })
+}
+
+/// Waits for something that must happen soon.
+pub async fn within<T>(what: &str, happening: impl AsyncFnOnce() -> T) -> T {
+    let waited = tokio::time::timeout(PATIENCE, happening()).await;
+    waited.unwrap_or_else(|_| panic!("waited too long until {what}"))
+}

@@ -1,0 +1,36 @@
+//! The suite drives the real binary over HTTP, the way its users reach it, and asserts what came out at both ends.
+//!
+//! - [`functions_host`] is a stand-in for the Azure Functions host: it reads the app's own `host.json` and
+//!   `function.json`s, starts the binary, and hands requests on in each of the three forms hosts have used.
+//! - [`standalone`] starts the binary without a host, as `cargo run` does.
+//! - [`github`] is a GitHub that refuses what GitHub refuses, and [`misbehaving`] a server that breaks HTTP itself.
+//!   Both fail a test on traffic it did not announce.
+//!
+//! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
+
+#[macro_use]
+mod modes;
+
+mod card_answer;
+mod functions_host;
+mod github;
+mod handler_process;
+mod http1;
+mod misbehaving;
+mod node_tools;
+mod standalone;
+
+mod app_files;
+mod approval_mail;
+mod browser_guards;
+mod github_answers;
+mod invalid_clicks;
+mod lifecycle;
+mod local_run;
+mod logs;
+mod package;
+mod protocol;
+mod refusals;
+mod relay;
+mod stand_in;
+mod workflows;

@@ -1,0 +1,232 @@
+//! A good click becomes one dispatch, unchanged, and the card says so.
+
+use crate::{
+    functions_host::{FunctionsHost, Mode},
+    github::GitHub,
+    http1::Request,
+};
+
+/// The body of a card's button.
+pub const CLICK: &str =
+    r#"{"event_type":"release-approved","client_payload":{"run_id":"7123456789","run_attempt":"1"}}"#;
+
+in_every_mode! {
+    a_click_becomes_one_dispatch_and_the_card_says_so
+    the_client_payload_reaches_github_byte_for_byte
+    white_space_and_field_order_around_the_client_payload_do_not_matter
+    a_form_click_is_relayed_like_a_json_click
+    the_repository_may_come_from_the_query
+    a_percent_encoded_repository_is_the_same_repository
+    any_event_type_may_be_relayed_when_the_operator_says_so
+    as_much_as_github_takes_is_relayed
+    a_body_of_64000_bytes_is_relayed_even_when_escapes_make_it_six_times_larger
+    a_dry_run_asks_nothing_of_github
+    a_dry_run_needs_no_token
+    the_path_matches_whatever_its_case_and_with_a_trailing_slash
+    an_enterprise_server_is_called_under_its_own_path
+    the_repositorys_case_does_not_matter
+    every_click_is_a_dispatch_of_its_own
+    a_body_of_untold_length_counts_only_where_the_host_hands_it_on
+}
+
+async fn a_click_becomes_one_dispatch_and_the_card_says_so(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    host.click(CLICK).await.assert_outcome(200, "dispatched");
+
+    let dispatch = github.only_dispatch();
+    assert_eq!(dispatch.repository, "octo/app");
+    assert_eq!(dispatch.event_type(), "release-approved");
+    assert_eq!(dispatch.client_payload(), r#"{"run_id":"7123456789","run_attempt":"1"}"#);
+}
+
+async fn the_client_payload_reaches_github_byte_for_byte(mode: Mode) {
+    const PAYLOADS: &[&str] = &[
+        r#"{"id":123456789012345678901234567890,"min":-9223372036854775809}"#,
+        r#"{"version":1.10,"huge":1e400,"tiny":1E-400,"zero":-0,"exact":0.10000000000000000555}"#,
+        r#"{"z":1,"a":2,"m":{"y":1,"b":2}}"#,
+        r#"{"escaped":"\u0061\/\"\\\b\f\n\r\t\u00e9\ud83d\ude00","plain":"é😀 <b>&'+`"}"#,
+        r#"{ "spaced" : [ 1 ,2, { } ,[ ] ] , "":null,"t":true }"#,
+        "{\n\t\"lines\": \"kept\"\r\n}",
+        "{}",
+    ];
+    let github = GitHub::start().await;
+    github.expect_dispatches(PAYLOADS.len());
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    for payload in PAYLOADS {
+        let body = format!(r#"{{"event_type":"release-approved","client_payload":{payload}}}"#);
+        host.click(body).await.assert_outcome(200, "dispatched");
+    }
+
+    let dispatches = github.dispatches();
+    let arrived: Vec<&str> = dispatches.iter().map(|dispatch| dispatch.client_payload()).collect();
+    assert_eq!(arrived, PAYLOADS);
+}
+
+async fn white_space_and_field_order_around_the_client_payload_do_not_matter(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    let body =
+        "\r\n { \"client_payload\" : {\"a\": 1} ,\t\"\\u0065vent_type\":\"release\\u002dapproved\" } \n";
+    host.click(body).await.assert_outcome(200, "dispatched");
+
+    assert_eq!(github.only_dispatch().client_payload(), r#"{"a": 1}"#);
+    assert_eq!(github.only_dispatch().event_type(), "release-approved");
+}
+
+async fn a_form_click_is_relayed_like_a_json_click(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(2);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    let form =
+        "event_type=release-approved&client_payload=%7B%22version%22%3A1.10%2C%22text%22%3A%22a+b%2Bc%22%7D";
+    host.send(host.click_request().form(form)).await.assert_outcome(200, "dispatched");
+    let with_charset = "application/x-www-form-urlencoded; charset=UTF-8";
+    host.send(host.click_request().body(with_charset, form)).await.assert_outcome(200, "dispatched");
+
+    for dispatch in github.dispatches() {
+        assert_eq!(dispatch.event_type(), "release-approved");
+        assert_eq!(dispatch.client_payload(), r#"{"version":1.10,"text":"a b+c"}"#);
+    }
+}
+
+async fn the_repository_may_come_from_the_query(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(2);
+    let host = FunctionsHost::relay(mode, &github).setting("ALLOWED_REPOSITORIES", "octo/*").start().await;
+
+    let elsewhere = host.click_with_query("&repository=octo/other").json(CLICK);
+    host.send(elsewhere).await.assert_outcome(200, "dispatched");
+    host.click(CLICK).await.assert_outcome(200, "dispatched");
+
+    let repositories: Vec<String> = github.dispatches().into_iter().map(|one| one.repository).collect();
+    assert_eq!(repositories, ["octo/other", "octo/app"]);
+}
+
+async fn a_percent_encoded_repository_is_the_same_repository(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    let encoded = host.click_with_query("&repository=octo%2Fapp").json(CLICK);
+    host.send(encoded).await.assert_outcome(200, "dispatched");
+
+    assert_eq!(github.only_dispatch().repository, "octo/app");
+}
+
+async fn any_event_type_may_be_relayed_when_the_operator_says_so(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).setting("RELAY_EVENT_TYPES", "*").start().await;
+
+    let body = r#"{"event_type":"any thing: é 😀","client_payload":{}}"#;
+    host.click(body).await.assert_outcome(200, "dispatched");
+
+    assert_eq!(github.only_dispatch().event_type(), "any thing: é 😀");
+}
+
+async fn as_much_as_github_takes_is_relayed(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).setting("RELAY_EVENT_TYPES", "*").start().await;
+
+    let event_type = "é".repeat(100);
+    let properties: Vec<String> = (0..10).map(|index| format!(r#""p{index}":{index}"#)).collect();
+    let body = format!(r#"{{"event_type":"{event_type}","client_payload":{{{}}}}}"#, properties.join(","));
+    host.click(body).await.assert_outcome(200, "dispatched");
+
+    assert_eq!(github.only_dispatch().event_type(), event_type);
+}
+
+/// A good click of exactly this many bytes, nearly all of which the host must escape.
+pub fn click_of_bytes(length: usize) -> String {
+    let (start, end) = (r#"{"event_type":"release-approved","client_payload":{"text":""#, r#""}}"#);
+    format!("{start}{}{end}", "+".repeat(length - start.len() - end.len()))
+}
+
+async fn a_body_of_64000_bytes_is_relayed_even_when_escapes_make_it_six_times_larger(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    host.click(click_of_bytes(64_000)).await.assert_outcome(200, "dispatched");
+}
+
+async fn a_dry_run_asks_nothing_of_github(mode: Mode) {
+    let github = GitHub::start().await;
+    let host = FunctionsHost::relay(mode, &github).setting("DRY_RUN", "true").start().await;
+
+    host.click(CLICK).await.assert_outcome(200, "dry-run");
+}
+
+async fn a_dry_run_needs_no_token(mode: Mode) {
+    let github = GitHub::start().await;
+    let host =
+        FunctionsHost::relay(mode, &github).setting("DRY_RUN", "true").without("GITHUB_TOKEN").start().await;
+
+    host.click(CLICK).await.assert_outcome(200, "dry-run");
+}
+
+async fn the_path_matches_whatever_its_case_and_with_a_trailing_slash(mode: Mode) {
+    const PATHS: &[&str] =
+        &["/api/approverelease", "/API/APPROVERELEASE", "/api/ApproveRelease/", "/Api/approveRelease/"];
+    let github = GitHub::start().await;
+    github.expect_dispatches(PATHS.len());
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    for path in PATHS {
+        let request = Request::post(path).header("x-functions-key", host.key()).json(CLICK);
+        host.send(request).await.assert_outcome(200, "dispatched");
+    }
+}
+
+async fn an_enterprise_server_is_called_under_its_own_path(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(2);
+
+    for base in ["/api/v3", "/api/v3/"] {
+        let url = format!("{}{base}", github.url());
+        let host = FunctionsHost::relay_to(mode, &url).start().await;
+        host.click(CLICK).await.assert_outcome(200, "dispatched");
+    }
+}
+
+async fn the_repositorys_case_does_not_matter(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    let shouted = host.click_with_query("&repository=OCTO/App").json(CLICK);
+    host.send(shouted).await.assert_outcome(200, "dispatched");
+}
+
+async fn every_click_is_a_dispatch_of_its_own(mode: Mode) {
+    // Until there is a ledger: as in the article.
+    let github = GitHub::start().await;
+    github.expect_dispatches(2);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    let (one, two) = tokio::join!(host.click(CLICK), host.click(CLICK));
+
+    one.assert_outcome(200, "dispatched");
+    two.assert_outcome(200, "dispatched");
+}
+
+async fn a_body_of_untold_length_counts_only_where_the_host_hands_it_on(mode: Mode) {
+    let github = GitHub::start().await;
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    let chunked = host.click_request().json(CLICK).chunked();
+    if mode == Mode::Proxying {
+        github.expect_dispatches(1);
+        host.send(chunked).await.assert_outcome(200, "dispatched");
+    } else {
+        host.send(chunked).await.assert_outcome(400, "invalid");
+    }
+}
