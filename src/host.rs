@@ -3,8 +3,9 @@
 //! The host either hands on the caller's HTTP request, or wraps it into an *invocation payload* and wants the answer
 //! wrapped likewise. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use log::Level;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -31,7 +32,7 @@ pub struct Request {
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// The time of day.
-    pub now: SystemTime,
+    pub now: DateTime<Utc>,
     /// When the answer must be on its way.
     pub deadline: Instant,
 }
@@ -91,7 +92,7 @@ pub fn parse_urlencoded(text: &str) -> Option<Vec<(String, String)>> {
 const TRIGGER: &str = "req";
 
 /// The name of the HTTP output in every `function.json` of ours.
-const OUTPUT: &str = "res";
+pub const HTTP_OUTPUT: &str = "res";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -211,15 +212,16 @@ struct HttpOutput<'a> {
     body: &'a str,
 }
 
-/// The answer as the host wants it for an invocation payload: a JSON text.
-pub fn invocation_answer(answer: &Answer) -> serde_json::Result<String> {
-    let output = HttpOutput {
+/// The answer as the host wants it for an invocation payload, a JSON text: the log's lines, and the answer itself as
+/// the output binding of that name, if the function has one.
+pub fn invocation_answer(answer: &Answer, output: Option<&'static str>) -> serde_json::Result<String> {
+    let http_output = || HttpOutput {
         status_code: answer.status.to_string(),
         headers: answer.headers.iter().map(|(name, value)| (*name, value.as_str())).collect(),
         body: &answer.body,
     };
     serde_json::to_string(&Invoked {
-        outputs: BTreeMap::from([(OUTPUT, output)]),
+        outputs: output.into_iter().map(|name| (name, http_output())).collect(),
         logs: answer.log.iter().map(|(_, line)| line.as_str()).collect(),
         return_value: (),
     })
@@ -234,7 +236,7 @@ mod tests {
             payload.as_bytes(),
             None,
             10,
-            Timing { now: SystemTime::UNIX_EPOCH, deadline: Instant::now() },
+            Timing { now: DateTime::UNIX_EPOCH, deadline: Instant::now() },
         )
     }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use approve_release::{config::Config, server};
+use approve_release::{config::Config, http_client, server};
 
 fn main() -> ExitCode {
     let config = match Config::load() {
@@ -15,8 +15,7 @@ fn main() -> ExitCode {
     // The web server's own notes are noise unless asked for by name.
     let quiet = log::LevelFilter::Warn;
     env_logger::Builder::new().filter_module("actix_server", quiet).parse_filters(&config.log_filter).init();
-    // Fails only when a provider is there already, and then that one serves.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    http_client::use_ring();
     match actix_web::rt::System::new().block_on(server::serve(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,6 +1,6 @@
 //! What a click asks for, within GitHub's limits.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::BTreeSet, fmt};
 
 use serde::{
     Deserialize, Deserializer,
@@ -109,13 +109,18 @@ impl ClientPayload {
         if members.0.iter().any(|(key, _)| key == Self::RESERVED_KEY) {
             return Err(Invalid::ReservedKey);
         }
-        check_depth_and_keys(raw, 0)?;
+        members.0.iter().try_for_each(|(_, value)| check_depth_and_keys(value, 1))?;
         Ok(Self(raw.to_owned()))
     }
 
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         self.0.get()
+    }
+
+    /// The JSON, to be part of other JSON to the letter.
+    pub fn as_raw(&self) -> &RawValue {
+        &self.0
     }
 }
 
@@ -158,7 +163,7 @@ impl<'a> Members<'a> {
             true => Invalid::NotAnObject,
             false => Invalid::NotJson,
         })?;
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         match members.0.iter().find(|(key, _)| !seen.insert(key)) {
             Some((key, _)) => Err(Invalid::DuplicateKey(key.clone())),
             None => Ok(members),

@@ -4,11 +4,13 @@
 //! value that exists is one that GitHub's limits and ours allow.
 
 mod click;
+mod decision;
 mod outcome;
 mod policy;
 mod repository;
 
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
-pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome};
+pub use decision::{Decision, RelayId};
+pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome, Standing};
 pub use policy::{EventTypes, Policy};
 pub use repository::{Repository, RepositoryPattern};

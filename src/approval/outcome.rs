@@ -1,6 +1,6 @@
 //! What became of a click.
 
-use std::time::Duration;
+use serde::{Deserialize, Serialize};
 
 use super::{EventType, Repository};
 
@@ -21,10 +21,18 @@ pub enum Outcome {
     Dispatched(EventType, Repository),
     /// Everything was checked; GitHub was not called, as `DRY_RUN` says.
     DryRun(EventType, Repository),
-    /// GitHub answered, and something has to be mended before it will accept the event.
+    /// It was decided before, and nothing was sent by this click.
+    AlreadyDecided(Repository, Standing),
+    /// It was decided, given up, and is too old to be sent now.
+    Expired(Repository),
+    /// It is decided and safe, and will be delivered. What GitHub said, where it was tried.
+    Recorded(Repository, Option<DispatchAnswer>),
+    /// It is decided; GitHub answered, and something has to be mended before it will accept the event.
     Refused(Repository, DispatchAnswer),
-    /// GitHub was not reached, or is not ready.
-    Unavailable(Repository, DispatchAnswer),
+    /// It is decided, and the time for delivering it is over.
+    GivenUp(Repository),
+    /// It is not known to be recorded.
+    Unavailable,
 }
 
 impl Outcome {
@@ -38,8 +46,11 @@ impl Outcome {
             Self::Misconfigured(_) => "misconfigured",
             Self::Dispatched(..) => "dispatched",
             Self::DryRun(..) => "dry-run",
-            Self::Refused(..) => "refused",
-            Self::Unavailable(..) => "unavailable",
+            Self::AlreadyDecided(..) => "already-decided",
+            Self::Expired(_) => "expired",
+            Self::Recorded(..) => "recorded",
+            Self::Refused(..) | Self::GivenUp(_) => "refused",
+            Self::Unavailable => "unavailable",
         }
     }
 
@@ -50,8 +61,9 @@ impl Outcome {
             Self::Invalid(_) => 400,
             Self::Forbidden(_) => 403,
             Self::Unknown => 404,
-            Self::Misconfigured(_) | Self::Refused(..) | Self::Unavailable(..) => 424,
-            Self::Dispatched(..) | Self::DryRun(..) => 200,
+            Self::Expired(_) => 410,
+            Self::Misconfigured(_) | Self::Refused(..) | Self::GivenUp(_) | Self::Unavailable => 424,
+            Self::Dispatched(..) | Self::DryRun(..) | Self::AlreadyDecided(..) | Self::Recorded(..) => 200,
         }
     }
 }
@@ -117,7 +129,8 @@ pub enum Forbidden {
 }
 
 /// What GitHub said to a dispatch, or why it said nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum DispatchAnswer {
     /// 204: GitHub has the event.
     Accepted,
@@ -125,8 +138,8 @@ pub enum DispatchAnswer {
     Unauthorized,
     /// 403: the token may not do this. `wanted` is the permission that GitHub asked for.
     PermissionDenied { wanted: Option<String> },
-    /// 403 or 429: too many calls. `wait` is what GitHub asked for.
-    RateLimited { wait: Option<Duration> },
+    /// 403 or 429: too many calls. `wait_s` is what GitHub asked for, in seconds.
+    RateLimited { wait_s: Option<u64> },
     /// 404: no such repository, or none that the token can see.
     NotFound,
     /// 422: GitHub did not like the event.
@@ -145,4 +158,40 @@ pub enum DispatchAnswer {
     Garbled,
     /// No answer in time after sending: the event may have arrived.
     TimedOut,
+    /// It was not asked, since the time for delivering was over.
+    NotTried,
+}
+
+impl DispatchAnswer {
+    /// Whether a person has to mend something before GitHub will say anything else.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Unauthorized
+            | Self::PermissionDenied { .. }
+            | Self::NotFound
+            | Self::Unprocessable
+            | Self::Moved
+            | Self::Unexpected(400..500) => true,
+            Self::Accepted
+            | Self::RateLimited { .. }
+            | Self::ServerError(_)
+            | Self::Unexpected(_)
+            | Self::Unreachable
+            | Self::Broken
+            | Self::Garbled
+            | Self::TimedOut
+            | Self::NotTried => false,
+        }
+    }
+}
+
+/// How a decision stands that was made before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// GitHub has accepted it.
+    Delivered,
+    /// It is being sent, or waits for its time.
+    OnItsWay,
+    /// It was a dry run, too.
+    DryRun,
 }

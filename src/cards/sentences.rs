@@ -5,7 +5,7 @@
 //! permission's name is repeated, and only when it looks like one.
 
 use crate::{
-    approval::{DispatchAnswer, EventType, Forbidden, Invalid, Outcome, Repository, Vote},
+    approval::{DispatchAnswer, EventType, Forbidden, Invalid, Outcome, Repository, Standing, Vote},
     printable::printable,
 };
 
@@ -34,8 +34,24 @@ pub fn sentence(outcome: &Outcome) -> String {
                 show(repository)
             )
         }
-        Outcome::Refused(repository, answer) | Outcome::Unavailable(repository, answer) => {
-            github(&show(repository), answer)
+        Outcome::AlreadyDecided(repository, standing) => already_decided(&show(repository), *standing),
+        Outcome::Expired(repository) => {
+            format!(
+                "Too late: {} was not told within 7 days of the decision. Ask for it anew.",
+                show(repository)
+            )
+        }
+        Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
+        Outcome::Refused(repository, answer) => refused(&show(repository), answer),
+        Outcome::GivenUp(repository) => {
+            format!(
+                "Recorded, but GitHub did not take it for {} in time. Click again later to send it.",
+                show(repository)
+            )
+        }
+        Outcome::Unavailable => {
+            "Not known to be recorded, and nothing was sent: the store failed. Click again; it counts once."
+                .into()
         }
     }
 }
@@ -45,6 +61,9 @@ pub const NO_SUCH_ADDRESS: &str = "There is nothing at this address; cards use /
 
 /// The sentence for the readiness check.
 pub const READY: &str = "ApproveRelease is ready.";
+
+/// The sentence for the timer.
+pub const SWEPT: &str = "What had not arrived was looked through.";
 
 /// The sentence for an invocation payload that cannot be read.
 pub const BROKEN_PAYLOAD: &str =
@@ -102,27 +121,77 @@ fn forbidden(why: &Forbidden) -> String {
     }
 }
 
-fn github(repository: &str, answer: &DispatchAnswer) -> String {
+fn already_decided(repository: &str, standing: Standing) -> String {
+    match standing {
+        Standing::Delivered => {
+            format!("Already decided: GitHub has accepted it for {repository}. Nothing more was sent.")
+        }
+        Standing::OnItsWay => format!("Already decided, and on its way to {repository}. Nothing more to do."),
+        Standing::DryRun => format!("Already decided for {repository}, in a dry run. Nothing was sent."),
+    }
+}
+
+/// Safe, and delivered without anybody's doing.
+fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
     match answer {
-        DispatchAnswer::Accepted => format!("GitHub accepted the event for {repository}."),
+        None | Some(DispatchAnswer::NotTried) => {
+            format!("Recorded: {repository} will be told within minutes. Nothing more to do.")
+        }
+        Some(DispatchAnswer::RateLimited { wait_s }) => {
+            let minutes = wait_s.map_or(1, |wait_s| wait_s.div_ceil(60).clamp(1, 99_999));
+            format!(
+                "Recorded: GitHub's rate limit is reached. {repository} will be told in {minutes} min or later."
+            )
+        }
+        Some(DispatchAnswer::ServerError(status)) => {
+            format!(
+                "Recorded: GitHub has a fault of its own ({status}). {repository} will be told when it works again."
+            )
+        }
+        Some(DispatchAnswer::Unreachable) => {
+            format!("Recorded: GitHub could not be reached. {repository} will be told when it can be.")
+        }
+        Some(DispatchAnswer::Broken) => {
+            format!(
+                "Recorded: the connection to GitHub broke. {repository} may have been told; it will be told again."
+            )
+        }
+        Some(DispatchAnswer::TimedOut) => {
+            format!(
+                "Recorded: GitHub did not answer in time. {repository} may have been told; it will be told again."
+            )
+        }
+        Some(DispatchAnswer::Garbled) => {
+            format!(
+                "Recorded, not confirmed for {repository}: what answers at GITHUB_API_URL does not speak HTTP."
+            )
+        }
+        Some(other) => {
+            let status = if let DispatchAnswer::Unexpected(status) = other { *status } else { 0 };
+            format!(
+                "Recorded, not confirmed for {repository}: GITHUB_API_URL answered {status}, not as GitHub does."
+            )
+        }
+    }
+}
+
+/// Safe, but somebody has to mend something.
+fn refused(repository: &str, answer: &DispatchAnswer) -> String {
+    match answer {
         DispatchAnswer::Unauthorized => {
             format!(
-                "Not sent to {repository}: GitHub refused the token (401). Renew GITHUB_TOKEN, then click again."
+                "Recorded, but GitHub refused the token for {repository} (401). Renew GITHUB_TOKEN, then click again."
             )
         }
         DispatchAnswer::PermissionDenied { wanted } => {
             let wanted = wanted.as_deref().and_then(permission).unwrap_or("contents=write");
             format!(
-                "Not sent to {repository}: GITHUB_TOKEN lacks a permission (403); GitHub asks for {wanted}."
+                "Recorded, but GITHUB_TOKEN may not do this for {repository} (403): GitHub asks for {wanted}."
             )
-        }
-        DispatchAnswer::RateLimited { wait } => {
-            let minutes = wait.map_or(1, |wait| wait.as_secs().div_ceil(60).clamp(1, 999));
-            format!("Not sent to {repository}: GitHub's rate limit is reached. Click again in {minutes} min.")
         }
         DispatchAnswer::NotFound => {
             format!(
-                "Not sent: GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Mend either."
+                "Recorded, but GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Mend either."
             )
         }
         DispatchAnswer::Unprocessable => {
@@ -132,37 +201,15 @@ fn github(repository: &str, answer: &DispatchAnswer) -> String {
         }
         DispatchAnswer::Moved => {
             format!(
-                "Not sent: {repository} was renamed or moved. Put its new name into the card and the settings."
-            )
-        }
-        DispatchAnswer::ServerError(status) => {
-            format!(
-                "GitHub has a fault of its own ({status}); {repository} was probably not told. Click again soon."
+                "Recorded, but {repository} was renamed or moved. Put its new name into the card and the settings."
             )
         }
         DispatchAnswer::Unexpected(status) => {
             format!(
-                "Not confirmed for {repository}: GITHUB_API_URL answered {status}, not as GitHub does. Check it."
+                "Recorded, but refused for {repository}: GITHUB_API_URL answered {status}. Check that setting."
             )
         }
-        DispatchAnswer::Unreachable => {
-            format!("Not sent to {repository}: GitHub could not be reached. Click again soon.")
-        }
-        DispatchAnswer::Broken => {
-            format!(
-                "The connection to GitHub broke: {repository} may have been told. Look there before clicking again."
-            )
-        }
-        DispatchAnswer::Garbled => {
-            format!(
-                "Not confirmed for {repository}: what answers at GITHUB_API_URL does not speak HTTP. Check it."
-            )
-        }
-        DispatchAnswer::TimedOut => {
-            format!(
-                "GitHub did not answer in time: {repository} may have been told. Look there before clicking again."
-            )
-        }
+        other => recorded(repository, Some(other)),
     }
 }
 
@@ -194,7 +241,7 @@ fn named<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, time::Duration};
+    use std::collections::HashSet;
 
     use super::*;
 
@@ -204,19 +251,23 @@ mod tests {
             Repository::parse(&format!("{}/{}", "o".repeat(64), "r".repeat(100))).expect("a repository");
         let event_type = EventType::parse(&"\u{1F680}\r\n".repeat(33)).expect("an event type");
         let wild = "\r\nX-Evil: {{1}}\u{202e}".repeat(1000);
-        let answers = [
+        let refusals = [
             DispatchAnswer::Unauthorized,
             DispatchAnswer::PermissionDenied { wanted: Some(wild.clone()) },
-            DispatchAnswer::RateLimited { wait: Some(Duration::MAX) },
             DispatchAnswer::NotFound,
             DispatchAnswer::Unprocessable,
             DispatchAnswer::Moved,
-            DispatchAnswer::ServerError(599),
-            DispatchAnswer::Unexpected(999),
-            DispatchAnswer::Unreachable,
-            DispatchAnswer::Broken,
-            DispatchAnswer::Garbled,
-            DispatchAnswer::TimedOut,
+            DispatchAnswer::Unexpected(499),
+        ];
+        let delays = [
+            None,
+            Some(DispatchAnswer::RateLimited { wait_s: Some(u64::MAX) }),
+            Some(DispatchAnswer::ServerError(599)),
+            Some(DispatchAnswer::Unexpected(999)),
+            Some(DispatchAnswer::Unreachable),
+            Some(DispatchAnswer::Broken),
+            Some(DispatchAnswer::Garbled),
+            Some(DispatchAnswer::TimedOut),
         ];
         let invalid = [
             Invalid::Incomplete,
@@ -250,13 +301,21 @@ mod tests {
         let mut outcomes = vec![
             Outcome::TooLarge,
             Outcome::Unknown,
+            Outcome::Unavailable,
+            Outcome::Expired(repository.clone()),
+            Outcome::GivenUp(repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
             Outcome::Dispatched(event_type.clone(), repository.clone()),
             Outcome::DryRun(event_type, repository.clone()),
         ];
         outcomes.extend(invalid.map(Outcome::Invalid));
         outcomes.extend(forbidden.map(Outcome::Forbidden));
-        outcomes.extend(answers.map(|answer| Outcome::Refused(repository.clone(), answer)));
+        outcomes.extend(refusals.map(|answer| Outcome::Refused(repository.clone(), answer)));
+        outcomes.extend(delays.map(|answer| Outcome::Recorded(repository.clone(), answer)));
+        outcomes.extend(
+            [Standing::Delivered, Standing::OnItsWay, Standing::DryRun]
+                .map(|standing| Outcome::AlreadyDecided(repository.clone(), standing)),
+        );
         outcomes
     }
 

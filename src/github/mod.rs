@@ -4,12 +4,10 @@
 //! followed, and the token goes to `GITHUB_API_URL` alone. What GitHub said is a value; nothing here decides what
 //! becomes of it.
 
-use std::{
-    sync::OnceLock,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{sync::OnceLock, time::Duration};
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use reqwest::{
     Client, Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
@@ -18,11 +16,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     approval::{Dispatch, DispatchAnswer},
+    http_client,
     printable::printable,
 };
-
-/// What is sent as `User-Agent`, which GitHub requires.
-const USER_AGENT: &str = concat!("ApproveRelease/", env!("CARGO_PKG_VERSION"));
 
 /// The version of GitHub's REST API that the calls are written for.
 const API_VERSION: &str = "2022-11-28";
@@ -58,7 +54,8 @@ impl GitHub {
     /// Builds the client, which for https loads the trusted certificates (some milliseconds), unless it is there.
     pub fn client(&self) -> anyhow::Result<&Client> {
         if self.client.get().is_none() {
-            let client = build_client(&self.api).context("cannot build the client for GitHub")?;
+            let client = http_client::build(&self.api, CONNECT_TIMEOUT)
+                .context("cannot build the client for GitHub")?;
             // Two at once build one too many, and that one is dropped.
             let _ = self.client.set(client);
         }
@@ -67,7 +64,7 @@ impl GitHub {
 
     /// Sends `dispatch`, at most once, and tells what GitHub said within `timeout`. `now` is what the end of a rate
     /// limit is counted from.
-    pub async fn dispatch(&self, dispatch: &Dispatch, timeout: Duration, now: SystemTime) -> Answered {
+    pub async fn dispatch(&self, dispatch: &Dispatch, timeout: Duration, now: DateTime<Utc>) -> Answered {
         let request = match self.request(dispatch) {
             Ok(request) => request,
             Err(error) => {
@@ -106,32 +103,18 @@ impl GitHub {
     }
 }
 
-/// A client for https trusts what the platform trusts (a private authority of an enterprise server, too) and the
-/// roots known when this was built, for images that come without any; one for http to loopback loads nothing.
-fn build_client(api: &Url) -> reqwest::Result<Client> {
-    let builder = Client::builder()
-        .user_agent(USER_AGENT)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy();
-    if api.scheme() != "https" {
-        return builder.tls_certs_only([]).build();
-    }
-    let roots =
-        webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| reqwest::Certificate::from_der(root));
-    builder.https_only(true).tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?).build()
-}
-
-async fn classify(mut response: Response, now: SystemTime) -> Answered {
+async fn classify(mut response: Response, now: DateTime<Utc>) -> Answered {
     let status = response.status();
     let headers = response.headers().clone();
     let message = message(&read_start(&mut response).await);
     let answer = match status {
         StatusCode::NO_CONTENT => DispatchAnswer::Accepted,
         StatusCode::UNAUTHORIZED => DispatchAnswer::Unauthorized,
-        StatusCode::TOO_MANY_REQUESTS => DispatchAnswer::RateLimited { wait: rate_limit_wait(&headers, now) },
+        StatusCode::TOO_MANY_REQUESTS => {
+            DispatchAnswer::RateLimited { wait_s: rate_limit_wait(&headers, now) }
+        }
         StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => {
-            DispatchAnswer::RateLimited { wait: rate_limit_wait(&headers, now) }
+            DispatchAnswer::RateLimited { wait_s: rate_limit_wait(&headers, now) }
         }
         StatusCode::FORBIDDEN => DispatchAnswer::PermissionDenied {
             wanted: text(&headers, "x-accepted-github-permissions").map(str::to_owned),
@@ -177,17 +160,17 @@ fn is_rate_limit(headers: &HeaderMap, message: &str) -> bool {
         || message.to_ascii_lowercase().contains("rate limit")
 }
 
-/// How long GitHub asks to wait: `retry-after` in seconds, else until `x-ratelimit-reset`, in epoch seconds.
-fn rate_limit_wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// How long GitHub asks to wait, in seconds: `retry-after` in seconds, else until `x-ratelimit-reset`, in epoch seconds.
+fn rate_limit_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<u64> {
     let seconds = |name| text(headers, name)?.trim().parse::<u64>().ok();
-    if let Some(wait) = seconds("retry-after") {
-        return Some(Duration::from_secs(wait));
+    if let Some(wait_s) = seconds("retry-after") {
+        return Some(wait_s);
     }
     if text(headers, "x-ratelimit-remaining") != Some("0") {
         return None;
     }
-    let reset = UNIX_EPOCH.checked_add(Duration::from_secs(seconds("x-ratelimit-reset")?))?;
-    Some(reset.duration_since(now).unwrap_or_default())
+    let reset = seconds("x-ratelimit-reset")?;
+    Some(reset.saturating_sub(u64::try_from(now.timestamp()).unwrap_or(0)))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -3,11 +3,13 @@
 //! The body is a relay or a vote, as JSON or as a form. It is read strictly: what is accepted reaches GitHub to the
 //! letter, and everything else is [`Invalid`] with a sentence that says what to mend.
 
+use std::sync::Arc;
+
 use log::Level;
 use serde_json::value::RawValue;
 use url::Url;
 
-use super::{is_cross_site, outcome_answer};
+use super::{invalid_method, is_cross_site, outcome_answer};
 use crate::{
     approval::{
         Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Relay, Repository, Verdict,
@@ -22,16 +24,15 @@ use crate::{
 pub const MAX_BODY_BYTES: usize = 64_000;
 
 /// Answers one click.
-pub async fn answer(approvals: &Approvals, public_url: &Url, request: Request) -> Answer {
+pub async fn answer(approvals: &Arc<Approvals>, public_url: &Url, request: Request) -> Answer {
     let report = match read(&request, public_url) {
         Ok((click, repository)) => approvals.click(click, repository, request.timing).await,
         Err(outcome) => outcome.into(),
     };
-    let mut answer = outcome_answer(&report.outcome);
-    if report.outcome == Outcome::Invalid(Invalid::Method) {
-        answer.status = 405;
-        answer.headers.push(("Allow", "POST".to_owned()));
-    }
+    let mut answer = match report.outcome {
+        Outcome::Invalid(Invalid::Method) => invalid_method(),
+        _ => outcome_answer(&report.outcome),
+    };
     answer.log.push(log_line(&request, &report));
     answer
 }

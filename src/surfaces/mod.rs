@@ -7,7 +7,7 @@ use serde::Serialize;
 use url::Url;
 
 use crate::{
-    approval::Outcome,
+    approval::{Invalid, Outcome},
     cards::sentences::sentence,
     config::is_loopback,
     host::{Answer, Request},
@@ -44,6 +44,14 @@ fn to_json(value: &impl Serialize) -> String {
 /// The answer that says what became of a click.
 pub fn outcome_answer(outcome: &Outcome) -> Answer {
     plain_answer(outcome.status(), outcome.name(), &sentence(outcome))
+}
+
+/// The answer to a method that an address does not take.
+pub fn invalid_method() -> Answer {
+    let mut answer = outcome_answer(&Outcome::Invalid(Invalid::Method));
+    answer.status = 405;
+    answer.headers.push(("Allow", "POST".to_owned()));
+    answer
 }
 
 /// Whether a browser says that a page of another site made this request. Programs and mail servers send neither

@@ -31,6 +31,14 @@ fn approve_release_takes_posts_with_the_function_key() {
 }
 
 #[test]
+fn deliver_runs_every_minute_by_a_timer_and_nothing_else() {
+    let timer =
+        json!({"type": "timerTrigger", "direction": "in", "name": "timer", "schedule": "0 * * * * *"});
+
+    assert_eq!(read("Deliver/function.json"), json!({"bindings": [timer]}));
+}
+
+#[test]
 fn local_settings_are_harmless() {
     let values = json!({
         "FUNCTIONS_WORKER_RUNTIME": "custom",

@@ -5,7 +5,7 @@ use crate::{
     functions_host::{FunctionsHost, Mode},
     github::GitHub,
     http1::Request,
-    relay::CLICK,
+    relay::{CLICK, new_click},
 };
 
 const PUBLIC_URL: &str = "https://releases.example";
@@ -81,7 +81,7 @@ async fn a_request_from_our_own_origin_or_a_local_one_is_relayed(mode: Mode) {
 
     for origin in OURS {
         println!("origin: {origin}");
-        let click = host.click_request().json(CLICK).header("Origin", origin);
+        let click = host.click_request().json(new_click()).header("Origin", origin);
         host.send(click).await.assert_outcome(200, "dispatched");
     }
 }
@@ -92,7 +92,7 @@ async fn a_request_that_is_no_cross_site_one_is_relayed(mode: Mode) {
     let host = relay(mode, &github).await;
 
     for site in ["same-origin", "none"] {
-        let click = host.click_request().json(CLICK).header("Sec-Fetch-Site", site);
+        let click = host.click_request().json(new_click()).header("Sec-Fetch-Site", site);
         host.send(click).await.assert_outcome(200, "dispatched");
     }
     // Outlook's server is no browser: it sends neither header.

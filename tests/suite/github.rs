@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use chrono::{TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::{json, value::RawValue};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
@@ -117,6 +118,11 @@ impl GitHub {
     /// From now on answers good dispatches in another way.
     pub fn answer_with(&self, answer: ResponseTemplate) {
         self.state().answer = Some(answer);
+    }
+
+    /// From now on accepts good dispatches again.
+    pub fn answer_as_github(&self) {
+        self.state().answer = None;
     }
 
     /// The good dispatches so far.
@@ -265,12 +271,12 @@ pub fn permission_refused(wanted: &str) -> ResponseTemplate {
         .insert_header("X-Accepted-GitHub-Permissions", wanted)
 }
 
-/// The primary rate limit.
+/// The primary rate limit, used up for ten minutes more.
 pub fn rate_limit_used_up(status: u16) -> ResponseTemplate {
     github_error(status, "API rate limit exceeded for installation ID 1234.")
         .insert_header("x-ratelimit-limit", "5000")
         .insert_header("x-ratelimit-remaining", "0")
-        .insert_header("x-ratelimit-reset", "4102444800")
+        .insert_header("x-ratelimit-reset", (Utc::now() + TimeDelta::minutes(10)).timestamp())
 }
 
 /// A secondary rate limit.

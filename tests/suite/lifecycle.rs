@@ -1,15 +1,18 @@
 //! How the process starts, refuses to start, and stops.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
+use approve_release::config::Config;
 use tokio::net::TcpStream;
 use wiremock::ResponseTemplate;
 
 use crate::{
+    azurite::{ACCOUNT, ACCOUNT_KEY},
     functions_host::{FunctionsHost, Mode},
     github::{GitHub, TOKEN},
     http1::Request,
-    relay::CLICK,
+    relay::{CLICK, new_click},
+    stores::Store,
 };
 
 in_every_mode! {
@@ -39,7 +42,7 @@ async fn several_handlers_stand_side_by_side(mode: Mode) {
     let two = FunctionsHost::relay(mode, &github).start().await;
     assert_ne!((one.pid(), one.port()), (two.pid(), two.port()));
 
-    let (first, second) = tokio::join!(one.click(CLICK), two.click(CLICK));
+    let (first, second) = tokio::join!(one.click(new_click()), two.click(new_click()));
 
     first.assert_outcome(200, "dispatched");
     second.assert_outcome(200, "dispatched");
@@ -79,7 +82,10 @@ async fn an_idle_handler_stops_at_once_on_sigterm() {
 
 #[tokio::test]
 async fn settings_that_are_needed_by_no_start_may_be_missing() {
-    let host = FunctionsHost::builder(Mode::Payload).start().await;
+    // Without STORE_URL decisions live under the home of whoever runs it.
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let path = home.path().to_str().expect("a UTF-8 path");
+    let host = FunctionsHost::builder(Mode::Payload).setting("HOME", path).start().await;
 
     assert!(host.invocation_failures().is_empty());
 }
@@ -127,4 +133,107 @@ async fn an_unusable_setting_alone_is_named_alone() {
         assert!(output.contains(name), "{output}");
         assert!(!output.contains("GITHUB_TOKEN") && !output.contains(TOKEN), "{output}");
     }
+}
+
+/// Settings of a place for decisions that cannot be used, each with the name that must be told.
+const UNUSABLE_PLACES: &[(&str, &str)] = &[
+    ("STORE_URL", "s3://a-secret-place"),
+    ("STORE_URL", "file:a-secret-place"),
+    ("STORE_URL", "memory:a-secret-place"),
+    ("STORE_URL", "az://A-Secret-Place"),
+    ("AzureWebJobsStorage", "AccountName=acct"),
+    ("AzureWebJobsStorage", "AccountName=acct;AccountKey=a-secret-place;DefaultEndpointsProtocol=http"),
+    ("AzureWebJobsStorage__blobServiceUri", "http://a-secret-place.example"),
+    ("AzureWebJobsStorage__credential", "a-secret-place"),
+    ("DELIVER_FOR_HOURS", "-1"),
+    ("DELIVER_FOR_HOURS", "a-secret-place"),
+    ("DELIVER_FOR_HOURS", "8761"),
+];
+
+#[tokio::test]
+async fn a_place_or_time_that_cannot_be_used_is_named_and_the_process_exits() {
+    for (name, value) in UNUSABLE_PLACES {
+        println!("{name}={value}");
+        let (status, output) = FunctionsHost::builder(Mode::Payload).setting(name, value).run_to_exit().await;
+        assert!(!status.success(), "{output}");
+        assert!(output.contains(name.split("__").next().expect("a name")), "{output}");
+        assert!(!output.to_lowercase().contains("a-secret-place"), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn an_unusable_place_and_an_unusable_time_are_named_together() {
+    for (name, value) in [("STORE_URL", "s3://bucket"), ("AzureWebJobsStorage", "AccountName=acct")] {
+        let (_, output) = FunctionsHost::builder(Mode::Payload)
+            .setting(name, value)
+            .setting("DELIVER_FOR_HOURS", "a day")
+            .run_to_exit()
+            .await;
+        assert!(output.contains(name) && output.contains("DELIVER_FOR_HOURS"), "{output}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_setting_is_not_set() {
+    let github = GitHub::start().await;
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let empty = ["STORE_URL", "AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "DELIVER_FOR_HOURS"];
+    let builder = FunctionsHost::relay(Mode::Payload, &github)
+        .setting("HOME", home.path().to_str().expect("a UTF-8 path"))
+        .setting("DRY_RUN", "true");
+    let host = empty.iter().fold(builder, |builder, name| builder.setting(name, "")).start().await;
+
+    host.click(CLICK).await.assert_outcome(200, "dry-run");
+
+    let decisions = home.path().join(".local/share/approve-release/dry-run/relayed");
+    assert_eq!(fs::read_dir(decisions).expect("the system's data folder").count(), 1);
+}
+
+#[tokio::test]
+async fn decisions_in_memory_are_warned_about() {
+    let github = GitHub::start().await;
+    let host = FunctionsHost::relay(Mode::Payload, &github).start().await;
+
+    let line = host.stderr_line("STORE_URL is memory:").await;
+
+    assert!(line.contains("WARN"), "{line}");
+}
+
+#[tokio::test]
+async fn a_folder_is_warned_about_only_where_other_instances_do_not_see_it() {
+    let github = GitHub::start().await;
+    let store = Store::folder();
+    let builder = || FunctionsHost::relay(Mode::Payload, &github).store(&store);
+
+    let in_azure = builder().setting("WEBSITE_INSTANCE_ID", "1f3c").start().await;
+    in_azure.stderr_line("STORE_URL is a folder").await;
+
+    let elsewhere = builder().setting("DRY_RUN", "true").start().await;
+    elsewhere.click(CLICK).await.assert_outcome(200, "dry-run");
+    assert!(!elsewhere.stderr().contains("STORE_URL"), "{}", elsewhere.stderr());
+}
+
+#[tokio::test]
+async fn no_key_of_the_storage_account_is_in_the_loudest_log() {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(Mode::Payload, &github)
+        .store(&Store::azure())
+        .setting("RUST_LOG", "trace")
+        .start()
+        .await;
+
+    // The stand-in for the host searches everything that it wrote.
+    host.click(CLICK).await.assert_outcome(200, "dispatched");
+    host.stderr_line("dispatched").await;
+}
+
+#[test]
+fn no_key_of_the_storage_account_is_in_debug_output() {
+    let settings = Store::azure().settings().into_iter().map(|(name, value)| (name.to_owned(), value));
+    let config = Config::parse(&settings.collect()).expect("a configuration");
+
+    let shown = format!("{config:?}");
+
+    assert!(shown.contains(ACCOUNT) && !shown.contains(ACCOUNT_KEY), "{shown}");
 }

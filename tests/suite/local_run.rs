@@ -4,7 +4,7 @@ use crate::{
     github::{GitHub, TOKEN},
     http1::Request,
     protocol::payload_of,
-    relay::CLICK,
+    relay::{CLICK, new_click},
     standalone::{PORT, Standalone},
 };
 
@@ -64,7 +64,7 @@ async fn the_url_is_the_same_as_in_a_host() {
     let local = start_live(&github).await;
 
     for target in ["/api/approverelease/?code=anything", "/API/ApproveRelease?repository=octo/app"] {
-        local.send(Request::post(target).json(CLICK)).await.assert_outcome(200, "dispatched");
+        local.send(Request::post(target).json(new_click())).await.assert_outcome(200, "dispatched");
     }
 }
 
@@ -108,7 +108,7 @@ async fn this_computers_names_are_served() {
 
     for name in names {
         println!("host: {name}");
-        let click = Request::post("/api/ApproveRelease").json(CLICK).header("Host", name);
+        let click = Request::post("/api/ApproveRelease").json(new_click()).header("Host", name);
         local.send(click).await.assert_outcome(200, "dispatched");
     }
 }

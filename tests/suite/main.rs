@@ -5,12 +5,16 @@
 //! - [`standalone`] starts the binary without a host, as `cargo run` does.
 //! - [`github`] is a GitHub that refuses what GitHub refuses, and [`misbehaving`] a server that breaks HTTP itself.
 //!   Both fail a test on traffic it did not announce.
+//! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //!
 //! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
 
 #[macro_use]
 mod modes;
+#[macro_use]
+mod stores;
 
+mod azurite;
 mod card_answer;
 mod functions_host;
 mod github;
@@ -22,9 +26,13 @@ mod standalone;
 
 mod app_files;
 mod approval_mail;
+mod broken_stores;
 mod browser_guards;
+mod deliver;
+mod faults;
 mod github_answers;
 mod invalid_clicks;
+mod ledger;
 mod lifecycle;
 mod local_run;
 mod logs;

@@ -14,7 +14,10 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::{handler_process::free_port, http1::Request};
+use crate::{
+    handler_process::{free_port, within},
+    http1::Request,
+};
 
 /// What is done to a client once its request is read.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,20 @@ impl Misbehaving {
 
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Waits until a whole request has come in.
+    pub async fn until_asked(&self) {
+        within("the server is asked", async || {
+            while self.requests() == 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        })
+        .await;
     }
 
     /// How many whole requests came.

@@ -8,7 +8,7 @@ use crate::{
     functions_host::{FunctionsHost, Mode, payload_to_json},
     github::GitHub,
     http1::{Answer, Request},
-    relay::CLICK,
+    relay::{CLICK, new_click},
 };
 
 /// The payload of a click, as a host of today sends it.
@@ -79,17 +79,17 @@ async fn payloads_of_older_hosts_are_read() {
     let github = GitHub::start().await;
     let host = relay(&github).await;
     let mut payloads = Vec::new();
-    let mut query_as_text = payload_of(CLICK);
+    let mut query_as_text = payload_of(&new_click());
     query_as_text["Data"]["req"]["Query"] = json!(r#"{"code":"k","repository":"octo/app"}"#);
     payloads.push(query_as_text);
-    let mut without_metadata = payload_of(CLICK);
+    let mut without_metadata = payload_of(&new_click());
     without_metadata.as_object_mut().expect("an object").remove("Metadata");
     payloads.push(without_metadata);
-    let mut with_more = payload_of(CLICK);
+    let mut with_more = payload_of(&new_click());
     with_more["Metadata"]["RetryContext"] = json!({"RetryCount": 1, "MaxRetryCount": 2, "Exception": {}});
     with_more["Data"]["req"]["SomethingNew"] = json!([1]);
     payloads.push(with_more);
-    let mut lower_case = payload_of(CLICK);
+    let mut lower_case = payload_of(&new_click());
     lower_case["Data"]["req"]["Headers"] = json!({"content-type": ["application/json; charset=utf-8"]});
     payloads.push(lower_case);
 

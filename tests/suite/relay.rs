@@ -1,5 +1,7 @@
 //! A good click becomes one dispatch, unchanged, and the card says so.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use crate::{
     functions_host::{FunctionsHost, Mode},
     github::GitHub,
@@ -9,6 +11,13 @@ use crate::{
 /// The body of a card's button.
 pub const CLICK: &str =
     r#"{"event_type":"release-approved","client_payload":{"run_id":"7123456789","run_attempt":"1"}}"#;
+
+/// The body of another card's button: a decision of its own.
+pub fn new_click() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    let run = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!(r#"{{"event_type":"release-approved","client_payload":{{"run_id":"{run}","run_attempt":"1"}}}}"#)
+}
 
 in_every_mode! {
     a_click_becomes_one_dispatch_and_the_card_says_so
@@ -25,7 +34,8 @@ in_every_mode! {
     the_path_matches_whatever_its_case_and_with_a_trailing_slash
     an_enterprise_server_is_called_under_its_own_path
     the_repositorys_case_does_not_matter
-    every_click_is_a_dispatch_of_its_own
+    a_double_click_is_one_dispatch
+    every_cards_click_is_a_dispatch_of_its_own
     a_body_of_untold_length_counts_only_where_the_host_hands_it_on
 }
 
@@ -84,15 +94,19 @@ async fn a_form_click_is_relayed_like_a_json_click(mode: Mode) {
     github.expect_dispatches(2);
     let host = FunctionsHost::relay(mode, &github).start().await;
 
-    let form =
-        "event_type=release-approved&client_payload=%7B%22version%22%3A1.10%2C%22text%22%3A%22a+b%2Bc%22%7D";
-    host.send(host.click_request().form(form)).await.assert_outcome(200, "dispatched");
-    let with_charset = "application/x-www-form-urlencoded; charset=UTF-8";
-    host.send(host.click_request().body(with_charset, form)).await.assert_outcome(200, "dispatched");
+    let content_types =
+        ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=UTF-8"];
+    for (run, content_type) in content_types.iter().enumerate() {
+        let form = format!(
+            "event_type=release-approved&client_payload=%7B%22run%22%3A{run}.0%2C%22text%22%3A%22a+b%2Bc%22%7D"
+        );
+        let click = host.click_request().body(content_type, form);
+        host.send(click).await.assert_outcome(200, "dispatched");
+    }
 
-    for dispatch in github.dispatches() {
+    for (run, dispatch) in github.dispatches().iter().enumerate() {
         assert_eq!(dispatch.event_type(), "release-approved");
-        assert_eq!(dispatch.client_payload(), r#"{"version":1.10,"text":"a b+c"}"#);
+        assert_eq!(dispatch.client_payload(), format!(r#"{{"run":{run}.0,"text":"a b+c"}}"#));
     }
 }
 
@@ -181,7 +195,7 @@ async fn the_path_matches_whatever_its_case_and_with_a_trailing_slash(mode: Mode
     let host = FunctionsHost::relay(mode, &github).start().await;
 
     for path in PATHS {
-        let request = Request::post(path).header("x-functions-key", host.key()).json(CLICK);
+        let request = Request::post(path).header("x-functions-key", host.key()).json(new_click());
         host.send(request).await.assert_outcome(200, "dispatched");
     }
 }
@@ -206,13 +220,26 @@ async fn the_repositorys_case_does_not_matter(mode: Mode) {
     host.send(shouted).await.assert_outcome(200, "dispatched");
 }
 
-async fn every_click_is_a_dispatch_of_its_own(mode: Mode) {
-    // Until there is a ledger: as in the article.
+async fn a_double_click_is_one_dispatch(mode: Mode) {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(mode, &github).start().await;
+
+    let (one, two) = tokio::join!(host.click(CLICK), host.click(CLICK));
+    let (first, second) = if one.json()["outcome"] == "dispatched" { (one, two) } else { (two, one) };
+
+    first.assert_outcome(200, "dispatched");
+    second.assert_outcome(200, "already-decided");
+    let sentence = host.click(CLICK).await.assert_outcome(200, "already-decided");
+    assert!(sentence.contains("octo/app"), "{sentence}");
+}
+
+async fn every_cards_click_is_a_dispatch_of_its_own(mode: Mode) {
     let github = GitHub::start().await;
     github.expect_dispatches(2);
     let host = FunctionsHost::relay(mode, &github).start().await;
 
-    let (one, two) = tokio::join!(host.click(CLICK), host.click(CLICK));
+    let (one, two) = tokio::join!(host.click(new_click()), host.click(new_click()));
 
     one.assert_outcome(200, "dispatched");
     two.assert_outcome(200, "dispatched");

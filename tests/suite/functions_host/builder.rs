@@ -16,7 +16,10 @@ use super::{
     functions::{HostJson, read_functions},
     hand_on,
 };
-use crate::handler_process::{Environment, HandlerProcess, binary, free_port, repository_root};
+use crate::{
+    handler_process::{Environment, HandlerProcess, binary, free_port, repository_root},
+    stores::Store,
+};
 
 /// How a host will be started.
 pub struct Builder {
@@ -35,6 +38,11 @@ impl Builder {
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// Another place for decisions.
+    pub fn store(self, store: &Store) -> Self {
+        store.settings().iter().fold(self, |builder, (name, value)| builder.setting(name, value))
     }
 
     /// Takes a setting away.

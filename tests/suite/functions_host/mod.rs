@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use self::functions::{Function, Trigger};
 pub use self::{builder::Builder, payload::to_json as payload_to_json};
 use crate::{
+    azurite::ACCOUNT_KEY,
     github::{GitHub, TOKEN},
     handler_process::HandlerProcess,
     http1::{Answer, Request},
@@ -118,15 +119,15 @@ impl FunctionsHost {
         Request::post(&format!("/api/ApproveRelease?code={}{more}", self.key()))
     }
 
-    /// Fires a timer function once, as a payload whatever the mode; `Err` says why the invocation failed.
-    #[expect(dead_code, reason = "the timer function comes with the ledger")]
-    pub async fn fire_timer(&self, function: &str) -> Result<(), String> {
+    /// Fires a timer function once, as a payload whatever the mode, and gives its `Logs`; `Err` says why the
+    /// invocation failed.
+    pub async fn fire_timer(&self, function: &str) -> Result<Vec<String>, String> {
         let function = (self.shared.functions.iter())
             .find(|candidate| candidate.name == function)
             .unwrap_or_else(|| panic!("no function {function:?}"));
         let Trigger::Timer { binding } = &function.trigger else { panic!("{} has no timer", function.name) };
         let payload = payload::timer_payload(&function.name, binding);
-        self.shared.invoke(function, &payload, &self.shared.new_invocation()).await.map(|_| ())
+        self.shared.invoke(function, &payload, &self.shared.new_invocation()).await.map(|answer| answer.logs)
     }
 
     /// The key that functions with `authLevel` `function` want.
@@ -181,9 +182,9 @@ impl FunctionsHost {
         self.handler.until_exit().await.0
     }
 
-    /// Fails when the token or the function key is in a text that others can read.
+    /// Fails when a token or a key is in a text that others can read.
     fn assert_no_secret(&self, text: &str) {
-        for secret in [TOKEN, self.key()] {
+        for secret in [TOKEN, ACCOUNT_KEY, self.key()] {
             assert!(!text.contains(secret), "a secret got out: {text}");
         }
     }

@@ -3,14 +3,20 @@
 //! In a Functions host they come from the environment alone. Outside one `local.settings.json` fills what the
 //! environment leaves open, as Core Tools do. Everything unusable is named at once, and no value is ever repeated.
 
+mod store;
+
 use std::{collections::BTreeMap, fmt, fs, io};
 
 use anyhow::{Context, bail};
+use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use crate::approval::{EventType, EventTypes, Policy, Repository, RepositoryPattern};
+use crate::{
+    approval::{EventType, EventTypes, Policy, Repository, RepositoryPattern},
+    ledger::Location,
+};
 
 /// The port outside a host, which is that of `func start`.
 const LOCAL_PORT: u16 = 7071;
@@ -33,8 +39,14 @@ pub struct Config {
     pub policy: Policy,
     /// `DRY_RUN`.
     pub dry_run: bool,
+    /// `STORE_URL`, with `AzureWebJobsStorage…`.
+    pub store: Location,
+    /// `DELIVER_FOR_HOURS`.
+    pub deliver_for: TimeDelta,
     /// `RUST_LOG`.
     pub log_filter: String,
+    /// What is usable and yet unlikely to be meant, to be said at start.
+    pub warnings: Vec<String>,
 }
 
 /// Who starts us, and on which port we listen.
@@ -83,7 +95,7 @@ impl Config {
     /// Reads settings, naming all that are unusable.
     pub fn parse(settings: &BTreeMap<String, String>) -> Result<Self, Unusable> {
         let mut reader = Reader { settings, unusable: Vec::new() };
-        let config = Self {
+        let mut config = Self {
             listen: listen(&mut reader),
             public_url: public_url(&mut reader),
             github_api_url: reader
@@ -92,14 +104,37 @@ impl Config {
             github_token: reader.parse("GITHUB_TOKEN", "a token without spaces", secret),
             policy: policy(&mut reader),
             dry_run: reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false),
+            store: store::location(&mut reader),
+            deliver_for: reader
+                .parse("DELIVER_FOR_HOURS", "a whole number of hours, up to 8760", hours)
+                .unwrap_or(TimeDelta::hours(24)),
             log_filter: reader
                 .parse("RUST_LOG", "a filter of env_logger, such as info", log_filter)
                 .unwrap_or_else(|| "info".to_owned()),
+            warnings: Vec::new(),
         };
+        config.warnings = config.unlikely(&reader);
         match reader.unusable.is_empty() {
             true => Ok(config),
             false => Err(Unusable(reader.unusable)),
         }
+    }
+}
+
+impl Config {
+    fn unlikely(&self, reader: &Reader<'_>) -> Vec<String> {
+        let in_azure = reader.text("WEBSITE_INSTANCE_ID").is_some();
+        let store = match self.store {
+            Location::Memory => {
+                Some("STORE_URL is memory: every decision is forgotten when this process ends")
+            }
+            Location::Folder(_) if in_azure => Some(
+                "STORE_URL is a folder: other instances do not see what this one decides, and it is lost with it. \
+                 Set AzureWebJobsStorage, or STORE_URL to az://approvals",
+            ),
+            Location::Folder(_) | Location::Azure(_) => None,
+        };
+        store.into_iter().map(str::to_owned).collect()
     }
 }
 
@@ -220,6 +255,10 @@ fn event_types(text: &str) -> Option<EventTypes> {
         .map(|entry| (entry != "*").then(|| EventType::parse(entry))?)
         .collect::<Option<_>>()
         .map(EventTypes::Only)
+}
+
+fn hours(text: &str) -> Option<TimeDelta> {
+    text.parse().ok().filter(|hours| (0..=8760).contains(hours)).map(TimeDelta::hours)
 }
 
 fn boolean(text: &str) -> Option<bool> {

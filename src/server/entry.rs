@@ -1,28 +1,32 @@
-//! Wires the rooms: which address is which function, what is read of a request, and how its answer goes out.
+//! What is read of a request, and how its answer goes out, in both forms of the custom-handler protocol.
 
-use std::{
-    net::Ipv4Addr,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::time::Duration;
 
 use actix_web::{
-    App, HttpRequest, HttpResponse, HttpServer,
-    http::StatusCode,
-    web::{self, Bytes},
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
+    web,
 };
-use anyhow::Context;
+use futures_util::StreamExt;
 use tokio::time::{Instant, timeout_at};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
+use super::{
+    Rooms,
+    address::{Address, Function, address},
+    log_lines, sweep, timing,
+};
 use crate::{
     approval::{Forbidden, Outcome},
-    approve::Approvals,
     cards::sentences,
-    config::{Config, Listen},
-    github::GitHub,
+    config::Listen,
     host::{self, Answer, Body, Request, Timing},
-    surfaces::{CARD_ACTION_STATUS, action_message, is_cross_site, outcome_answer, plain_answer},
+    surfaces::{
+        CARD_ACTION_STATUS, action_message, invalid_method, is_cross_site, outcome_answer, plain_answer,
+    },
 };
 
 /// How long a click may take from its head's arrival to its answer.
@@ -38,112 +42,9 @@ const MAX_PAYLOAD_BYTES: usize = 12 * action_message::MAX_BODY_BYTES;
 /// How much of an oversized body is thrown away before the answer, so that its sender comes to read that answer.
 const MAX_DISCARDED_BYTES: usize = 110 * 1024 * 1024;
 
-/// How long answers in flight are waited for when the process is asked to stop, in seconds.
-const SHUTDOWN_SECONDS: u64 = 5;
-
-/// The functions, each a folder with a `function.json`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Function {
-    ApproveRelease,
-}
-
-impl Function {
-    const ALL: [Self; 1] = [Self::ApproveRelease];
-
-    /// The folder's name, which is the path of an invocation payload.
-    fn name(self) -> &'static str {
-        match self {
-            Self::ApproveRelease => "ApproveRelease",
-        }
-    }
-
-    /// The path under `/api/`.
-    fn route(self) -> &'static str {
-        match self {
-            Self::ApproveRelease => "ApproveRelease",
-        }
-    }
-}
-
-/// Where a path leads.
-#[derive(Debug, PartialEq, Eq)]
-enum Address {
-    /// The readiness and health check of the host.
-    Ready,
-    /// An invocation payload.
-    Invocation(Function),
-    /// A caller's request, handed on.
-    Forwarded(Function),
-    /// Nowhere.
-    Nothing,
-}
-
-fn address(path: &str) -> Address {
-    if path == "/" {
-        return Address::Ready;
-    }
-    if let Some(function) =
-        Function::ALL.into_iter().find(|function| path.strip_prefix('/') == Some(function.name()))
-    {
-        return Address::Invocation(function);
-    }
-    let route = path.get(..5).filter(|prefix| prefix.eq_ignore_ascii_case("/api/")).map(|_| &path[5..]);
-    let route = route.map(|route| route.strip_suffix('/').unwrap_or(route));
-    let forwarded = |route: &str| Function::ALL.into_iter().find(|f| f.route().eq_ignore_ascii_case(route));
-    route.and_then(forwarded).map_or(Address::Nothing, Address::Forwarded)
-}
-
-/// What every request needs.
-struct Rooms {
-    approvals: Approvals,
-    public_url: Url,
-    listen: Listen,
-}
-
-/// Serves until the process is asked to stop, then finishes the answers in flight.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let listen = config.listen;
-    let rooms = Arc::new(rooms(config));
-    let app = web::Data::from(Arc::clone(&rooms));
-    // One worker: a person's clicks are few, and GitHub takes no more than some hundred a minute.
-    let server = HttpServer::new(move || App::new().app_data(app.clone()).default_service(web::to(entry)))
-        .workers(1)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
-        .bind((Ipv4Addr::LOCALHOST, listen.port()))
-        .with_context(|| {
-            format!("cannot listen on 127.0.0.1:{}; is another one running there?", listen.port())
-        })?;
-    announce(&rooms);
-    // The certificates take some milliseconds to load, so they come after readiness and before the first click.
-    tokio::task::spawn_blocking(move || {
-        rooms.approvals.github.as_ref().map(|github| github.client().map(drop))
-    });
-    server.run().await.context("the server failed")
-}
-
-fn rooms(config: Config) -> Rooms {
-    let github = match config.dry_run {
-        true => None,
-        false => config.github_token.map(|token| GitHub::new(config.github_api_url, token)),
-    };
-    let approvals = Approvals { policy: config.policy, github, dry_run: config.dry_run };
-    Rooms { approvals, public_url: config.public_url, listen: config.listen }
-}
-
-/// Tells a person who started us by hand what to do next.
-fn announce(rooms: &Rooms) {
-    let Listen::Standalone(port) = rooms.listen else { return };
-    let mode = if rooms.approvals.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
-    log::info!("listening on http://localhost:{port}{mode}");
-    log::info!(
-        "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \
-         -d '{{\"event_type\":\"release-approved\",\"client_payload\":{{\"run_id\":\"1\"}}}}'"
-    );
-}
-
-async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    #[expect(clippy::disallowed_methods, reason = "this is where a request begins")]
-    let timing = Timing { now: SystemTime::now(), deadline: Instant::now() + CLICK_TIME };
+/// Answers any request.
+pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let timing = timing(CLICK_TIME);
     let mut outer = outer_request(&request, timing);
     if !may_call(&rooms, &outer) {
         return respond(outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite)));
@@ -164,10 +65,9 @@ async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::Payl
 
 /// The request as it came over the wire, its body not yet read.
 fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
-    let header =
-        |(name, value): (&actix_web::http::header::HeaderName, &actix_web::http::header::HeaderValue)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        };
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
     let headers: Vec<_> = request.headers().iter().map(header).collect();
     let mut outer = Request {
         method: request.method().as_str().to_owned(),
@@ -199,7 +99,7 @@ async fn read_body(mut payload: web::Payload, limit: usize, deadline: Instant) -
     let mut body = Vec::new();
     let mut discarded = 0;
     loop {
-        let chunk = match timeout_at(body_deadline, next_chunk(&mut payload)).await {
+        let chunk = match timeout_at(body_deadline, payload.next()).await {
             Ok(Some(Ok(chunk))) => chunk,
             Ok(None) if discarded == 0 => return Body::Whole(body),
             Ok(Some(Err(_))) | Err(_) if discarded == 0 => return Body::Incomplete,
@@ -217,19 +117,19 @@ async fn read_body(mut payload: web::Payload, limit: usize, deadline: Instant) -
     }
 }
 
-async fn next_chunk(payload: &mut web::Payload) -> Option<Result<Bytes, actix_web::error::PayloadError>> {
-    std::future::poll_fn(|context| futures_core::Stream::poll_next(std::pin::Pin::new(payload), context))
-        .await
-}
-
 /// Answers an invocation payload: always 200 where the function was called, its own status inside.
 async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
     // The host never sends what browsers send; a page that talks to us directly would bypass the host's key.
     if outer.header("origin").is_some() || is_cross_site(&outer, &rooms.public_url) {
         return outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite));
     }
+    if outer.method != "POST" {
+        return invalid_method();
+    }
     let invocation_id = Some(outer.invocation_id.clone()).filter(|id| !id.is_empty());
     let request = match &outer.body {
+        // A timer's payload says nothing that matters.
+        _ if function == Function::Deliver => Ok(outer),
         Body::Whole(payload) => {
             host::parse_payload(payload, invocation_id, action_message::MAX_BODY_BYTES, outer.timing)
         }
@@ -238,7 +138,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
         Body::Incomplete => return plain_answer(400, "invalid", sentences::BROKEN_PAYLOAD),
     };
     match request {
-        Ok(request) => wrap(&call(rooms, function, request).await),
+        Ok(request) => wrap(&call(rooms, function, request).await, function.output()),
         Err(error) => {
             // The error's own text may quote the payload.
             log::warn!(
@@ -256,13 +156,17 @@ async fn call(rooms: &Rooms, function: Function, request: Request) -> Answer {
         Function::ApproveRelease => {
             action_message::answer(&rooms.approvals, &rooms.public_url, request).await
         }
+        Function::Deliver => {
+            Answer { log: sweep(&rooms.approvals).await, ..plain_answer(200, "swept", sentences::SWEPT) }
+        }
     };
-    answer.log.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
+    log_lines(&answer.log);
     answer
 }
 
-fn wrap(answer: &Answer) -> Answer {
-    match host::invocation_answer(answer) {
+/// The answer of an invocation, with the HTTP answer inside where the function has one.
+fn wrap(answer: &Answer, output: Option<&'static str>) -> Answer {
+    match host::invocation_answer(answer, output) {
         Ok(body) => {
             let mut wrapped = plain_answer(200, "", card_action_status(answer));
             wrapped.body = body;
@@ -286,32 +190,4 @@ fn respond(answer: Answer) -> HttpResponse {
         response.insert_header((name, value));
     }
     response.body(answer.body)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn api_paths_match_whatever_the_case_and_payload_paths_exactly() {
-        let forwarded = Address::Forwarded(Function::ApproveRelease);
-        for path in ["/api/ApproveRelease", "/API/approverelease", "/api/APPROVERELEASE/"] {
-            assert_eq!(address(path), forwarded, "{path}");
-        }
-        assert_eq!(address("/ApproveRelease"), Address::Invocation(Function::ApproveRelease));
-        assert_eq!(address("/"), Address::Ready);
-        for path in [
-            "/approverelease",
-            "/ApproveRelease/",
-            "/api/ApproveRelease//",
-            "/api/",
-            "/api",
-            "/Nope",
-            "",
-            "/é",
-            "/apié",
-        ] {
-            assert_eq!(address(path), Address::Nothing, "{path}");
-        }
-    }
 }

@@ -1,0 +1,122 @@
+//! A decision, and the id that makes equal clicks one decision.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use ring::digest::{Context, SHA256};
+
+use super::Dispatch;
+
+/// What a relayed click decided, once and for good.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Its id, which follows from the dispatch.
+    pub id: RelayId,
+    /// What is to be sent.
+    pub dispatch: Dispatch,
+    /// When the first click came.
+    pub decided_at: DateTime<Utc>,
+}
+
+impl Decision {
+    /// The decision that a click on `dispatch` at `decided_at` asks for.
+    pub fn new(dispatch: Dispatch, decided_at: DateTime<Utc>) -> Self {
+        Self { id: RelayId::of(&dispatch), dispatch, decided_at }
+    }
+}
+
+/// The id of a relayed decision: 64 hexadecimal digits.
+///
+/// It is the SHA-256 of what is sent, so that the same repository (whatever its case), event type and payload text
+/// are one decision, wherever and however often they are clicked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RelayId(String);
+
+impl RelayId {
+    /// Says what is hashed and how; another way gets another tag.
+    const TAG: &str = "ApproveRelease relay 1";
+
+    /// The id of the decision to send `dispatch`.
+    pub fn of(dispatch: &Dispatch) -> Self {
+        let payload = dispatch.client_payload.as_ref().map_or("", |payload| payload.as_str());
+        let repository = dispatch.repository.to_string().to_ascii_lowercase();
+        let mut hash = Context::new(&SHA256);
+        for part in [Self::TAG, &repository, dispatch.event_type.as_str(), payload] {
+            // With its length before it, no part can lend characters to its neighbour.
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        Self(hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Reads an id; nothing else ever becomes part of a path in the store.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 64 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// The first digits, enough for a log line.
+    pub fn short(&self) -> &str {
+        &self.0[..12]
+    }
+}
+
+impl fmt::Display for RelayId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::{ClientPayload, EventType, Repository};
+
+    fn id(repository: &str, event_type: &str, payload: Option<&str>) -> RelayId {
+        RelayId::of(&Dispatch {
+            repository: Repository::parse(repository).expect("a repository"),
+            event_type: EventType::parse(event_type).expect("an event type"),
+            client_payload: payload.map(|json| {
+                ClientPayload::parse(serde_json::from_str(json).expect("JSON")).expect("a payload")
+            }),
+        })
+    }
+
+    #[test]
+    fn the_same_release_is_the_same_decision_whatever_the_repositorys_case() {
+        assert_eq!(id("octo/app", "go", Some(r#"{"a":1}"#)), id("Octo/APP", "go", Some(r#"{"a":1}"#)));
+    }
+
+    #[test]
+    fn every_difference_in_what_is_sent_is_another_decision() {
+        let ids = [
+            id("octo/app", "go", Some(r#"{"a":1}"#)),
+            id("octo/app", "Go", Some(r#"{"a":1}"#)),
+            id("octo/app", "go", Some(r#"{"a":1.0}"#)),
+            id("octo/app", "go", Some(r#"{"a": 1}"#)),
+            id("octo/app", "go", Some("{}")),
+            id("octo/app", "go", None),
+            id("octo/app2", "go", None),
+            id("octo/ap", "pgo", None),
+        ];
+        let distinct: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(distinct.len(), ids.len());
+    }
+
+    #[test]
+    fn the_way_of_hashing_never_changes() {
+        // Changing it would make a new decision of every release that was decided before.
+        let expected = "59dd34ccbb1bab8fb24a25fa1688a5c509f3e6615464fae50ea3d95cddca660e";
+        assert_eq!(id("octo/app", "go", Some("{}")).to_string(), expected);
+    }
+
+    #[test]
+    fn only_ids_are_parsed() {
+        let good = "0123456789abcdef".repeat(4);
+        assert_eq!(RelayId::parse(&good).expect("an id").to_string(), good);
+        for bad in ["", "0", &good[1..], &good.to_uppercase(), &format!("../{}", &good[3..]), &"é".repeat(32)]
+        {
+            assert_eq!(RelayId::parse(bad), None, "{bad:?}");
+        }
+    }
+}

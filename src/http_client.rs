@@ -1,0 +1,33 @@
+//! Clients for calling out: bounded, direct, and never led elsewhere.
+
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, redirect};
+use url::Url;
+
+/// What is sent as `User-Agent`; GitHub requires one.
+const USER_AGENT: &str = concat!("ApproveRelease/", env!("CARGO_PKG_VERSION"));
+
+/// Chooses the cryptography of TLS for the whole process; to be called before any client is built.
+pub fn use_ring() {
+    // Fails only when one is chosen already, and then that one serves.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A client for calls to `base`, which follows no redirect and uses no proxy. Each call sets its own total time-out.
+///
+/// For https it trusts what the platform trusts (a company's private authority, too) and the roots known when this
+/// was built, for images that come without any: loading them takes some milliseconds. For http to loopback nothing
+/// is loaded.
+pub fn build(base: &Url, connect_timeout: Duration) -> reqwest::Result<Client> {
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(connect_timeout)
+        .redirect(redirect::Policy::none())
+        .no_proxy();
+    if base.scheme() != "https" {
+        return builder.tls_certs_only([]).build();
+    }
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| Certificate::from_der(root));
+    builder.https_only(true).tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?).build()
+}

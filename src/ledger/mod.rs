@@ -1,0 +1,265 @@
+//! What was decided, and how far each message about it has come: create-only records on an object store.
+//!
+//! Nothing that matters is ever overwritten, so whoever creates a record first has decided, on whatever instance and
+//! whatever fails afterwards. The stored shape is private here: every record says its format version, and one that
+//! cannot be read is an error that names it.
+//!
+//! ```text
+//! relayed/{id}/decision               what is to be sent, by the first click
+//! relayed/{id}/dispatch.000001.attempt   somebody is sending it, until its lease ends
+//! relayed/{id}/dispatch.000001.result    how that attempt failed, and when the next may come
+//! relayed/{id}/dispatch.done             it has arrived
+//! pending/relayed.{id}.dispatch       an index of what has not arrived yet
+//! dry-run/…                           the same for dry runs, of which nothing is ever sent
+//! ```
+
+mod open;
+mod records;
+mod store;
+
+use std::fmt;
+
+use anyhow::{Context, anyhow};
+use chrono::{DateTime, Utc};
+use object_store::path::Path;
+use tokio::time::Instant;
+
+pub use self::{
+    open::{Container, Credential, Location},
+    records::{Attempt, AttemptResult, Next},
+    store::Store,
+};
+use self::{
+    records::{Record, StoredDecision},
+    store::Created,
+};
+use crate::{
+    approval::{Decision, RelayId},
+    printable::printable,
+};
+
+/// A message that has to go out, and arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// The `repository_dispatch` of a relayed decision.
+    Dispatch(RelayId),
+}
+
+impl Message {
+    /// The folder of the decision that it is about.
+    fn folder(&self) -> String {
+        match self {
+            Self::Dispatch(id) => format!("relayed/{id}"),
+        }
+    }
+
+    /// Which of the messages about that decision it is.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Dispatch(_) => "dispatch",
+        }
+    }
+
+    /// Its entry in the index, in which no slash stands, so that no folders are left behind.
+    fn entry(&self) -> String {
+        match self {
+            Self::Dispatch(id) => format!("relayed.{id}.dispatch"),
+        }
+    }
+
+    fn parse_entry(entry: &str) -> Option<Self> {
+        let id = entry.strip_prefix("relayed.")?.strip_suffix(".dispatch")?;
+        RelayId::parse(id).map(Self::Dispatch)
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dispatch(id) => write!(f, "dispatch of relayed {}", id.short()),
+        }
+    }
+}
+
+/// How far a message has come.
+#[derive(Debug, PartialEq)]
+pub enum Progress {
+    /// Nobody has tried to send it.
+    Untried,
+    /// The newest attempt, and how it failed if it has ended.
+    Tried(Attempt, Option<AttemptResult>),
+    /// It has arrived.
+    Done,
+}
+
+/// Whether a decision is new.
+#[derive(Debug)]
+pub enum Recorded {
+    /// It is ours: nobody had decided before.
+    First,
+    /// It was decided before.
+    Before(Box<Decision>),
+}
+
+/// The records of one deployment.
+pub struct Ledger {
+    store: Store,
+    root: &'static str,
+}
+
+impl Ledger {
+    /// The ledger in `store`; that of dry runs stands apart.
+    pub fn new(store: Store, dry_run: bool) -> Self {
+        Self { store, root: if dry_run { "dry-run/" } else { "" } }
+    }
+
+    /// Opens the place where decisions live, or makes it, so that the first click need not wait for it.
+    pub async fn prepare(&self) -> anyhow::Result<()> {
+        self.store.prepare().await
+    }
+
+    /// The decision with this id, if there is one.
+    pub async fn decision(&self, id: &RelayId, until: Instant) -> anyhow::Result<Option<Decision>> {
+        let path = self.decision_path(id);
+        let Some(content) = self.store.get(&path, until).await? else { return Ok(None) };
+        parse_decision(id, &path, &content).map(Some)
+    }
+
+    /// Records `decision`, unless it was decided before. An error means that it is not known to be recorded.
+    pub async fn record(&self, decision: &Decision, until: Instant) -> anyhow::Result<Recorded> {
+        let path = self.decision_path(&decision.id);
+        let content = Record::of(StoredDecision::from(decision))?.to_json()?;
+        match self.store.create(&path, content, until).await.context("cannot record the decision")? {
+            Created::Ours => Ok(Recorded::First),
+            Created::Theirs(content) => {
+                let before = parse_decision(&decision.id, &path, &content)?;
+                Ok(Recorded::Before(Box::new(before)))
+            }
+        }
+    }
+
+    /// Notes in the index that `message` has to go out. Must come before the decision, since a crash between the two
+    /// would lose the message the other way round.
+    pub async fn expect(&self, message: &Message, until: Instant) -> anyhow::Result<()> {
+        let content = Record::of(())?.to_json()?;
+        self.store
+            .create(&self.entry_path(message), content, until)
+            .await
+            .map(drop)
+            .context("cannot note the message")
+    }
+
+    /// Takes `message` out of the index: it has arrived, or never will.
+    pub async fn settle(&self, message: &Message, until: Instant) -> anyhow::Result<()> {
+        self.store.delete(&self.entry_path(message), until).await
+    }
+
+    /// What is in the index, each with when it came there, oldest first; entries of other versions are named in the
+    /// log and left alone.
+    pub async fn expected(&self, until: Instant) -> anyhow::Result<Vec<(Message, DateTime<Utc>)>> {
+        let entries = self.store.list(&self.path("pending"), until).await?;
+        let mut expected: Vec<_> = entries
+            .into_iter()
+            .filter_map(|entry| match entry.location.filename().and_then(Message::parse_entry) {
+                Some(message) => Some((message, entry.last_modified)),
+                None => {
+                    log::error!(
+                        "{} is not an entry that this version knows",
+                        printable(entry.location.as_ref(), 200)
+                    );
+                    None
+                }
+            })
+            .collect();
+        expected.sort_by_key(|(_, since)| *since);
+        Ok(expected)
+    }
+
+    /// How far `message` has come.
+    pub async fn progress(&self, message: &Message, until: Instant) -> anyhow::Result<Progress> {
+        let entries = self.store.list(&self.path(&message.folder()), until).await?;
+        let names: Vec<_> = entries.iter().filter_map(|entry| entry.location.filename()).collect();
+        if names.contains(&format!("{}.done", message.name()).as_str()) {
+            return Ok(Progress::Done);
+        }
+        let number = |name: &str| {
+            let number = name.strip_prefix(message.name())?.strip_prefix('.')?.strip_suffix(".attempt")?;
+            number.parse::<u32>().ok()
+        };
+        let Some(newest) = names.iter().filter_map(|name| number(name)).max() else {
+            return Ok(Progress::Untried);
+        };
+        let attempt = self.read(&self.attempt_path(message, newest), until).await?;
+        let attempt = attempt.ok_or_else(|| anyhow!("attempt {newest} of {message} is gone"))?;
+        Ok(Progress::Tried(attempt, self.read(&self.result_path(message, newest), until).await?))
+    }
+
+    /// Claims `attempt`; `false` where somebody else has it.
+    pub async fn claim(&self, message: &Message, attempt: &Attempt, until: Instant) -> anyhow::Result<bool> {
+        let path = self.attempt_path(message, attempt.number);
+        let content = Record::of(attempt)?.to_json()?;
+        Ok(self.store.create(&path, content, until).await.context("cannot claim an attempt")?
+            == Created::Ours)
+    }
+
+    /// Notes how the attempt `number` failed.
+    pub async fn failed(
+        &self,
+        message: &Message,
+        number: u32,
+        result: &AttemptResult,
+        until: Instant,
+    ) -> anyhow::Result<()> {
+        let content = Record::of(result)?.to_json()?;
+        let path = self.result_path(message, number);
+        self.store
+            .create(&path, content, until)
+            .await
+            .map(drop)
+            .context("cannot note the result of an attempt")
+    }
+
+    /// Notes that `message` has arrived, and takes it out of the index.
+    pub async fn arrived(&self, message: &Message, attempt: &Attempt, until: Instant) -> anyhow::Result<()> {
+        let path = self.path(&format!("{}/{}.done", message.folder(), message.name()));
+        let content = Record::of(attempt)?.to_json()?;
+        self.store.create(&path, content, until).await.context("cannot note that a message arrived")?;
+        self.settle(message, until).await
+    }
+
+    async fn read<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &Path,
+        until: Instant,
+    ) -> anyhow::Result<Option<T>> {
+        let Some(content) = self.store.get(path, until).await? else { return Ok(None) };
+        Record::parse(&content).with_context(|| format!("cannot read {path}")).map(Some)
+    }
+
+    fn path(&self, path: &str) -> Path {
+        Path::from(format!("{}{path}", self.root))
+    }
+
+    fn decision_path(&self, id: &RelayId) -> Path {
+        self.path(&format!("relayed/{id}/decision"))
+    }
+
+    fn entry_path(&self, message: &Message) -> Path {
+        self.path(&format!("pending/{}", message.entry()))
+    }
+
+    fn attempt_path(&self, message: &Message, number: u32) -> Path {
+        self.path(&format!("{}/{}.{number:06}.attempt", message.folder(), message.name()))
+    }
+
+    fn result_path(&self, message: &Message, number: u32) -> Path {
+        self.path(&format!("{}/{}.{number:06}.result", message.folder(), message.name()))
+    }
+}
+
+fn parse_decision(id: &RelayId, path: &Path, content: &[u8]) -> anyhow::Result<Decision> {
+    let stored: StoredDecision = Record::parse(content).with_context(|| format!("cannot read {path}"))?;
+    let decision = stored.decision().ok_or_else(|| anyhow!("{path} holds no decision that can be sent"))?;
+    anyhow::ensure!(decision.id == *id, "{path} holds another decision");
+    Ok(decision)
+}

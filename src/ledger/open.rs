@@ -1,0 +1,143 @@
+//! Where decisions live, and how that place is opened: memory, a folder, or a container of Azure Blob Storage.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::{Context, ensure};
+use object_store::{
+    BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig,
+    azure::{AzureAuthorizer, MicrosoftAzure, MicrosoftAzureBuilder},
+    client::HttpRequestBody,
+    local::LocalFileSystem,
+    memory::InMemory,
+};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+/// Where decisions live (`STORE_URL`).
+#[derive(Clone, Debug)]
+pub enum Location {
+    /// In this process, gone with it.
+    Memory,
+    /// In a folder of this machine.
+    Folder(PathBuf),
+    /// In Azure Blob Storage.
+    Azure(Box<Container>),
+}
+
+/// A container of Azure Blob Storage.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// The container's name.
+    pub name: String,
+    /// The storage account's name.
+    pub account: String,
+    /// The account's blob endpoint.
+    pub endpoint: Url,
+    /// Who we are to it.
+    pub credential: Credential,
+}
+
+/// Who we are to Azure Storage.
+#[derive(Clone, Debug)]
+pub enum Credential {
+    /// The account's key.
+    AccessKey(SecretString),
+    /// The function app's identity: the system's own, or that with the client id; tokens come from `endpoint`.
+    ManagedIdentity { client_id: Option<String>, endpoint: Option<Url> },
+}
+
+/// A request to the store is tried once more where that is safe, and all of it stays far inside a click's time.
+const RETRIES: usize = 1;
+
+/// One request to the store.
+const REQUEST_TIME: Duration = Duration::from_millis(2_000);
+
+/// Connecting to the store.
+const CONNECT_TIME: Duration = Duration::from_millis(1_000);
+
+/// Opens the store; nothing is asked of it yet.
+pub fn open(location: &Location) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    match location {
+        Location::Memory => Ok(Arc::new(InMemory::new())),
+        Location::Folder(folder) => {
+            fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+            // A record counts as written when it would survive a power cut.
+            Ok(Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true)))
+        }
+        Location::Azure(container) => Ok(Arc::new(azure(container)?)),
+    }
+}
+
+fn azure(container: &Container) -> anyhow::Result<MicrosoftAzure> {
+    let mut builder = MicrosoftAzureBuilder::new()
+        .with_account(&container.account)
+        .with_container_name(&container.name)
+        .with_endpoint(container.endpoint.as_str().trim_end_matches('/').to_owned())
+        .with_retry(retries())
+        .with_client_options(client_options(&container.endpoint)?);
+    // The type is pinned, so that no other credential of the environment is taken instead.
+    builder = match &container.credential {
+        Credential::AccessKey(key) => {
+            builder.with_credential_type("access_key").with_access_key(key.expose_secret())
+        }
+        Credential::ManagedIdentity { client_id, endpoint } => {
+            let mut builder = builder.with_credential_type("managed_identity");
+            if let Some(client_id) = client_id {
+                builder = builder.with_client_id(client_id);
+            }
+            match endpoint {
+                Some(endpoint) => builder.with_msi_endpoint(endpoint.as_str()),
+                None => builder,
+            }
+        }
+    };
+    Ok(builder.build()?)
+}
+
+fn retries() -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(50),
+        max_backoff: Duration::from_millis(200),
+        base: 2.0,
+    };
+    RetryConfig { backoff, max_retries: RETRIES, retry_timeout: REQUEST_TIME }
+}
+
+fn client_options(endpoint: &Url) -> anyhow::Result<ClientOptions> {
+    let options = ClientOptions::new()
+        .with_timeout(REQUEST_TIME)
+        .with_connect_timeout(CONNECT_TIME)
+        .with_allow_http(endpoint.scheme() == "http");
+    if endpoint.scheme() == "http" {
+        return Ok(options);
+    }
+    webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .try_fold(options, |options, root| Ok(options.with_root_certificate(Certificate::from_der(root)?)))
+}
+
+/// Creates the container, or finds that it is there.
+///
+/// The object store's crate signs requests but creates no containers:
+/// <https://learn.microsoft.com/rest/api/storageservices/create-container>.
+pub async fn create_container(location: &Location) -> anyhow::Result<()> {
+    let Location::Azure(container) = location else { return Ok(()) };
+    let credential = azure(container)?.credentials().get_credential().await?;
+    let url =
+        format!("{}/{}?restype=container", container.endpoint.as_str().trim_end_matches('/'), container.name);
+    let mut request = http::Request::put(url).body(HttpRequestBody::empty())?;
+    AzureAuthorizer::new(&credential, &container.account).try_authorize(&mut request)?;
+    let (parts, _) = request.into_parts();
+    let response = crate::http_client::build(&container.endpoint, CONNECT_TIME)?
+        .put(parts.uri.to_string())
+        .headers(parts.headers)
+        .header(http::header::CONTENT_LENGTH, 0)
+        .timeout(REQUEST_TIME)
+        .send()
+        .await
+        .map_err(reqwest::Error::without_url)?;
+    let status = response.status().as_u16();
+    ensure!(status == 201 || status == 409, "Azure Storage answered {status} to the new container");
+    log::info!("the container {} is there", container.name);
+    Ok(())
+}

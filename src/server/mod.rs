@@ -1,0 +1,138 @@
+//! Wires the rooms, serves, and sweeps.
+
+mod address;
+mod entry;
+
+use std::{
+    net::Ipv4Addr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use actix_web::{App, HttpServer, web};
+use anyhow::Context;
+use log::Level;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::{
+    approve::Approvals,
+    config::{Config, Listen},
+    delivery::Delivery,
+    github::GitHub,
+    host::Timing,
+    ledger::{Ledger, Store},
+    printable::printable,
+};
+
+/// How often what has not arrived is looked through.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How long one look may take.
+const SWEEP_TIME: Duration = Duration::from_secs(40);
+
+/// How long after the start the rooms are opened that take some milliseconds.
+const WARM_UP_AFTER: Duration = Duration::from_millis(100);
+
+/// How long answers in flight are waited for when the process is asked to stop, in seconds.
+const SHUTDOWN_SECONDS: u64 = 5;
+
+/// What every request needs.
+struct Rooms {
+    approvals: Arc<Approvals>,
+    public_url: Url,
+    listen: Listen,
+}
+
+/// Serves until the process is asked to stop, then finishes the answers in flight.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let listen = config.listen;
+    config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    let rooms = Arc::new(rooms(config));
+    let app = web::Data::from(Arc::clone(&rooms));
+    // One worker: a person's clicks are few, and GitHub takes no more than some hundred a minute.
+    let server =
+        HttpServer::new(move || App::new().app_data(app.clone()).default_service(web::to(entry::entry)))
+            .workers(1)
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .bind((Ipv4Addr::LOCALHOST, listen.port()))
+            .with_context(|| {
+                format!("cannot listen on 127.0.0.1:{}; is another one running there?", listen.port())
+            })?;
+    announce(&rooms);
+    let sweeps = tokio::spawn(sweep_regularly(Arc::clone(&rooms)));
+    let warm_up = tokio::spawn(warm_up(rooms));
+    let served = server.run().await.context("the server failed");
+    sweeps.abort();
+    warm_up.abort();
+    served
+}
+
+/// Loads what takes some milliseconds, certificates and the store, so that the first click need not wait for it.
+///
+/// Not at once: it would compete for the processor with the answer that the host is waiting for. A click that comes
+/// sooner loads it by itself.
+async fn warm_up(rooms: Arc<Rooms>) {
+    tokio::time::sleep(WARM_UP_AFTER).await;
+    if let Err(error) = rooms.approvals.delivery.ledger.prepare().await {
+        log::error!("{}", printable(&format!("{error:#}"), 500));
+    }
+    let client = tokio::task::spawn_blocking(move || {
+        rooms.approvals.delivery.github.as_ref().map_or(Ok(()), |github| github.client().map(drop))
+    });
+    if let Ok(Err(error)) = client.await {
+        log::error!("{error:#}");
+    }
+}
+
+/// The timer's work for as long as the process runs, so that nothing depends on the timer.
+async fn sweep_regularly(rooms: Arc<Rooms>) {
+    if rooms.approvals.dry_run {
+        return;
+    }
+    loop {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        log_lines(&sweep(&rooms.approvals).await);
+    }
+}
+
+/// Looks through what has not arrived, once; returns the lines for the log.
+async fn sweep(approvals: &Approvals) -> Vec<(Level, String)> {
+    if approvals.dry_run {
+        return Vec::new();
+    }
+    let lines = approvals.delivery.sweep(timing(SWEEP_TIME)).await;
+    lines.into_iter().map(|line| (Level::Info, format!("Deliver: {line}"))).collect()
+}
+
+fn log_lines(lines: &[(Level, String)]) {
+    lines.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
+}
+
+/// The time now, and `time` for the answer.
+#[expect(clippy::disallowed_methods, reason = "this is where a request begins")]
+fn timing(time: Duration) -> Timing {
+    Timing { now: SystemTime::now().into(), deadline: Instant::now() + time }
+}
+
+fn rooms(config: Config) -> Rooms {
+    let github = match config.dry_run {
+        true => None,
+        false => config.github_token.map(|token| GitHub::new(config.github_api_url, token)),
+    };
+    let ledger = Ledger::new(Store::new(config.store), config.dry_run);
+    let delivery = Delivery { ledger, github, deliver_for: config.deliver_for };
+    let approvals = Arc::new(Approvals { policy: config.policy, delivery, dry_run: config.dry_run });
+    Rooms { approvals, public_url: config.public_url, listen: config.listen }
+}
+
+/// Tells a person who started us by hand what to do next.
+fn announce(rooms: &Rooms) {
+    let Listen::Standalone(port) = rooms.listen else { return };
+    let mode = if rooms.approvals.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
+    log::info!("listening on http://localhost:{port}{mode}");
+    log::info!(
+        "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \
+         -d '{{\"event_type\":\"release-approved\",\"client_payload\":{{\"run_id\":\"1\"}}}}'"
+    );
+}

@@ -1,0 +1,564 @@
+//! The story of a click with one thing going wrong, at every step and in every way, and what is left of it afterwards.
+//!
+//! Everything runs in this process, on a store that fails as told and a clock that is an argument; only GitHub is
+//! reached over a socket. A *killed* process is one whose store never answers again.
+
+use std::{
+    cell::Cell,
+    collections::BTreeMap,
+    fmt,
+    ops::RangeInclusive,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use approve_release::{
+    approval::{EventTypes, Outcome, Policy, Repository, RepositoryPattern},
+    approve::{Approvals, Report},
+    delivery::Delivery,
+    github::GitHub as GitHubClient,
+    host::Timing,
+    http_client,
+    ledger::{Ledger, Store},
+    surfaces::action_message::parse_body,
+};
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, stream::BoxStream};
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
+};
+use tokio::{sync::Notify, time::Instant};
+use wiremock::ResponseTemplate;
+
+use crate::github::{GitHub, TOKEN, github_error, rate_limited};
+
+const CLICK: &[u8] = br#"{"event_type":"release-approved","client_payload":{"run_id":"1"}}"#;
+
+/// How one call to the store goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    /// Nothing is done, and an error comes back.
+    FailsBefore,
+    /// It is done, and an error comes back.
+    FailsAfter,
+    /// It is done, and "exists already" comes back, as when a store repeats a create by itself.
+    CommitsAndDenies,
+    /// Nothing is done, and "exists already" comes back: what was in the way is gone again.
+    Denies,
+    /// The process is killed before it is done.
+    KilledBefore,
+    /// The process is killed after it is done.
+    KilledAfter,
+}
+
+/// A view of a store on which the call number `at` goes wrong, counted from 1.
+struct FaultyStore {
+    inner: Arc<InMemory>,
+    fault: Option<(usize, Fault)>,
+    calls: AtomicUsize,
+    /// What the faulty call was about.
+    struck: Mutex<Option<String>>,
+    killed: Notify,
+}
+
+impl FaultyStore {
+    fn new(inner: &Arc<InMemory>, fault: Option<(usize, Fault)>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            fault,
+            calls: AtomicUsize::new(0),
+            struck: Mutex::new(None),
+            killed: Notify::new(),
+        })
+    }
+
+    /// Does `call` as told.
+    async fn call<T>(&self, about: &Path, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fault = match self.fault {
+            Some((at, fault)) if at == number => fault,
+            Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
+                return std::future::pending().await;
+            }
+            _ => return call.await,
+        };
+        *self.struck.lock().unwrap() = Some(about.to_string());
+        if !matches!(fault, Fault::FailsBefore | Fault::Denies | Fault::KilledBefore) {
+            let _ = call.await;
+        }
+        match fault {
+            Fault::FailsBefore | Fault::FailsAfter => {
+                Err(Error::Generic { store: "faulty", source: "told to fail".into() })
+            }
+            Fault::CommitsAndDenies | Fault::Denies => {
+                Err(Error::AlreadyExists { path: about.to_string(), source: "denied".into() })
+            }
+            Fault::KilledBefore | Fault::KilledAfter => {
+                self.killed.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn struck(&self) -> Option<String> {
+        self.struck.lock().unwrap().clone()
+    }
+}
+
+impl fmt::Debug for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyStore({:?})", self.fault)
+    }
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultyStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.call(location, self.inner.put_opts(location, payload, opts)).await
+    }
+
+    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        unimplemented!("records are small")
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.call(location, self.inner.get_opts(location, options)).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        // One at a time is all that is asked for; a fault here is a fault of the only one.
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let inner = Arc::clone(&self.inner);
+        match self.fault {
+            Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
+                futures_util::stream::pending().boxed()
+            }
+            Some((at, fault)) if at == number => {
+                *self.struck.lock().unwrap() = Some("delete".to_owned());
+                if matches!(fault, Fault::KilledBefore | Fault::KilledAfter) {
+                    self.killed.notify_one();
+                    return futures_util::stream::pending().boxed();
+                }
+                let failure = Error::Generic { store: "faulty", source: "told to fail".into() };
+                futures_util::stream::iter([Err(failure)]).boxed()
+            }
+            _ => inner.delete_stream(locations),
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
+        unimplemented!("nothing lists folders")
+    }
+
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        unimplemented!("nothing copies")
+    }
+}
+
+/// A deployment at a GitHub: as many instances as one likes on one store.
+struct Deployment {
+    github: GitHub,
+    store: Arc<InMemory>,
+    began: DateTime<Utc>,
+    deliver_for: TimeDelta,
+    /// How many dispatches GitHub turned away.
+    turned_away: Cell<usize>,
+    /// How many it had accepted when it began to turn them away.
+    accepted: Cell<Option<usize>>,
+}
+
+impl Deployment {
+    async fn new() -> Self {
+        http_client::use_ring();
+        let github = GitHub::start().await;
+        Self {
+            github,
+            store: Arc::new(InMemory::new()),
+            began: Utc::now(),
+            deliver_for: TimeDelta::hours(24),
+            turned_away: Cell::new(0),
+            accepted: Cell::new(None),
+        }
+    }
+
+    /// An instance that sees the store through `view`.
+    fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
+        let event_type = approve_release::approval::EventType::parse("release-approved").unwrap();
+        let policy = Policy {
+            default_repository: Repository::parse("octo/app"),
+            allowed_repositories: vec![RepositoryPattern::parse("octo/app").unwrap()],
+            relay_event_types: EventTypes::Only(vec![event_type]),
+        };
+        let github = GitHubClient::new(self.github.url().parse().unwrap(), TOKEN.into());
+        let ledger = Ledger::new(Store::of(view), false);
+        let delivery = Delivery { ledger, github: Some(github), deliver_for: self.deliver_for };
+        Arc::new(Approvals { policy, delivery, dry_run: false })
+    }
+
+    fn instance(&self) -> Arc<Approvals> {
+        self.instance_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
+    }
+
+    /// A moment this long after the beginning, with a click's time to answer.
+    fn after(&self, time: TimeDelta) -> Timing {
+        Timing { now: self.began + time, deadline: Instant::now() + Duration::from_millis(4_400) }
+    }
+
+    async fn click(&self, instance: &Arc<Approvals>, time: TimeDelta) -> Report {
+        let click = parse_body("application/json", CLICK).expect("a click");
+        instance.click(click, None, self.after(time)).await
+    }
+
+    async fn sweep(&self, time: TimeDelta) -> Vec<String> {
+        self.instance().delivery.sweep(self.after(time)).await
+    }
+
+    async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
+        for minute in minutes {
+            self.sweep(TimeDelta::minutes(minute)).await;
+        }
+    }
+
+    /// From now on GitHub answers otherwise than with 204.
+    fn turn_away(&self, answer: ResponseTemplate) {
+        if self.accepted.get().is_none() {
+            self.accepted.set(Some(self.dispatched()));
+        }
+        self.github.answer_with(answer);
+    }
+
+    /// From now on GitHub accepts what comes.
+    fn accept(&self) {
+        self.turned_away.set(self.turned_away());
+        self.accepted.set(None);
+        self.github.answer_as_github();
+    }
+
+    fn turned_away(&self) -> usize {
+        match self.accepted.get() {
+            Some(accepted) => self.github.dispatches().len() - accepted,
+            None => self.turned_away.get(),
+        }
+    }
+
+    /// How many dispatches GitHub accepted.
+    fn dispatched(&self) -> usize {
+        self.github.dispatches().len() - self.turned_away()
+    }
+
+    async fn names(&self) -> Vec<String> {
+        let objects = self.store.list(None).map(|object| object.unwrap().location.to_string());
+        objects.collect().await
+    }
+
+    async fn pending(&self) -> usize {
+        self.names().await.iter().filter(|name| name.starts_with("pending/")).count()
+    }
+
+    /// Ends the test: what GitHub got is what it should have got.
+    fn expect(self, dispatches: usize) {
+        assert_eq!(self.dispatched(), dispatches);
+        self.github.expect_dispatches(self.github.dispatches().len());
+    }
+}
+
+/// What a click came to whose call number `at` went wrong: `None` where its process was killed.
+struct Stricken {
+    outcome: Option<Outcome>,
+    /// What the call was about; `None` where there was no such call.
+    struck: Option<String>,
+}
+
+async fn stricken_click(deployment: &Deployment, at: usize, fault: Fault) -> Stricken {
+    let view = FaultyStore::new(&deployment.store, Some((at, fault)));
+    let instance = deployment.instance_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
+    let outcome = tokio::select! {
+        report = deployment.click(&instance, TimeDelta::zero()) => Some(report.outcome),
+        () = view.killed.notified() => None,
+    };
+    Stricken { outcome, struck: view.struck() }
+}
+
+/// Runs `check` for every call of a click that can go wrong in this way, each with a deployment of its own, and
+/// returns the paths of those calls.
+async fn at_every_call(fault: Fault, check: impl AsyncFn(Deployment, Stricken)) -> Vec<String> {
+    let mut struck = Vec::new();
+    for at in 1.. {
+        let deployment = Deployment::new().await;
+        let stricken = stricken_click(&deployment, at, fault).await;
+        let Some(path) = stricken.struck.clone() else {
+            deployment.expect(1);
+            break;
+        };
+        struck.push(path);
+        check(deployment, stricken).await;
+    }
+    struck
+}
+
+/// Whether the call noted that GitHub had accepted: only there may a fault make GitHub hear twice.
+fn is_marker(path: &str) -> bool {
+    path.ends_with(".done")
+}
+
+const EVERY_FAULT: [Fault; 6] = [
+    Fault::FailsBefore,
+    Fault::FailsAfter,
+    Fault::CommitsAndDenies,
+    Fault::Denies,
+    Fault::KilledBefore,
+    Fault::KilledAfter,
+];
+
+#[tokio::test]
+async fn a_click_makes_the_calls_that_these_tests_are_about() {
+    let struck = at_every_call(Fault::FailsAfter, async |deployment, _| {
+        let dispatched = deployment.dispatched();
+        deployment.expect(dispatched);
+    })
+    .await;
+    let ends = ["decision", ".dispatch", "decision", ".attempt", ".done", "delete"];
+    let faultless = |path: &String, end: &&str| path.ends_with(*end);
+    assert_eq!(struck.len(), ends.len(), "{struck:?}");
+    assert!(struck.iter().zip(&ends).all(|(path, end)| faultless(path, end)), "{struck:?}");
+}
+
+#[tokio::test]
+async fn whatever_fails_a_click_that_was_answered_with_200_arrives_once() {
+    for fault in EVERY_FAULT {
+        at_every_call(fault, async |deployment, stricken| {
+            deployment.sweep_every_minute(1..=3).await;
+            let about = format!("{fault:?} at {:?}: {:?}", stricken.struck, stricken.outcome);
+            let dispatched = deployment.dispatched();
+            let struck = stricken.struck.unwrap_or_default();
+            if stricken.outcome.is_some_and(|outcome| outcome.status() == 200) {
+                assert!(dispatched >= 1, "lost: {about}");
+            }
+            let twice = is_marker(&struck) && matches!(fault, Fault::FailsBefore | Fault::KilledBefore);
+            assert!(dispatched <= if twice { 2 } else { 1 }, "{dispatched} times: {about}");
+            deployment.expect(dispatched);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn whatever_fails_a_second_click_counts_once_and_everything_arrives() {
+    for fault in EVERY_FAULT {
+        at_every_call(fault, async |deployment, stricken| {
+            let about = format!("{fault:?} at {:?}: {:?}", stricken.struck, stricken.outcome);
+            let struck = stricken.struck.unwrap_or_default();
+            deployment.click(&deployment.instance(), TimeDelta::seconds(5)).await;
+            deployment.sweep_every_minute(1..=3).await;
+            let last = deployment.click(&deployment.instance(), TimeDelta::minutes(4)).await.outcome;
+
+            assert_eq!(last.name(), "already-decided", "{about}");
+            let decisions =
+                deployment.names().await.iter().filter(|name| name.ends_with("/decision")).count();
+            assert_eq!(decisions, 1, "{about}");
+            assert_eq!(deployment.pending().await, 0, "{about}");
+            let twice = is_marker(&struck) && matches!(fault, Fault::FailsBefore | Fault::KilledBefore);
+            deployment.expect(if twice { 2 } else { 1 });
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_winner_that_is_told_it_lost_still_wins() {
+    let struck = at_every_call(Fault::CommitsAndDenies, async |deployment, stricken| {
+        let is_create = stricken.struck.as_deref() != Some("delete");
+        let reads = stricken.outcome.as_ref().is_some_and(|outcome| outcome.name() == "unavailable");
+        if is_create && !reads {
+            assert_eq!(
+                stricken.outcome.map(|outcome| outcome.name()),
+                Some("dispatched"),
+                "{:?}",
+                stricken.struck
+            );
+        }
+        let dispatched = deployment.dispatched();
+        deployment.expect(dispatched);
+    })
+    .await;
+    assert!(struck.iter().any(|path| path.ends_with(".attempt")));
+}
+
+#[tokio::test]
+async fn what_was_in_the_way_and_is_gone_does_not_stop_a_click() {
+    at_every_call(Fault::Denies, async |deployment, stricken| {
+        let struck = stricken.struck.unwrap_or_default();
+        if struck.starts_with("pending/") || struck.ends_with(".attempt") {
+            assert_eq!(stricken.outcome.map(|outcome| outcome.name()), Some("dispatched"), "{struck}");
+        }
+        let dispatched = deployment.dispatched();
+        deployment.expect(dispatched);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_not_known_to_be_recorded_is_unavailable_and_sends_nothing() {
+    at_every_call(Fault::FailsBefore, async |deployment, stricken| {
+        let struck = stricken.struck.unwrap_or_default();
+        if struck.ends_with("/decision") || struck.starts_with("pending/") {
+            assert_eq!(stricken.outcome.map(|outcome| outcome.name()), Some("unavailable"), "{struck}");
+            deployment.expect(0);
+        } else {
+            let dispatched = deployment.dispatched();
+            deployment.expect(dispatched);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_outage_of_an_hour_is_sat_out() {
+    let deployment = Deployment::new().await;
+    deployment.turn_away(github_error(503, "down"));
+    let report = deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+    assert_eq!(report.outcome.name(), "recorded");
+    deployment.sweep_every_minute(1..=60).await;
+    let refused = deployment.turned_away();
+    assert!((5..=12).contains(&refused), "{refused} attempts in an hour");
+
+    deployment.accept();
+    deployment.sweep_every_minute(61..=150).await;
+    assert_eq!(deployment.dispatched(), 1);
+    assert_eq!(deployment.pending().await, 0);
+    deployment.expect(1);
+}
+
+#[tokio::test]
+async fn a_click_during_an_outage_tries_at_once_and_a_rate_limit_is_kept_by_everybody() {
+    let deployment = Deployment::new().await;
+    deployment.turn_away(github_error(503, "down"));
+    let instance = deployment.instance();
+    deployment.click(&instance, TimeDelta::zero()).await;
+    assert_eq!(deployment.click(&instance, TimeDelta::seconds(3)).await.outcome.name(), "recorded");
+
+    deployment.turn_away(rate_limited(429).insert_header("retry-after", "600"));
+    assert_eq!(deployment.click(&instance, TimeDelta::seconds(6)).await.outcome.name(), "recorded");
+    let later = deployment.click(&instance, TimeDelta::seconds(500)).await.outcome;
+    assert_eq!(later.name(), "already-decided");
+    deployment.sweep(TimeDelta::seconds(550)).await;
+    assert_eq!(deployment.turned_away(), 3);
+
+    deployment.accept();
+    assert_eq!(deployment.click(&instance, TimeDelta::seconds(700)).await.outcome.name(), "dispatched");
+    deployment.expect(1);
+}
+
+#[tokio::test]
+async fn after_its_time_a_dispatch_is_dead_until_somebody_clicks() {
+    let mut deployment = Deployment::new().await;
+    deployment.deliver_for = TimeDelta::hours(2);
+    deployment.turn_away(github_error(502, "down"));
+    deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+    deployment.sweep_every_minute(1..=180).await;
+    assert_eq!(deployment.pending().await, 0);
+
+    deployment.accept();
+    deployment.sweep_every_minute(181..=200).await;
+    assert_eq!(deployment.dispatched(), 0, "a release that comes hours late is worse than none");
+    let report = deployment.click(&deployment.instance(), TimeDelta::days(6)).await;
+    assert_eq!(report.outcome.name(), "dispatched");
+    deployment.expect(1);
+}
+
+#[tokio::test]
+async fn a_revived_dispatch_is_retried_again_and_after_a_week_it_is_too_late() {
+    let mut deployment = Deployment::new().await;
+    deployment.deliver_for = TimeDelta::hours(1);
+    deployment.turn_away(github_error(422, "No."));
+    let day = TimeDelta::days(1);
+    assert_eq!(deployment.click(&deployment.instance(), TimeDelta::zero()).await.outcome.name(), "refused");
+    assert_eq!(deployment.pending().await, 0, "dead at once");
+
+    deployment.turn_away(github_error(503, "down"));
+    assert_eq!(deployment.click(&deployment.instance(), day).await.outcome.name(), "recorded");
+    assert_eq!(deployment.pending().await, 1, "alive again");
+    deployment.sweep(day + TimeDelta::minutes(5)).await;
+    deployment.sweep(day + TimeDelta::hours(2)).await;
+    let late = deployment.click(&deployment.instance(), TimeDelta::days(8)).await;
+    assert_eq!((late.outcome.name(), late.outcome.status()), ("expired", 410));
+    let refused = deployment.turned_away();
+    assert_eq!(refused, 3);
+    deployment.expect(0);
+}
+
+#[tokio::test]
+async fn a_renewed_token_is_used_within_the_hour() {
+    let deployment = Deployment::new().await;
+    deployment.turn_away(github_error(401, "Bad credentials"));
+    deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+    deployment.sweep_every_minute(1..=59).await;
+    assert_eq!(deployment.turned_away(), 1);
+    deployment.accept();
+    deployment.sweep_every_minute(60..=62).await;
+    deployment.expect(1);
+}
+
+#[tokio::test]
+async fn sweeps_and_clicks_at_once_send_once() {
+    let deployment = Deployment::new().await;
+    // The process that recorded it was killed before it sent anything.
+    let at_attempt = 4;
+    assert!(stricken_click(&deployment, at_attempt, Fault::KilledBefore).await.outcome.is_none());
+    let minute = TimeDelta::minutes(1);
+    let [a, b, c] = [deployment.instance(), deployment.instance(), deployment.instance()];
+    let (first, second, report) = tokio::join!(
+        a.delivery.sweep(deployment.after(minute)),
+        b.delivery.sweep(deployment.after(minute)),
+        deployment.click(&c, minute),
+    );
+    let told = first.len() + second.len() + usize::from(report.outcome.name() == "dispatched");
+    assert_eq!(told, 1, "{first:?} {second:?} {report:?}");
+    deployment.expect(1);
+}
+
+#[tokio::test]
+async fn an_entry_without_a_decision_is_dropped_after_some_minutes() {
+    let deployment = Deployment::new().await;
+    let at_decision = 3;
+    stricken_click(&deployment, at_decision, Fault::KilledBefore).await;
+    deployment.sweep_every_minute(1..=9).await;
+    assert_eq!(deployment.pending().await, 1, "a slow click may still come");
+    deployment.sweep(TimeDelta::minutes(12)).await;
+    assert_eq!(deployment.pending().await, 0);
+    deployment.expect(0);
+}
+
+#[tokio::test]
+async fn every_attempt_and_its_result_stay_on_record() {
+    let deployment = Deployment::new().await;
+    deployment.turn_away(github_error(503, "down"));
+    deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+    deployment.click(&deployment.instance(), TimeDelta::minutes(1)).await;
+    deployment.accept();
+    deployment.click(&deployment.instance(), TimeDelta::minutes(2)).await;
+
+    let mut kinds = BTreeMap::new();
+    for name in deployment.names().await {
+        *kinds.entry(name.rsplit('.').next().unwrap().rsplit('/').next().unwrap().to_owned()).or_insert(0) +=
+            1;
+    }
+    let expected = [("attempt", 3), ("decision", 1), ("done", 1), ("result", 2)];
+    assert_eq!(kinds, expected.map(|(kind, count)| (kind.to_owned(), count)).into());
+    deployment.expect(1);
+}
