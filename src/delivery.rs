@@ -6,18 +6,24 @@
 //! off, and its lease runs out. So any instance can go on where another stopped. What to do next follows from the
 //! records and the time alone ([`plan`]); the rest carries it out.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use anyhow::Context;
-use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::Instant;
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use log::Level;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     approval::{Decision, Dispatch, DispatchAnswer},
     github::{Answered, GitHub},
     host::Timing,
-    ledger::{Attempt, AttemptResult, Ledger, Message, Next, Progress},
-    printable::printable,
+    ledger::{Attempt, AttemptResult, Entry, Expected, Ledger, Message, Next, Progress},
+    printable::describe,
 };
 
 /// How long a claimed attempt keeps others from sending.
@@ -53,22 +59,46 @@ const RATE_LIMIT_WAIT: TimeDelta = TimeDelta::seconds(60);
 /// The most messages that one sweep sends.
 const MAX_SENT_PER_SWEEP: usize = 50;
 
+/// How long it is tried to note how an attempt ended: for as long as its lease surely holds.
+const NOTED_WITHIN: Duration = Duration::from_secs(20);
+
+/// One try of that.
+const ONE_NOTE_TIME: Duration = Duration::from_secs(2);
+
 /// What one message may take in a sweep.
 const SWEEP_MESSAGE_TIME: Duration = Duration::from_secs(10);
 
 /// Sends messages, and keeps at it.
 pub struct Delivery {
     /// Where it is noted how far they have come.
-    pub ledger: Ledger,
+    pub ledger: Arc<Ledger>,
     /// Where they go, if there is a token.
     pub github: Option<GitHub>,
     /// How long an undelivered message is tried again by itself (`DELIVER_FOR_HOURS`).
-    pub deliver_for: TimeDelta,
+    deliver_for: TimeDelta,
+    stopping: AtomicBool,
+    /// How far the last sweep came that did not come to the end.
+    swept_until: Mutex<Option<DateTime<Utc>>>,
+}
+
+/// What became of a message, and the words of whoever made it so.
+#[derive(Debug, PartialEq)]
+pub struct Said {
+    /// What became of it by now.
+    pub delivered: Delivered,
+    /// For the log; empty where nothing was sent.
+    pub detail: String,
+}
+
+impl Said {
+    fn nothing(delivered: Delivered) -> Self {
+        Self { delivered, detail: String::new() }
+    }
 }
 
 /// Why a message is being sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Occasion {
+enum Occasion {
     /// It was decided this very moment, by us.
     Decided,
     /// A person clicked on what was decided before.
@@ -140,7 +170,9 @@ fn plan(
         _ if is_over && now - decided_at >= REVIVABLE => Step::Rest(Delivered::TooLate),
         _ if is_over && must_wait => Step::Rest(Delivered::Dead),
         _ if must_wait => Step::Rest(Delivered::OnItsWay),
-        Occasion::Click if is_over => Step::Send(Attempt { window_from: now, failures: 0, ..next }),
+        Occasion::Click if is_over => {
+            Step::Send(Attempt { window_from: now, failures: 0, entry: String::new(), ..next })
+        }
         Occasion::Click | Occasion::Decided => Step::Send(next),
     }
 }
@@ -152,6 +184,7 @@ fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime
         lease_until: now + LEASE,
         window_from: last.map_or(decided_at, |last| last.window_from),
         failures: last.map_or(0, |last| last.failures + 1),
+        entry: last.map_or_else(String::new, |last| last.entry.clone()),
     }
 }
 
@@ -160,10 +193,11 @@ fn wait(answer: &DispatchAnswer, failures: u32, jitter: f64) -> TimeDelta {
     let doubled = FIRST_WAIT * 2_i32.pow(failures.min(10));
     let spread = |wait: TimeDelta| wait.min(MENDING) * (80 + (40.0 * jitter) as i32) / 100;
     match answer {
-        DispatchAnswer::RateLimited { wait_s } => match wait_s {
-            Some(seconds) => seconds_of(*seconds).max(TimeDelta::seconds(1)),
-            None => spread(doubled.max(RATE_LIMIT_WAIT * 5 / 4)),
-        },
+        DispatchAnswer::RateLimited { wait_s: Some(seconds) } => {
+            seconds_of(*seconds).max(TimeDelta::seconds(1))
+        }
+        DispatchAnswer::RateLimited { wait_s: None } => spread(doubled.max(RATE_LIMIT_WAIT * 5 / 4)),
+        DispatchAnswer::NotTried => TimeDelta::zero(),
         answer if answer.is_refusal() => MENDING,
         _ => spread(doubled),
     }
@@ -171,54 +205,86 @@ fn wait(answer: &DispatchAnswer, failures: u32, jitter: f64) -> TimeDelta {
 
 /// At most a month: what a broken clock or a hostile header asks for is not waited for longer.
 fn seconds_of(seconds: u64) -> TimeDelta {
-    TimeDelta::days(31).min(TimeDelta::seconds(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000)))
+    let month = TimeDelta::days(31);
+    i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).map_or(month, |wait| wait.min(month))
 }
 
 /// The result of an attempt that failed with `answer` at `ended_at`.
 fn result_of(
     attempt: &Attempt,
-    Answered { answer, detail }: Answered,
+    Answered { answer, asked_to_wait_s, detail }: Answered,
     ended_at: DateTime<Utc>,
     (deliver_for, jitter): (TimeDelta, f64),
 ) -> AttemptResult {
-    let not_before = ended_at + wait(&answer, attempt.failures, jitter);
-    let asked_to_wait_until = match &answer {
-        DispatchAnswer::RateLimited { wait_s: Some(_) } => Some(not_before),
-        _ => None,
-    };
+    let asked_to_wait = asked_to_wait_s.map(|seconds| ended_at + seconds_of(seconds));
+    let not_before =
+        (ended_at + wait(&answer, attempt.failures, jitter)).max(asked_to_wait.unwrap_or(ended_at));
     let is_over = not_before - attempt.window_from >= deliver_for;
     let next = match answer {
         DispatchAnswer::Unprocessable => Next::Dead,
         _ if is_over => Next::Dead,
         _ => Next::NotBefore(not_before),
     };
-    AttemptResult { ended_at, answer, detail, asked_to_wait_until, next }
+    AttemptResult { ended_at, answer, detail, asked_to_wait_until: asked_to_wait, next }
+}
+
+/// A message, and our entries in the index for it.
+struct Letter<'a> {
+    message: Message,
+    dispatch: &'a Dispatch,
+    entries: Vec<Entry>,
 }
 
 impl Delivery {
-    /// Sends the dispatch of `decision`, if it is to be sent now, and says what became of it. An error means that
-    /// the ledger did not say how far it had come, and nothing was sent.
-    pub async fn deliver(
+    /// A delivery of what stands in `ledger`, to `github` if there is a token, each message for `deliver_for`.
+    pub fn new(ledger: Ledger, github: Option<GitHub>, deliver_for: TimeDelta) -> Self {
+        let (stopping, swept_until) = (AtomicBool::new(false), Mutex::new(None));
+        Self { ledger: Arc::new(ledger), github, deliver_for, stopping, swept_until }
+    }
+
+    /// Sends what was decided this very moment, by us, with `entry` in the index. An error means that nothing was
+    /// sent.
+    pub async fn deliver_now(
         &self,
         decision: &Decision,
-        occasion: Occasion,
+        entry: Entry,
         timing: Timing,
-    ) -> anyhow::Result<(Delivered, String)> {
-        let message = Message::Dispatch(decision.id.clone());
-        let progress = match occasion {
-            Occasion::Decided => Progress::Untried,
-            Occasion::Click | Occasion::Sweep => self.ledger.progress(&message, timing.deadline).await?,
-        };
+    ) -> anyhow::Result<Said> {
+        let letter = Letter { entries: vec![entry], ..letter(decision) };
+        self.deliver(letter, decision, (Progress::Untried, Occasion::Decided), timing).await
+    }
+
+    /// Sends what was decided before and a person has clicked again, if it is to be sent now. An error means that
+    /// it is not known how far it has come, and that nothing was sent.
+    pub async fn deliver_again(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Said> {
+        let letter = letter(decision);
+        let progress = self.ledger.progress(&letter.message, timing.deadline).await?;
+        self.deliver(letter, decision, (progress, Occasion::Click), timing).await
+    }
+
+    async fn deliver(
+        &self,
+        mut letter: Letter<'_>,
+        decision: &Decision,
+        (progress, occasion): (Progress, Occasion),
+        timing: Timing,
+    ) -> anyhow::Result<Said> {
         match plan(progress, occasion, decision.decided_at, (timing.now, self.deliver_for)) {
-            Step::Rest(delivered) => Ok((delivered, String::new())),
-            Step::GiveUp(attempt) => self.give_up(&message, attempt, timing).await,
-            Step::Send(attempt) => {
-                let Some(github) = &self.github else { return Ok((Delivered::NoToken, String::new())) };
-                if occasion == Occasion::Click {
-                    // The entry of a dead letter is gone.
-                    self.ledger.expect(&message, timing.deadline).await?;
+            Step::Rest(delivered) => Ok(Said::nothing(delivered)),
+            Step::GiveUp(attempt) => self.give_up(letter, attempt, timing).await,
+            Step::Send(mut attempt) => {
+                let Some(github) = &self.github else { return Ok(Said::nothing(Delivered::NoToken)) };
+                if attempt.entry.is_empty() {
+                    // The first attempt, or the first after it was dead, when its entry was taken out.
+                    let entry = match letter.entries.first() {
+                        Some(entry) => entry.clone(),
+                        None => self.ledger.expect(&letter.message, timing.deadline).await?,
+                    };
+                    attempt.entry = entry.name().to_owned();
                 }
-                self.send(github, (&message, &decision.dispatch), attempt, timing).await
+                let entry = self.ledger.entry(&letter.message, &attempt);
+                letter.entries.extend(entry.filter(|entry| !letter.entries.contains(entry)));
+                self.send(github, letter, attempt, timing).await
             }
         }
     }
@@ -226,41 +292,68 @@ impl Delivery {
     async fn send(
         &self,
         github: &GitHub,
-        (message, dispatch): (&Message, &Dispatch),
+        letter: Letter<'_>,
         attempt: Attempt,
         timing: Timing,
-    ) -> anyhow::Result<(Delivered, String)> {
+    ) -> anyhow::Result<Said> {
         let began = Instant::now();
         let time_left = || timing.deadline.saturating_duration_since(Instant::now() + NOTING_TIME);
-        if time_left() < LEAST_DISPATCH_TIME || !self.ledger.claim(message, &attempt, timing.deadline).await?
-        {
-            return Ok((Delivered::OnItsWay, String::new()));
+        let claimed = time_left() >= LEAST_DISPATCH_TIME
+            && self.ledger.claim(&letter.message, &attempt, timing.deadline).await?;
+        if !claimed {
+            // A dead letter that is not revived is not on its way.
+            let is_revived = attempt.number > 1 && attempt.window_from == attempt.began_at;
+            return Ok(Said::nothing(if is_revived { Delivered::Dead } else { Delivered::OnItsWay }));
         }
-        let mut answered = github.dispatch(dispatch, time_left().min(DISPATCH_TIME), timing.now).await;
+        let mut answered = match time_left() {
+            left if left < LEAST_DISPATCH_TIME => Answered::not_tried(),
+            left => github.dispatch(letter.dispatch, left.min(DISPATCH_TIME), timing.now).await,
+        };
         answered.detail = format!("attempt {}: {}", attempt.number, answered.detail);
         let detail = answered.detail.clone();
-        if answered.answer == DispatchAnswer::Accepted {
-            // It has arrived whether or not we manage to note it; if we don't, it will arrive once more.
-            noted(message, self.ledger.arrived(message, &attempt, timing.deadline).await);
-            return Ok((Delivered::Arrived, detail));
-        }
-        let ended_at = timing.now + began.elapsed();
-        let result = result_of(&attempt, answered, ended_at, (self.deliver_for, jitter()));
-        noted(message, self.ledger.failed(message, attempt.number, &result, timing.deadline).await);
-        if result.next == Next::Dead {
-            noted(message, self.ledger.settle(message, timing.deadline).await);
-        }
-        Ok((Delivered::Failed(result.answer, result.next), detail))
+        let result = match answered.answer {
+            DispatchAnswer::Accepted => None,
+            _ => Some(result_of(
+                &attempt,
+                answered,
+                timing.now + began.elapsed(),
+                (self.deliver_for, jitter()),
+            )),
+        };
+        let delivered = match &result {
+            None => Delivered::Arrived,
+            Some(result) => Delivered::Failed(result.answer.clone(), result.next.clone()),
+        };
+        self.note(letter, attempt, result, timing.deadline).await;
+        Ok(Said { delivered, detail })
     }
 
-    async fn give_up(
+    /// Notes how an attempt ended, and waits for that until the deadline. Where the store is slow it goes on
+    /// afterwards, while the lease keeps everybody else from sending: what is not noted is sent twice.
+    async fn note(
         &self,
-        message: &Message,
+        letter: Letter<'_>,
         attempt: Attempt,
-        timing: Timing,
-    ) -> anyhow::Result<(Delivered, String)> {
-        if !self.ledger.claim(message, &attempt, timing.deadline).await? {
-            return Ok((Delivered::OnItsWay, String::new()));
+        result: Option<AttemptResult>,
+        deadline: Instant,
+    ) {
+        let (ledger, Letter { message, entries, .. }) = (Arc::clone(&self.ledger), letter);
+        let noting = tokio::spawn(async move {
+            if let Err(error) = note_during_lease(&ledger, &message, &attempt, result.as_ref()).await {
+                log::warn!("{message}: {}", describe(&error));
+                return;
+            }
+            if !matches!(&result, Some(AttemptResult { next: Next::NotBefore(_), .. })) {
+                settle_all(&ledger, &entries).await;
+            }
+        });
+        // It goes on whether or not it has ended by then.
+        let _ = timeout_at(deadline, noting).await;
+    }
+
+    async fn give_up(&self, letter: Letter<'_>, attempt: Attempt, timing: Timing) -> anyhow::Result<Said> {
+        if !self.ledger.claim(&letter.message, &attempt, timing.deadline).await? {
+            return Ok(Said::nothing(Delivered::OnItsWay));
         }
         let detail = "the time for delivering is over".to_owned();
         let result = AttemptResult {
@@ -270,43 +363,59 @@ impl Delivery {
             asked_to_wait_until: None,
             next: Next::Dead,
         };
-        self.ledger.failed(message, attempt.number, &result, timing.deadline).await?;
-        self.ledger.settle(message, timing.deadline).await?;
-        Ok((Delivered::Failed(result.answer, result.next), detail))
+        self.ledger.failed(&letter.message, attempt.number, &result, timing.deadline).await?;
+        settle_all(&self.ledger, &letter.entries).await;
+        Ok(Said { delivered: Delivered::Failed(result.answer, result.next), detail })
+    }
+
+    /// Ends a sweep before its next message, since the process is about to end.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
     }
 
     /// Goes through the index once, oldest first, and sends what is due. Bounded in time (until the deadline) and in
     /// number; safe beside clicks and other sweeps. Returns a line for each message that it did something about.
-    pub async fn sweep(&self, timing: Timing) -> Vec<String> {
-        let began = Instant::now();
-        let mut lines = Vec::new();
-        let expected = match self.ledger.expected(timing.deadline).await {
+    pub async fn sweep(&self, timing: Timing) -> Vec<(Level, String)> {
+        let mut expected = match self.ledger.expected(timing.deadline).await {
             Ok(expected) => expected,
-            Err(error) => return vec![printable(&format!("cannot sweep: {error:#}"), 500)],
+            Err(error) => return vec![(Level::Error, format!("cannot sweep: {}", describe(&error)))],
         };
-        let mut sent = 0;
-        for (message, since) in expected {
-            let now = timing.now + began.elapsed();
-            if Instant::now() >= timing.deadline || sent == MAX_SENT_PER_SWEEP {
-                lines.push("the rest waits for the next sweep".to_owned());
+        if self.github.is_none() && !expected.is_empty() {
+            let waiting = format!("{} messages wait: the setting GITHUB_TOKEN is missing", expected.len());
+            return vec![(Level::Error, waiting)];
+        }
+        // What the last sweep had no time for comes first.
+        let swept_until = self.swept_until().take();
+        let swept = expected.partition_point(|expected| expected.since() <= swept_until);
+        expected.rotate_left(swept);
+        self.sweep_each(expected, timing).await
+    }
+
+    async fn sweep_each(&self, expected: Vec<Expected>, timing: Timing) -> Vec<(Level, String)> {
+        let began = Instant::now();
+        let (mut lines, mut sent, mut last) = (Vec::new(), 0, None);
+        for expected in expected {
+            if Instant::now() >= timing.deadline
+                || sent == MAX_SENT_PER_SWEEP
+                || self.stopping.load(Ordering::Relaxed)
+            {
+                *self.swept_until() = last;
                 break;
             }
-            if now - since < FRESH {
-                continue;
-            }
-            let until = timing.deadline.min(Instant::now() + SWEEP_MESSAGE_TIME);
-            let timing = Timing { now, deadline: until };
-            match self.sweep_one(&message, since, timing).await {
+            last = expected.since();
+            let deadline = timing.deadline.min(Instant::now() + SWEEP_MESSAGE_TIME);
+            let about = expected.message.to_string();
+            match self.sweep_one(expected, Timing { now: timing.now + began.elapsed(), deadline }).await {
                 Ok(None) => {}
-                Ok(Some((delivered, line))) => {
+                Ok(Some((delivered, level, line))) => {
                     sent += 1;
-                    lines.push(line);
+                    lines.push((level, format!("{about} {line}")));
                     if matches!(delivered, Delivered::Failed(DispatchAnswer::RateLimited { .. }, _)) {
                         // All messages share one token, and so its limit.
                         break;
                     }
                 }
-                Err(error) => lines.push(format!("{message}: {}", printable(&format!("{error:#}"), 500))),
+                Err(error) => lines.push((Level::Error, format!("{about}: {}", describe(&error)))),
             }
         }
         lines
@@ -315,50 +424,96 @@ impl Delivery {
     /// One message of a sweep; `None` where nothing was to be done.
     async fn sweep_one(
         &self,
-        message: &Message,
-        since: DateTime<Utc>,
+        expected: Expected,
         timing: Timing,
-    ) -> anyhow::Result<Option<(Delivered, String)>> {
-        let Message::Dispatch(id) = message;
+    ) -> anyhow::Result<Option<(Delivered, Level, String)>> {
+        let older_than = |age: TimeDelta| {
+            let old = expected.entries.iter().filter(move |(_, since)| timing.now - *since >= age);
+            old.map(|(entry, _)| entry.clone()).collect::<Vec<_>>()
+        };
+        // Younger entries are left to the clicks that made them.
+        let entries = older_than(FRESH);
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        let Message::Dispatch(id) = &expected.message;
         let Some(decision) = self.ledger.decision(id, timing.deadline).await? else {
-            if timing.now - since > UNDECIDED {
-                self.ledger.settle(message, timing.deadline).await?;
-            }
+            settle_all(&self.ledger, &older_than(UNDECIDED)).await;
             return Ok(None);
         };
-        let (delivered, detail) = self.deliver(&decision, Occasion::Sweep, timing).await?;
-        let repository = &decision.dispatch.repository;
-        let line = match &delivered {
-            Delivered::OnItsWay => return Ok(None),
-            Delivered::Before | Delivered::Dead | Delivered::TooLate => {
-                // Whoever ended it was cut off before the index said so.
-                self.ledger.settle(message, timing.deadline).await.context("cannot clear the index")?;
-                return Ok(None);
-            }
-            Delivered::NoToken => {
-                format!("{message} to {repository} waits: the setting GITHUB_TOKEN is missing")
-            }
-            Delivered::Arrived => format!("{message} to {repository} arrived ({detail})"),
-            Delivered::Failed(_, Next::NotBefore(time)) => {
-                format!(
-                    "{message} to {repository} failed ({detail}); next attempt not before {}",
-                    time.to_rfc3339()
-                )
-            }
-            Delivered::Failed(_, Next::Dead) => {
-                format!(
-                    "{message} to {repository} is given up ({detail}); a click within 7 days sends it again"
-                )
-            }
-        };
-        Ok(Some((delivered, line)))
+        let letter = Letter { entries: entries.clone(), ..letter(&decision) };
+        let progress = self.ledger.progress(&letter.message, timing.deadline).await?;
+        let Said { delivered, detail } =
+            self.deliver(letter, &decision, (progress, Occasion::Sweep), timing).await?;
+        if matches!(delivered, Delivered::Before | Delivered::Dead | Delivered::TooLate) {
+            // Whoever ended it was cut off before the index said so.
+            settle_all(&self.ledger, &entries).await;
+        }
+        let told = tell(&delivered, &detail).map(|(level, told)| {
+            let line = format!("to {}: {told}", decision.dispatch.repository);
+            (delivered, level, line)
+        });
+        Ok(told)
+    }
+
+    fn swept_until(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {
+        self.swept_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What could not be noted is found out again later; nothing is lost by it, and one message may be sent twice.
-fn noted(message: &Message, noted: anyhow::Result<()>) {
-    if let Err(error) = noted {
-        log::warn!("{message}: {}", printable(&format!("{error:#}"), 500));
+fn letter(decision: &Decision) -> Letter<'_> {
+    let message = Message::Dispatch(decision.id.clone());
+    Letter { message, dispatch: &decision.dispatch, entries: Vec::new() }
+}
+
+/// What a sweep's line says, where it has anything to say.
+fn tell(delivered: &Delivered, detail: &str) -> Option<(Level, String)> {
+    match delivered {
+        Delivered::OnItsWay
+        | Delivered::Before
+        | Delivered::Dead
+        | Delivered::TooLate
+        | Delivered::NoToken => None,
+        Delivered::Arrived => Some((Level::Info, format!("arrived ({detail})"))),
+        Delivered::Failed(_, Next::NotBefore(time)) => {
+            let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);
+            Some((Level::Warn, format!("failed ({detail}); next attempt not before {time}")))
+        }
+        Delivered::Failed(_, Next::Dead) => {
+            let told = format!("given up ({detail}); a click within 7 days of the decision sends it again");
+            Some((Level::Error, told))
+        }
+    }
+}
+
+async fn note_during_lease(
+    ledger: &Ledger,
+    message: &Message,
+    attempt: &Attempt,
+    result: Option<&AttemptResult>,
+) -> anyhow::Result<()> {
+    let give_up_at = Instant::now() + NOTED_WITHIN;
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let until = Instant::now() + ONE_NOTE_TIME;
+        let noted = match result {
+            None => ledger.arrived(message, attempt, until).await,
+            Some(result) => ledger.failed(message, attempt.number, result, until).await,
+        };
+        match noted {
+            Err(_) if Instant::now() + pause < give_up_at => tokio::time::sleep(pause).await,
+            noted => return noted,
+        }
+        pause = (pause * 2).min(ONE_NOTE_TIME);
+    }
+}
+
+/// An entry that stays is found and settled by a later sweep.
+async fn settle_all(ledger: &Ledger, entries: &[Entry]) {
+    for entry in entries {
+        if let Err(error) = ledger.settle(entry, Instant::now() + ONE_NOTE_TIME).await {
+            log::warn!("an entry of the index stays for now: {}", describe(&error));
+        }
     }
 }
 
@@ -395,7 +550,16 @@ mod tests {
 
     fn failed(answer: DispatchAnswer, ended: i64) -> AttemptResult {
         let attempt = next_attempt(None, at(0), at(ended));
-        result_of(&attempt, Answered { answer, detail: String::new() }, at(ended), (DAY, 0.5))
+        let asked_to_wait_s = match answer {
+            DispatchAnswer::RateLimited { wait_s } => wait_s,
+            _ => None,
+        };
+        result_of(
+            &attempt,
+            Answered { answer, asked_to_wait_s, detail: String::new() },
+            at(ended),
+            (DAY, 0.5),
+        )
     }
 
     fn sends(step: Step) -> bool {
@@ -450,7 +614,9 @@ mod tests {
         assert_eq!((seconds(u32::MAX, 0.0), seconds(u32::MAX, 1.0)), (2880, 4320));
         let limited = |wait_s| wait(&DispatchAnswer::RateLimited { wait_s }, 0, 0.0).num_seconds();
         assert_eq!((limited(None), limited(Some(0)), limited(Some(7))), (60, 1, 7));
-        assert_eq!(limited(Some(u64::MAX)), TimeDelta::days(31).num_seconds());
+        for far in [u64::MAX, i64::MAX as u64, i64::MAX as u64 / 1_000 + 1, 32 * 86_400] {
+            assert_eq!(limited(Some(far)), TimeDelta::days(31).num_seconds());
+        }
     }
 
     #[test]

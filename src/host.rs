@@ -3,7 +3,7 @@
 //! The host either hands on the caller's HTTP request, or wraps it into an *invocation payload* and wants the answer
 //! wrapped likewise. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use log::Level;
@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// What a caller sent to a function.
-#[derive(Debug)]
 pub struct Request {
     /// `POST`, as the caller wrote it.
     pub method: String,
@@ -46,6 +45,17 @@ pub enum Body {
     TooLarge,
     /// It did not arrive in time, or broke off.
     Incomplete,
+}
+
+/// Headers, query and body hold tokens and keys.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { method, invocation_id, .. } = self;
+        f.debug_struct("Request")
+            .field("method", method)
+            .field("invocation_id", invocation_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Request {
@@ -99,7 +109,7 @@ pub const HTTP_OUTPUT: &str = "res";
 struct Payload {
     data: BTreeMap<String, Trigger>,
     #[serde(default)]
-    metadata: Metadata,
+    metadata: Option<Metadata>,
 }
 
 #[derive(Deserialize)]
@@ -110,7 +120,7 @@ struct Trigger {
     #[serde(default)]
     query: Option<Query>,
     #[serde(default)]
-    headers: Option<BTreeMap<String, OneOrMany>>,
+    headers: Option<BTreeMap<String, Option<OneOrMany>>>,
     #[serde(default)]
     body: Option<PayloadBody>,
 }
@@ -118,21 +128,21 @@ struct Trigger {
 #[derive(Deserialize, Default)]
 struct Metadata {
     #[serde(default)]
-    sys: Sys,
+    sys: Option<Sys>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
 struct Sys {
     #[serde(default)]
-    rand_guid: String,
+    rand_guid: Option<String>,
 }
 
 /// An object; in older hosts a string that holds one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Query {
-    Object(BTreeMap<String, OneOrMany>),
+    Object(BTreeMap<String, Option<OneOrMany>>),
     Text(String),
 }
 
@@ -172,12 +182,13 @@ pub fn parse_payload(
         Some(PayloadBody::Bytes(bytes)) => bytes,
         None => Vec::new(),
     };
+    let own_id = payload.metadata.and_then(|metadata| metadata.sys).and_then(|sys| sys.rand_guid);
     Ok(Request {
         method: trigger.method.unwrap_or_else(|| "POST".to_owned()),
         query: pairs(query),
         headers: pairs(trigger.headers.unwrap_or_default()),
         body: if body.len() > max_body { Body::TooLarge } else { Body::Whole(body) },
-        invocation_id: invocation_id.unwrap_or(payload.metadata.sys.rand_guid),
+        invocation_id: invocation_id.or(own_id).unwrap_or_default(),
         timing,
     })
 }
@@ -186,10 +197,11 @@ fn missing(field: &str) -> serde_json::Error {
     serde::de::Error::custom(format!("no {field} in Data"))
 }
 
-fn pairs(map: BTreeMap<String, OneOrMany>) -> Vec<(String, String)> {
+fn pairs(map: BTreeMap<String, Option<OneOrMany>>) -> Vec<(String, String)> {
     let values = |values| match values {
-        OneOrMany::One(value) => vec![value],
-        OneOrMany::Many(values) => values,
+        Some(OneOrMany::One(value)) => vec![value],
+        Some(OneOrMany::Many(values)) => values,
+        None => Vec::new(),
     };
     map.into_iter()
         .flat_map(|(key, value)| values(value).into_iter().map(move |value| (key.clone(), value)))
@@ -259,6 +271,9 @@ mod tests {
             parse(r#"{"Data":{"req":{"Query":"{\"a\":\"b\"}","Body":[1,255]}}}"#).expect("a request");
         assert_eq!(request.query, [("a".to_owned(), "b".to_owned())]);
         assert_eq!(request.body, Body::Whole(vec![1, 255]));
+        let nulls =
+            r#"{"Data":{"req":{"Query":{"a":null},"Headers":{"X":null},"Body":null}},"Metadata":null}"#;
+        assert!(parse(nulls).expect("a request").query.is_empty());
         let request = parse(r#"{"Data":{"req":{"Query":"","Headers":null}}}"#).expect("a request");
         assert_eq!(request.body, Body::Whole(Vec::new()));
         assert_eq!(request.method, "POST");

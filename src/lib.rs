@@ -2,9 +2,10 @@
 //! happened.
 //!
 //! A request comes in at [`server`], whichever form of the custom-handler protocol ([`host`]) the Functions host
-//! uses. A surface ([`surfaces`]) reads it into a click; [`approve`] holds the click against the operator's policy
-//! ([`approval`]) and sends it to [`github`]; what became of it is an outcome, for which [`cards`] has the sentence
-//! that goes back to the card. [`config`] is read once, before anything else.
+//! uses. A surface ([`surfaces`]) has [`identity`] verify who sent it and reads what it asks for. [`approve`] holds
+//! that click against the operator's policy ([`approval`]), records the decision in the [`ledger`], once, and hands
+//! it to [`delivery`], which sends it to [`github`] until it has arrived. What became of it is an outcome, for which
+//! [`cards`] has the sentence that goes back to the card. [`config`] is read before anything else.
 
 pub mod approval;
 pub mod approve;
@@ -14,6 +15,7 @@ pub mod delivery;
 pub mod github;
 pub mod host;
 pub mod http_client;
+pub mod identity;
 pub mod ledger;
 pub mod printable;
 pub mod server;

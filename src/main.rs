@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use approve_release::{config::Config, http_client, server};
+use log::LevelFilter;
 
 fn main() -> ExitCode {
     let config = match Config::load() {
@@ -12,9 +13,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // The web server's own notes are noise unless asked for by name.
-    let quiet = log::LevelFilter::Warn;
-    env_logger::Builder::new().filter_module("actix_server", quiet).parse_filters(&config.log_filter).init();
+    // What the libraries note for themselves is noise unless asked for by name.
+    let mut logger = env_logger::Builder::new();
+    logger.filter_module("actix_server", LevelFilter::Warn).filter_module("object_store", LevelFilter::Warn);
+    logger.parse_filters(&config.log_filter).init();
     http_client::use_ring();
     match actix_web::rt::System::new().block_on(server::serve(config)) {
         Ok(()) => ExitCode::SUCCESS,

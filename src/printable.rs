@@ -23,6 +23,15 @@ pub fn printable(text: &str, limit: usize) -> String {
     printed
 }
 
+/// What failed and why, in a printable line of bounded length: what we were about, and the first cause. What stands
+/// between them in a library's chain of errors mostly says the same again.
+pub fn describe(error: &anyhow::Error) -> String {
+    let about: Vec<_> = error.chain().take(2).map(|cause| printable(&cause.to_string(), 200)).collect();
+    let root = printable(&error.root_cause().to_string(), 200);
+    let about = about.join(": ");
+    if about.contains(&root) { about } else { format!("{about}: {root}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +39,13 @@ mod tests {
     #[test]
     fn lines_controls_and_other_alphabets_are_escaped() {
         assert_eq!(printable("a\r\nb\u{7f}\u{202e}é\\", 80), r"a\r\nb\u{7f}\u{202e}\u{e9}\\");
+    }
+
+    #[test]
+    fn an_error_says_what_was_done_and_the_first_cause() {
+        let error = anyhow::anyhow!("refused\n").context("c").context("b").context("a");
+        assert_eq!(describe(&error), r"a: b: refused\n");
+        assert_eq!(describe(&anyhow::anyhow!("refused")), "refused");
     }
 
     #[test]

@@ -28,6 +28,16 @@ pub struct Relay {
     pub client_payload: Option<ClientPayload>,
 }
 
+impl Relay {
+    /// The relay of an event, if GitHub takes one of its size.
+    pub fn new(event_type: EventType, client_payload: Option<ClientPayload>) -> Result<Self, Invalid> {
+        match dispatch_body(&event_type, client_payload.as_ref()).len() <= MAX_DISPATCH_BYTES {
+            true => Ok(Self { event_type, client_payload }),
+            false => Err(Invalid::DispatchTooLarge),
+        }
+    }
+}
+
 /// One person's word on one approval.
 #[derive(Debug)]
 pub struct Vote {
@@ -135,19 +145,21 @@ pub struct Dispatch {
     pub client_payload: Option<ClientPayload>,
 }
 
-impl Dispatch {
-    /// The largest body that is sent, in bytes; GitHub refuses at 64 KB.
-    pub const MAX_BODY_BYTES: usize = 64_000;
+/// The largest body that is sent, in bytes; GitHub refuses at 64 KB.
+const MAX_DISPATCH_BYTES: usize = 64_000;
 
+impl Dispatch {
     /// The body of the call, with `client_payload` to the letter.
     pub fn body(&self) -> String {
-        let event_type = serde_json::Value::from(self.event_type.as_str());
-        match &self.client_payload {
-            Some(payload) => {
-                format!(r#"{{"event_type":{event_type},"client_payload":{}}}"#, payload.as_str())
-            }
-            None => format!(r#"{{"event_type":{event_type}}}"#),
-        }
+        dispatch_body(&self.event_type, self.client_payload.as_ref())
+    }
+}
+
+fn dispatch_body(event_type: &EventType, client_payload: Option<&ClientPayload>) -> String {
+    let event_type = serde_json::Value::from(event_type.as_str());
+    match client_payload {
+        Some(payload) => format!(r#"{{"event_type":{event_type},"client_payload":{}}}"#, payload.as_str()),
+        None => format!(r#"{{"event_type":{event_type}}}"#),
     }
 }
 
@@ -195,11 +207,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Every object inside `value` has each key once, and none lies deeper than [`ClientPayload::MAX_DEPTH`].
+/// Every object inside `value` has each key once, none lies deeper than [`ClientPayload::MAX_DEPTH`], and every text
+/// is one (half a surrogate pair is none, whatever its escape says).
 fn check_depth_and_keys(value: &RawValue, depth: usize) -> Result<(), Invalid> {
     let inner = match value.get().as_bytes().first() {
         Some(b'{') => Members::parse(value.get())?.0.into_iter().map(|(_, value)| value).collect(),
         Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(value.get()).map_err(|_| Invalid::NotJson)?,
+        Some(b'"') => {
+            return serde_json::from_str::<String>(value.get()).map(drop).map_err(|_| Invalid::NotJson);
+        }
         _ => return Ok(()),
     };
     if depth >= ClientPayload::MAX_DEPTH {
@@ -235,6 +251,7 @@ mod tests {
     fn keys_are_compared_unescaped_at_every_depth() {
         assert_eq!(parse(r#"{"\u0061pproval":1}"#).unwrap_err(), Invalid::ReservedKey);
         assert!(parse(r#"{"x":{"approval":1}}"#).is_ok());
+        assert_eq!(parse(r#"{"x":["\ud800"]}"#).unwrap_err(), Invalid::NotJson);
         for json in [r#"{"a":1,"\u0061":2}"#, r#"{"x":[{"a":1,"a":2}]}"#] {
             assert_eq!(parse(json).unwrap_err(), Invalid::DuplicateKey("a".into()), "{json}");
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use ring::digest::{Context, SHA256};
 
-use super::Dispatch;
+use super::{Dispatch, Performer};
 
 /// What a relayed click decided, once and for good.
 #[derive(Clone, Debug)]
@@ -14,14 +14,16 @@ pub struct Decision {
     pub id: RelayId,
     /// What is to be sent.
     pub dispatch: Dispatch,
+    /// Who clicked first.
+    pub performer: Performer,
     /// When the first click came.
     pub decided_at: DateTime<Utc>,
 }
 
 impl Decision {
-    /// The decision that a click on `dispatch` at `decided_at` asks for.
-    pub fn new(dispatch: Dispatch, decided_at: DateTime<Utc>) -> Self {
-        Self { id: RelayId::of(&dispatch), dispatch, decided_at }
+    /// The decision that a click of `performer` on `dispatch` at `decided_at` asks for.
+    pub fn new(dispatch: Dispatch, performer: Performer, decided_at: DateTime<Utc>) -> Self {
+        Self { id: RelayId::of(&dispatch), dispatch, performer, decided_at }
     }
 }
 

@@ -6,11 +6,13 @@
 mod click;
 mod decision;
 mod outcome;
+mod performer;
 mod policy;
 mod repository;
 
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
 pub use decision::{Decision, RelayId};
-pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome, Standing};
+pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome, Permission, Standing, Unreached};
+pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Policy};
 pub use repository::{Repository, RepositoryPattern};

@@ -1,5 +1,7 @@
 //! What became of a click.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{EventType, Repository};
@@ -9,6 +11,8 @@ use super::{EventType, Repository};
 pub enum Outcome {
     /// The decoded body is larger than 64,000 bytes.
     TooLarge,
+    /// It is not known who clicked.
+    Unauthenticated,
     /// It cannot be read, or GitHub's limits forbid it.
     Invalid(Invalid),
     /// Not allowed here.
@@ -31,8 +35,8 @@ pub enum Outcome {
     Refused(Repository, DispatchAnswer),
     /// It is decided, and the time for delivering it is over.
     GivenUp(Repository),
-    /// It is not known to be recorded.
-    Unavailable,
+    /// It is not known to be recorded, since this was not reached.
+    Unavailable(Unreached),
 }
 
 impl Outcome {
@@ -40,6 +44,7 @@ impl Outcome {
     pub fn name(&self) -> &'static str {
         match self {
             Self::TooLarge => "too-large",
+            Self::Unauthenticated => "unauthenticated",
             Self::Invalid(_) => "invalid",
             Self::Forbidden(_) => "forbidden",
             Self::Unknown => "unknown",
@@ -50,7 +55,7 @@ impl Outcome {
             Self::Expired(_) => "expired",
             Self::Recorded(..) => "recorded",
             Self::Refused(..) | Self::GivenUp(_) => "refused",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable(_) => "unavailable",
         }
     }
 
@@ -58,11 +63,12 @@ impl Outcome {
     pub fn status(&self) -> u16 {
         match self {
             Self::TooLarge => 413,
+            Self::Unauthenticated => 401,
             Self::Invalid(_) => 400,
             Self::Forbidden(_) => 403,
             Self::Unknown => 404,
             Self::Expired(_) => 410,
-            Self::Misconfigured(_) | Self::Refused(..) | Self::GivenUp(_) | Self::Unavailable => 424,
+            Self::Misconfigured(_) | Self::Refused(..) | Self::GivenUp(_) | Self::Unavailable(_) => 424,
             Self::Dispatched(..) | Self::DryRun(..) | Self::AlreadyDecided(..) | Self::Recorded(..) => 200,
         }
     }
@@ -124,6 +130,8 @@ pub enum Forbidden {
     Repository(Repository),
     /// Not in `RELAY_EVENT_TYPES`.
     EventType(EventType),
+    /// The performer is not in `APPROVERS`.
+    Performer,
     /// A web page of another site sent it, or a name that is not this computer's was used to reach us.
     CrossSite,
 }
@@ -137,12 +145,12 @@ pub enum DispatchAnswer {
     /// 401: the token is wrong or has expired.
     Unauthorized,
     /// 403: the token may not do this. `wanted` is the permission that GitHub asked for.
-    PermissionDenied { wanted: Option<String> },
+    PermissionDenied { wanted: Option<Permission> },
     /// 403 or 429: too many calls. `wait_s` is what GitHub asked for, in seconds.
     RateLimited { wait_s: Option<u64> },
     /// 404: no such repository, or none that the token can see.
     NotFound,
-    /// 422: GitHub did not like the event.
+    /// 422, or 400: GitHub did not like the event.
     Unprocessable,
     /// 3xx: the repository was renamed or moved.
     Moved,
@@ -185,6 +193,41 @@ impl DispatchAnswer {
     }
 }
 
+/// What a click needs and did not reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreached {
+    /// Where decisions are recorded.
+    Store,
+    /// How far a decision has come.
+    Progress,
+    /// The keys to verify with who clicked.
+    Keys,
+}
+
+/// A permission, as GitHub names it: `contents=write`, or several of the kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Permission(String);
+
+impl Permission {
+    /// Reads GitHub's header `X-Accepted-GitHub-Permissions`, if it holds names of permissions and nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_pair = |pair: &str| match pair.trim().split_once('=') {
+            Some((name, level)) => {
+                let is_name = name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+                is_name && matches!(level, "read" | "write" | "admin")
+            }
+            None => false,
+        };
+        (text.len() <= 50 && text.split([',', ';']).all(is_pair)).then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// How a decision stands that was made before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -194,4 +237,26 @@ pub enum Standing {
     OnItsWay,
     /// It was a dry run, too.
     DryRun,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_looks_like_a_permission_is_one() {
+        assert!(Permission::parse("contents=write; metadata=read").is_some());
+        for text in [
+            "",
+            "contents",
+            "contents=all",
+            "go away, please",
+            "contents=write\r\nX: y",
+            "<b>",
+            "{{x}}",
+            &"a".repeat(51),
+        ] {
+            assert_eq!(Permission::parse(text), None, "{text:?}");
+        }
+    }
 }

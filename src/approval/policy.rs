@@ -1,6 +1,8 @@
 //! What the operator allows.
 
-use super::{Dispatch, EventType, Forbidden, Invalid, Outcome, Relay, Repository, RepositoryPattern};
+use super::{
+    Approvers, Dispatch, EventType, Forbidden, Outcome, Performer, Relay, Repository, RepositoryPattern,
+};
 
 /// The operator's rules, from the settings.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +13,8 @@ pub struct Policy {
     pub allowed_repositories: Vec<RepositoryPattern>,
     /// What relay mode may send (`RELAY_EVENT_TYPES`).
     pub relay_event_types: EventTypes,
+    /// Who may decide (`APPROVERS`).
+    pub approvers: Approvers,
 }
 
 /// Which event types relay mode may send.
@@ -39,34 +43,41 @@ impl EventTypes {
 }
 
 impl Policy {
-    /// The dispatch that a relayed click asks for, or why it may not have it.
+    /// The dispatch that a relayed click of `performer` asks for, or why it may not have it.
     ///
     /// `repository` is what the button's address names, if it names one.
-    pub fn relay(&self, relay: Relay, repository: Option<Repository>) -> Result<Dispatch, Outcome> {
-        let Some(repository) = repository.or_else(|| self.default_repository.clone()) else {
-            return Err(Outcome::Misconfigured("GITHUB_REPOSITORY"));
-        };
-        if !self.allowed_repositories.iter().any(|allowed| allowed.matches(&repository)) {
-            return Err(Outcome::Forbidden(Forbidden::Repository(repository)));
+    pub fn relay(
+        &self,
+        relay: Relay,
+        repository: Option<Repository>,
+        performer: &Performer,
+    ) -> Result<Dispatch, Outcome> {
+        let repository = repository.or_else(|| self.default_repository.clone());
+        if let Some(repository) = repository.as_ref().filter(|repository| !self.is_allowed(repository)) {
+            return Err(Outcome::Forbidden(Forbidden::Repository(repository.clone())));
         }
         if !self.relay_event_types.contains(&relay.event_type) {
             return Err(Outcome::Forbidden(Forbidden::EventType(relay.event_type)));
         }
-        let dispatch =
-            Dispatch { repository, event_type: relay.event_type, client_payload: relay.client_payload };
-        match dispatch.body().len() <= Dispatch::MAX_BODY_BYTES {
-            true => Ok(dispatch),
-            false => Err(Outcome::Invalid(Invalid::DispatchTooLarge)),
+        if !self.approvers.include(performer) {
+            return Err(Outcome::Forbidden(Forbidden::Performer));
         }
+        let Some(repository) = repository else { return Err(Outcome::Misconfigured("GITHUB_REPOSITORY")) };
+        Ok(Dispatch { repository, event_type: relay.event_type, client_payload: relay.client_payload })
+    }
+
+    fn is_allowed(&self, repository: &Repository) -> bool {
+        self.allowed_repositories.iter().any(|allowed| allowed.matches(repository))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::approval::{Guid, Person};
 
     fn relay(event_type: &str) -> Relay {
-        Relay { event_type: EventType::parse(event_type).expect("an event type"), client_payload: None }
+        Relay::new(EventType::parse(event_type).expect("an event type"), None).expect("a relay")
     }
 
     fn policy() -> Policy {
@@ -74,12 +85,13 @@ mod tests {
             default_repository: Repository::parse("octo/app"),
             allowed_repositories: vec![RepositoryPattern::parse("octo/*").expect("a pattern")],
             relay_event_types: EventTypes::Only(vec![EventType::parse("go").expect("an event type")]),
+            approvers: Approvers::default(),
         }
     }
 
     #[test]
     fn a_click_without_a_repository_means_the_default_one() {
-        let dispatch = policy().relay(relay("go"), None).expect("a dispatch");
+        let dispatch = policy().relay(relay("go"), None, &Performer::Anonymous).expect("a dispatch");
         assert_eq!(dispatch.repository.to_string(), "octo/app");
     }
 
@@ -87,23 +99,42 @@ mod tests {
     fn repository_and_event_type_must_both_be_allowed() {
         let other = Repository::parse("evil/app");
         assert!(matches!(
-            policy().relay(relay("go"), other),
+            policy().relay(relay("go"), other, &Performer::Anonymous),
             Err(Outcome::Forbidden(Forbidden::Repository(_)))
         ));
         assert!(matches!(
-            policy().relay(relay("Go"), None),
+            policy().relay(relay("Go"), None, &Performer::Anonymous),
             Err(Outcome::Forbidden(Forbidden::EventType(_)))
         ));
         let nothing = Policy { default_repository: Repository::parse("octo/app"), ..Policy::default() };
         assert!(matches!(
-            nothing.relay(relay("go"), None),
+            nothing.relay(relay("go"), None, &Performer::Anonymous),
             Err(Outcome::Forbidden(Forbidden::Repository(_)))
         ));
     }
 
     #[test]
+    fn a_person_must_be_an_approver_and_hears_of_it_last() {
+        let guid = |text| Guid::parse(text).expect("a GUID");
+        let alex = Performer::Person(Person {
+            object_id: guid("0a0b0c0d-1111-2222-3333-444455556666"),
+            tenant: guid("99999999-1111-2222-3333-444455556666"),
+            user_principal_name: None,
+            display_name: None,
+        });
+        let forbidden = |outcome| matches!(outcome, Err(Outcome::Forbidden(Forbidden::Performer)));
+        assert!(forbidden(policy().relay(relay("go"), None, &alex)));
+        assert!(!forbidden(policy().relay(relay("Go"), None, &alex)));
+        let everybody = Policy { approvers: Approvers::Everybody, ..policy() };
+        assert!(everybody.relay(relay("go"), None, &alex).is_ok());
+    }
+
+    #[test]
     fn without_any_repository_the_missing_setting_is_named() {
         let nowhere = Policy { default_repository: None, ..policy() };
-        assert!(matches!(nowhere.relay(relay("go"), None), Err(Outcome::Misconfigured("GITHUB_REPOSITORY"))));
+        assert!(matches!(
+            nowhere.relay(relay("go"), None, &Performer::Anonymous),
+            Err(Outcome::Misconfigured("GITHUB_REPOSITORY"))
+        ));
     }
 }

@@ -5,7 +5,9 @@
 //! permission's name is repeated, and only when it looks like one.
 
 use crate::{
-    approval::{DispatchAnswer, EventType, Forbidden, Invalid, Outcome, Repository, Standing, Vote},
+    approval::{
+        DispatchAnswer, EventType, Forbidden, Invalid, Outcome, Repository, Standing, Unreached, Vote,
+    },
     printable::printable,
 };
 
@@ -17,6 +19,9 @@ pub fn sentence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::TooLarge => {
             "Nothing was sent: the request is larger than the 64,000 bytes that GitHub takes.".into()
+        }
+        Outcome::Unauthenticated => {
+            "Nothing was sent: it could not be verified who clicked. Open the message in Outlook and click again.".into()
         }
         Outcome::Invalid(why) => format!("Nothing was sent: {}", invalid(why)),
         Outcome::Forbidden(why) => format!("Nothing was sent: {}", forbidden(why)),
@@ -36,22 +41,21 @@ pub fn sentence(outcome: &Outcome) -> String {
         }
         Outcome::AlreadyDecided(repository, standing) => already_decided(&show(repository), *standing),
         Outcome::Expired(repository) => {
-            format!(
-                "Too late: {} was not told within 7 days of the decision. Ask for it anew.",
-                show(repository)
-            )
+            format!("Too late: {} was not told within 7 days of the decision. Ask for it anew.", show(repository))
         }
         Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
         Outcome::Refused(repository, answer) => refused(&show(repository), answer),
         Outcome::GivenUp(repository) => {
-            format!(
-                "Recorded, but GitHub did not take it for {} in time. Click again later to send it.",
-                show(repository)
-            )
+            format!("Recorded, but GitHub did not take it for {} in time. Click again later to send it.", show(repository))
         }
-        Outcome::Unavailable => {
-            "Not known to be recorded, and nothing was sent: the store failed. Click again; it counts once."
-                .into()
+        Outcome::Unavailable(Unreached::Keys) => {
+            "Nothing was sent: the keys to verify who clicked could not be reached. Click again soon.".into()
+        }
+        Outcome::Unavailable(Unreached::Progress) => {
+            "How far it has come is not known: the store failed. Click again; it counts once.".into()
+        }
+        Outcome::Unavailable(Unreached::Store) => {
+            "Not known to be recorded, and nothing was sent: the store failed. Click again; it counts once.".into()
         }
     }
 }
@@ -115,6 +119,7 @@ fn forbidden(why: &Forbidden) -> String {
         Forbidden::EventType(event_type) => {
             format!("{} is not one of the RELAY_EVENT_TYPES here.", show_event(event_type))
         }
+        Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
         Forbidden::CrossSite => {
             "the request came from another web site, or by a name that is not this computer's.".into()
         }
@@ -183,10 +188,14 @@ fn refused(repository: &str, answer: &DispatchAnswer) -> String {
                 "Recorded, but GitHub refused the token for {repository} (401). Renew GITHUB_TOKEN, then click again."
             )
         }
-        DispatchAnswer::PermissionDenied { wanted } => {
-            let wanted = wanted.as_deref().and_then(permission).unwrap_or("contents=write");
+        DispatchAnswer::PermissionDenied { wanted: Some(wanted) } => {
             format!(
                 "Recorded, but GITHUB_TOKEN may not do this for {repository} (403): GitHub asks for {wanted}."
+            )
+        }
+        DispatchAnswer::PermissionDenied { wanted: None } => {
+            format!(
+                "Recorded, but refused for {repository} (403): GITHUB_TOKEN needs Contents: write. The log says more."
             )
         }
         DispatchAnswer::NotFound => {
@@ -195,9 +204,7 @@ fn refused(repository: &str, answer: &DispatchAnswer) -> String {
             )
         }
         DispatchAnswer::Unprocessable => {
-            format!(
-                "GitHub found a fault in the event for {repository} (422); the log says which. Mend the card."
-            )
+            format!("GitHub found a fault in the event for {repository}; the log says which. Mend the card.")
         }
         DispatchAnswer::Moved => {
             format!(
@@ -211,18 +218,6 @@ fn refused(repository: &str, answer: &DispatchAnswer) -> String {
         }
         other => recorded(repository, Some(other)),
     }
-}
-
-/// GitHub's header `X-Accepted-GitHub-Permissions`, such as `contents=write`, if it is nothing else.
-fn permission(wanted: &str) -> Option<&str> {
-    let is_pair = |pair: &str| match pair.trim().split_once('=') {
-        Some((name, level)) => {
-            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
-                && matches!(level, "read" | "write" | "admin")
-        }
-        None => false,
-    };
-    (wanted.len() <= 50 && wanted.split([',', ';']).all(is_pair)).then_some(wanted)
 }
 
 fn show(repository: &Repository) -> String {
@@ -244,6 +239,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::approval::Permission;
 
     /// Every outcome, with the longest and wildest text that may stand in it.
     fn outcomes() -> Vec<Outcome> {
@@ -253,7 +249,10 @@ mod tests {
         let wild = "\r\nX-Evil: {{1}}\u{202e}".repeat(1000);
         let refusals = [
             DispatchAnswer::Unauthorized,
-            DispatchAnswer::PermissionDenied { wanted: Some(wild.clone()) },
+            DispatchAnswer::PermissionDenied { wanted: None },
+            DispatchAnswer::PermissionDenied {
+                wanted: Permission::parse(&format!("{}=write", "a".repeat(44))),
+            },
             DispatchAnswer::NotFound,
             DispatchAnswer::Unprocessable,
             DispatchAnswer::Moved,
@@ -296,12 +295,16 @@ mod tests {
         let forbidden = [
             Forbidden::Repository(repository.clone()),
             Forbidden::EventType(event_type.clone()),
+            Forbidden::Performer,
             Forbidden::CrossSite,
         ];
         let mut outcomes = vec![
             Outcome::TooLarge,
             Outcome::Unknown,
-            Outcome::Unavailable,
+            Outcome::Unauthenticated,
+            Outcome::Unavailable(Unreached::Keys),
+            Outcome::Unavailable(Unreached::Store),
+            Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),
             Outcome::GivenUp(repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
@@ -328,23 +331,6 @@ mod tests {
             assert!(sentence.bytes().all(|b| (b' '..=b'~').contains(&b)), "{sentence:?}");
             assert!(!sentence.contains("{{"), "{sentence:?}");
             assert!(seen.insert(sentence), "said twice: {outcome:?}");
-        }
-    }
-
-    #[test]
-    fn only_what_looks_like_a_permission_is_repeated() {
-        assert_eq!(permission("contents=write; metadata=read"), Some("contents=write; metadata=read"));
-        for wild in [
-            "",
-            "contents",
-            "contents=all",
-            "go away, please",
-            "contents=write\r\nX: y",
-            "<b>",
-            "{{x}}",
-            &"a".repeat(51),
-        ] {
-            assert_eq!(permission(wild), None, "{wild:?}");
         }
     }
 }

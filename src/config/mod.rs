@@ -11,10 +11,12 @@ use anyhow::{Context, bail};
 use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::{
-    approval::{EventType, EventTypes, Policy, Repository, RepositoryPattern},
+    approval::{Approver, Approvers, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern},
+    identity::entra::EntraApp,
     ledger::Location,
 };
 
@@ -35,8 +37,12 @@ pub struct Config {
     pub github_api_url: Url,
     /// `GITHUB_TOKEN`.
     pub github_token: Option<SecretString>,
-    /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`.
+    /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`, `APPROVERS`.
     pub policy: Policy,
+    /// `REQUIRE_IDENTITY`.
+    pub require_identity: bool,
+    /// `ENTRA_AUTHORITY`, `ENTRA_TENANT_ID`, `ENTRA_CLIENT_ID` and `ENTRA_AUDIENCE`; or which of them are missing.
+    pub entra: Result<EntraApp, Vec<&'static str>>,
     /// `DRY_RUN`.
     pub dry_run: bool,
     /// `STORE_URL`, with `AzureWebJobsStorage…`.
@@ -84,7 +90,7 @@ impl Config {
     /// Reads the environment and, outside a host, `local.settings.json`.
     pub fn load() -> anyhow::Result<Self> {
         let mut settings = environment();
-        if !settings.contains_key(HOST_PORT) && !settings.contains_key(OLD_HOST_PORT) {
+        if settings.get(HOST_PORT).is_none_or(|port| port.trim().is_empty()) {
             for (name, value) in local_settings()? {
                 settings.entry(name).or_insert(value);
             }
@@ -103,10 +109,12 @@ impl Config {
                 .unwrap_or_else(|| known_url("https://api.github.com")),
             github_token: reader.parse("GITHUB_TOKEN", "a token without spaces", secret),
             policy: policy(&mut reader),
+            require_identity: reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true),
+            entra: entra(&mut reader),
             dry_run: reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false),
             store: store::location(&mut reader),
             deliver_for: reader
-                .parse("DELIVER_FOR_HOURS", "a whole number of hours, up to 8760", hours)
+                .parse("DELIVER_FOR_HOURS", "a whole number of hours, up to 4000", hours)
                 .unwrap_or(TimeDelta::hours(24)),
             log_filter: reader
                 .parse("RUST_LOG", "a filter of env_logger, such as info", log_filter)
@@ -134,12 +142,28 @@ impl Config {
             ),
             Location::Folder(_) | Location::Azure(_) => None,
         };
-        store.into_iter().map(str::to_owned).collect()
+        store.map(str::to_owned).into_iter().chain(self.unlikely_identity()).collect()
+    }
+}
+
+impl Config {
+    fn unlikely_identity(&self) -> Option<String> {
+        if !self.require_identity {
+            let who =
+                "REQUIRE_IDENTITY is false: whoever has the address may approve, and nobody knows who it was";
+            return Some(who.to_owned());
+        }
+        let mut missing = self.entra.as_ref().err().cloned().unwrap_or_default();
+        if self.policy.approvers == Approvers::default() {
+            missing.push("APPROVERS");
+        }
+        (!missing.is_empty()).then(|| {
+            format!("no click can be accepted, since these settings are missing: {}", missing.join(", "))
+        })
     }
 }
 
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
-const OLD_HOST_PORT: &str = "FUNCTIONS_HTTPWORKER_PORT";
 
 fn environment() -> BTreeMap<String, String> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -153,7 +177,7 @@ fn local_settings() -> anyhow::Result<BTreeMap<String, String>> {
         #[serde(default)]
         is_encrypted: bool,
         #[serde(default)]
-        values: BTreeMap<String, String>,
+        values: Option<BTreeMap<String, Value>>,
     }
 
     let text = match fs::read_to_string(LOCAL_SETTINGS) {
@@ -162,14 +186,20 @@ fn local_settings() -> anyhow::Result<BTreeMap<String, String>> {
         Err(error) => return Err(error).context("cannot read local.settings.json"),
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let settings: LocalSettings = serde_json::from_str(text)
-        .context("local.settings.json is not an object with \"Values\", each of them a text")?;
+    let settings: LocalSettings =
+        serde_json::from_str(text).context("local.settings.json is not an object with \"Values\"")?;
     if settings.is_encrypted {
         bail!(
             "local.settings.json is encrypted: run `func settings decrypt`, or set the values in the environment"
         );
     }
-    Ok(settings.values)
+    // As Core Tools take them: numbers and booleans become texts.
+    let text = |value| match value {
+        Value::String(text) => Some(text),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        _ => None,
+    };
+    Ok(settings.values.into_iter().flatten().filter_map(|(name, value)| Some((name, text(value)?))).collect())
 }
 
 /// Reads settings one by one and collects what is wrong with them.
@@ -212,8 +242,8 @@ impl Reader<'_> {
 }
 
 fn listen(reader: &mut Reader<'_>) -> Listen {
-    let mut port = |name| reader.parse(name, "a port number", |text| text.parse().ok());
-    match port(HOST_PORT).or_else(|| port(OLD_HOST_PORT)) {
+    let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
+    match reader.parse(HOST_PORT, "a port number", port) {
         Some(port) => Listen::UnderHost(port),
         None => Listen::Standalone(LOCAL_PORT),
     }
@@ -243,7 +273,36 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
             event_types,
         )
         .unwrap_or_default();
-    Policy { default_repository, allowed_repositories, relay_event_types }
+    let expected = "* or a comma list of object ids and user principal names";
+    let approvers = reader.parse("APPROVERS", expected, approvers).unwrap_or_default();
+    Policy { default_repository, allowed_repositories, relay_event_types, approvers }
+}
+
+fn entra(reader: &mut Reader<'_>) -> Result<EntraApp, Vec<&'static str>> {
+    let authority =
+        reader.url("ENTRA_AUTHORITY").unwrap_or_else(|| known_url("https://login.microsoftonline.com"));
+    let tenant = reader.parse("ENTRA_TENANT_ID", "a GUID", Guid::parse);
+    let client_id = reader.parse("ENTRA_CLIENT_ID", "a GUID", Guid::parse);
+    let audience = reader.parse("ENTRA_AUDIENCE", "an Application ID URI", |text| {
+        Url::parse(text).is_ok().then(|| text.to_owned())
+    });
+    let audiences: Vec<_> = client_id.map(|id| id.to_string()).into_iter().chain(audience).collect();
+    match tenant {
+        Some(tenant) if !audiences.is_empty() => Ok(EntraApp { authority, tenant, audiences }),
+        tenant => {
+            let no_tenant = tenant.is_none().then_some("ENTRA_TENANT_ID");
+            let no_audience = audiences.is_empty().then_some("ENTRA_CLIENT_ID or ENTRA_AUDIENCE");
+            Err(no_tenant.into_iter().chain(no_audience).collect())
+        }
+    }
+}
+
+fn approvers(text: &str) -> Option<Approvers> {
+    if text == "*" {
+        return Some(Approvers::Everybody);
+    }
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries.map(Approver::parse).collect::<Option<_>>().map(Approvers::Only)
 }
 
 fn event_types(text: &str) -> Option<EventTypes> {
@@ -258,7 +317,7 @@ fn event_types(text: &str) -> Option<EventTypes> {
 }
 
 fn hours(text: &str) -> Option<TimeDelta> {
-    text.parse().ok().filter(|hours| (0..=8760).contains(hours)).map(TimeDelta::hours)
+    text.parse().ok().filter(|hours| (0..=4000).contains(hours)).map(TimeDelta::hours)
 }
 
 fn boolean(text: &str) -> Option<bool> {
@@ -278,13 +337,18 @@ fn log_filter(text: &str) -> Option<String> {
 }
 
 fn safe_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
+    Url::parse(text).ok().filter(is_safe_url)
+}
+
+/// Whether a URL can be called without telling anybody else: https, or http to this computer; without user, query or
+/// fragment.
+pub fn is_safe_url(url: &Url) -> bool {
     let plain = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-    (plain && safe && url.has_host()).then_some(url)
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    plain && safe && url.has_host()
 }
 
 /// Whether a URL leads to this very computer.
@@ -358,7 +422,13 @@ mod tests {
 
     #[test]
     fn no_secret_is_in_debug_output() {
-        let config = parse(&[("GITHUB_TOKEN", "ghp_hunter2")]).expect("a configuration");
+        let connection = "AccountName=acct;AccountKey=hunter2=";
+        let settings = [
+            ("GITHUB_TOKEN", "ghp_hunter2"),
+            ("AzureWebJobsStorage", connection),
+            ("APPROVERS", "hunter2@x.com"),
+        ];
+        let config = parse(&settings).expect("a configuration");
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

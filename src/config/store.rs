@@ -10,7 +10,10 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Reader, safe_url};
-use crate::ledger::{Container, Credential, Location};
+use crate::{
+    approval::Guid,
+    ledger::{Container, Credential, Location},
+};
 
 /// The connection string, and the stem of the settings of an identity-based connection.
 const STORAGE: &str = "AzureWebJobsStorage";
@@ -112,6 +115,9 @@ fn account_by_key(connection_string: &str) -> Option<Account> {
         .map(|part| part.split_once('=').map(|(key, value)| (key.trim().to_ascii_lowercase(), value.trim())))
         .collect::<Option<_>>()?;
     let part = |name: &str| parts.get(name).copied();
+    if part("developmentstorageproxyuri").is_some() {
+        return None;
+    }
     if part("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
         let endpoint = safe_url(&format!("http://127.0.0.1:10000/{}", EMULATOR.0))?;
         return Some((EMULATOR.0.to_owned(), endpoint, Credential::AccessKey(EMULATOR.1.into())));
@@ -132,7 +138,7 @@ fn account_by_identity(reader: &mut Reader<'_>) -> Option<Account> {
     let uri = reader.url("AzureWebJobsStorage__blobServiceUri");
     let is_identity = |text: &str| text.eq_ignore_ascii_case("managedidentity").then_some(());
     reader.parse("AzureWebJobsStorage__credential", "managedidentity", is_identity);
-    let client_id = reader.parse("AzureWebJobsStorage__clientId", "a GUID", guid);
+    let client_id = reader.parse("AzureWebJobsStorage__clientId", "a GUID", Guid::parse);
     let endpoint = reader.parse("IDENTITY_ENDPOINT", "a URL", |text| Url::parse(text).ok());
     let from_name = || safe_url(&format!("https://{}.blob.core.windows.net", name.as_ref()?));
     let uri = uri.or_else(from_name);
@@ -140,19 +146,21 @@ fn account_by_identity(reader: &mut Reader<'_>) -> Option<Account> {
     if uri.is_none() && reader.unusable.len() == before {
         reader.unusable.push(format!("{STORAGE} must say which storage account STORE_URL means"));
     }
-    Some((account?, uri?, Credential::ManagedIdentity { client_id, endpoint }))
+    if account.is_none() && reader.unusable.len() == before {
+        reader
+            .unusable
+            .push("AzureWebJobsStorage__accountName must be set, since the URI does not say it".to_owned());
+    }
+    Some((
+        account?,
+        uri?,
+        Credential::ManagedIdentity { client_id: client_id.map(|id| id.to_string()), endpoint },
+    ))
 }
 
 fn account_name(text: &str) -> Option<String> {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     ((3..=24).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
-}
-
-fn guid(text: &str) -> Option<String> {
-    let groups: Vec<_> = text.split('-').collect();
-    let lengths: Vec<_> = groups.iter().map(|group| group.len()).collect();
-    let digits = groups.iter().all(|group| group.bytes().all(|b| b.is_ascii_hexdigit()));
-    (lengths == [8, 4, 4, 4, 12] && digits).then(|| text.to_ascii_lowercase())
 }
 
 #[cfg(test)]
@@ -236,6 +244,8 @@ mod tests {
         for (name, value) in [
             (STORAGE, "AccountName=acct"),
             (STORAGE, "hunter2"),
+            (STORAGE, "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=http://hunter2"),
+            ("AzureWebJobsStorage__blobServiceUri", "https://my-store.example.com"),
             (STORAGE, "AccountName=acct;AccountKey=a2V5;DefaultEndpointsProtocol=http"),
             ("AzureWebJobsStorage__credential", "password"),
             ("AzureWebJobsStorage__clientId", "hunter2"),

@@ -15,7 +15,7 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    approval::{Dispatch, DispatchAnswer},
+    approval::{Dispatch, DispatchAnswer, Permission},
     http_client,
     printable::printable,
 };
@@ -41,8 +41,18 @@ pub struct GitHub {
 pub struct Answered {
     /// What it comes to.
     pub answer: DispatchAnswer,
+    /// How long GitHub wants nothing more of us, in seconds, where it says so.
+    pub asked_to_wait_s: Option<u64>,
     /// Status and message, made printable.
     pub detail: String,
+}
+
+impl Answered {
+    /// The answer of a GitHub that was not asked, since there was no time left for it.
+    pub fn not_tried() -> Self {
+        let detail = "there was no time left to send".to_owned();
+        Self { answer: DispatchAnswer::NotTried, asked_to_wait_s: None, detail }
+    }
 }
 
 impl GitHub {
@@ -70,17 +80,15 @@ impl GitHub {
             Err(error) => {
                 return Answered {
                     answer: DispatchAnswer::Unreachable,
+                    asked_to_wait_s: None,
                     detail: printable(&format!("{error:#}"), 200),
                 };
             }
         };
-        let mut answered = match request.timeout(timeout).send().await {
-            Ok(response) => classify(response, now).await,
+        match request.timeout(timeout).send().await {
+            Ok(response) => classify(response, &self.token, now).await,
             Err(error) => failure(&error),
-        };
-        // A server that repeats the token must not make us log it.
-        answered.detail = answered.detail.replace(self.token.expose_secret(), "***");
-        answered
+        }
     }
 
     fn request(&self, dispatch: &Dispatch) -> anyhow::Result<reqwest::RequestBuilder> {
@@ -103,24 +111,24 @@ impl GitHub {
     }
 }
 
-async fn classify(mut response: Response, now: DateTime<Utc>) -> Answered {
+async fn classify(mut response: Response, token: &SecretString, now: DateTime<Utc>) -> Answered {
     let status = response.status();
     let headers = response.headers().clone();
-    let message = message(&read_start(&mut response).await);
+    // A server that repeats the token must not make us log it.
+    let message = message(&read_start(&mut response).await).replace(token.expose_secret(), "***");
+    let asked_to_wait_s = rate_limit_wait(&headers, now);
     let answer = match status {
         StatusCode::NO_CONTENT => DispatchAnswer::Accepted,
         StatusCode::UNAUTHORIZED => DispatchAnswer::Unauthorized,
-        StatusCode::TOO_MANY_REQUESTS => {
-            DispatchAnswer::RateLimited { wait_s: rate_limit_wait(&headers, now) }
-        }
+        StatusCode::TOO_MANY_REQUESTS => DispatchAnswer::RateLimited { wait_s: asked_to_wait_s },
         StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => {
-            DispatchAnswer::RateLimited { wait_s: rate_limit_wait(&headers, now) }
+            DispatchAnswer::RateLimited { wait_s: asked_to_wait_s }
         }
         StatusCode::FORBIDDEN => DispatchAnswer::PermissionDenied {
-            wanted: text(&headers, "x-accepted-github-permissions").map(str::to_owned),
+            wanted: text(&headers, "x-accepted-github-permissions").and_then(Permission::parse),
         },
         StatusCode::NOT_FOUND => DispatchAnswer::NotFound,
-        StatusCode::UNPROCESSABLE_ENTITY => DispatchAnswer::Unprocessable,
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => DispatchAnswer::Unprocessable,
         _ if status.is_redirection() => DispatchAnswer::Moved,
         _ if status.is_server_error() => DispatchAnswer::ServerError(status.as_u16()),
         _ => DispatchAnswer::Unexpected(status.as_u16()),
@@ -129,7 +137,7 @@ async fn classify(mut response: Response, now: DateTime<Utc>) -> Answered {
         true => format!("GitHub answered {}", status.as_u16()),
         false => format!("GitHub answered {}: {}", status.as_u16(), printable(&message, 200)),
     };
-    Answered { answer, detail }
+    Answered { answer, asked_to_wait_s, detail }
 }
 
 /// The first [`MAX_ANSWER_BYTES`] of the body, or less where it breaks off: the status has been said already.
@@ -191,5 +199,5 @@ fn failure(error: &reqwest::Error) -> Answered {
         (DispatchAnswer::Broken, "the connection to GitHub broke")
     };
     let causes = causes().map(|cause| format!(": {cause}")).collect::<String>();
-    Answered { answer, detail: format!("{detail}{}", printable(&causes, 200)) }
+    Answered { answer, asked_to_wait_s: None, detail: format!("{detail}{}", printable(&causes, 200)) }
 }

@@ -9,7 +9,7 @@
 //! relayed/{id}/dispatch.000001.attempt   somebody is sending it, until its lease ends
 //! relayed/{id}/dispatch.000001.result    how that attempt failed, and when the next may come
 //! relayed/{id}/dispatch.done             it has arrived
-//! pending/relayed.{id}.dispatch       an index of what has not arrived yet
+//! pending/relayed.{id}.dispatch.{nonce}  an index of what has not arrived yet
 //! dry-run/…                           the same for dry runs, of which nothing is ever sent
 //! ```
 
@@ -17,7 +17,7 @@ mod open;
 mod records;
 mod store;
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
@@ -60,16 +60,43 @@ impl Message {
         }
     }
 
-    /// Its entry in the index, in which no slash stands, so that no folders are left behind.
-    fn entry(&self) -> String {
+    /// The name of an entry in the index, in which no slash stands, so that no folders are left behind.
+    fn entry(&self, nonce: &str) -> String {
         match self {
-            Self::Dispatch(id) => format!("relayed.{id}.dispatch"),
+            Self::Dispatch(id) => format!("relayed.{id}.dispatch.{nonce}"),
         }
     }
 
     fn parse_entry(entry: &str) -> Option<Self> {
-        let id = entry.strip_prefix("relayed.")?.strip_suffix(".dispatch")?;
+        let (id, _) = entry.strip_prefix("relayed.")?.split_once(".dispatch.")?;
         RelayId::parse(id).map(Self::Dispatch)
+    }
+}
+
+/// An entry of the index. Each story makes one of its own, so that nobody who takes out theirs takes out another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry(String);
+
+impl Entry {
+    /// Its name in the index.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A message that the index says has to go out.
+#[derive(Debug)]
+pub struct Expected {
+    /// Which.
+    pub message: Message,
+    /// Its entries, each with when it came.
+    pub entries: Vec<(Entry, DateTime<Utc>)>,
+}
+
+impl Expected {
+    /// When its first entry came.
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        self.entries.iter().map(|(_, since)| *since).min()
     }
 }
 
@@ -140,38 +167,43 @@ impl Ledger {
 
     /// Notes in the index that `message` has to go out. Must come before the decision, since a crash between the two
     /// would lose the message the other way round.
-    pub async fn expect(&self, message: &Message, until: Instant) -> anyhow::Result<()> {
-        let content = Record::of(())?.to_json()?;
-        self.store
-            .create(&self.entry_path(message), content, until)
-            .await
-            .map(drop)
-            .context("cannot note the message")
+    pub async fn expect(&self, message: &Message, until: Instant) -> anyhow::Result<Entry> {
+        let entry = Record::of(())?;
+        let name = Entry(message.entry(entry.writer()));
+        let path = self.entry_path(&name);
+        self.store.create(&path, entry.to_json()?, until).await.context("cannot note the message")?;
+        Ok(name)
     }
 
-    /// Takes `message` out of the index: it has arrived, or never will.
-    pub async fn settle(&self, message: &Message, until: Instant) -> anyhow::Result<()> {
-        self.store.delete(&self.entry_path(message), until).await
+    /// The entry that an attempt names, if it is one of `message`.
+    pub fn entry(&self, message: &Message, attempt: &Attempt) -> Option<Entry> {
+        let is_ours =
+            Message::parse_entry(&attempt.entry).as_ref() == Some(message) && !attempt.entry.contains('/');
+        is_ours.then(|| Entry(attempt.entry.clone()))
     }
 
-    /// What is in the index, each with when it came there, oldest first; entries of other versions are named in the
-    /// log and left alone.
-    pub async fn expected(&self, until: Instant) -> anyhow::Result<Vec<(Message, DateTime<Utc>)>> {
-        let entries = self.store.list(&self.path("pending"), until).await?;
-        let mut expected: Vec<_> = entries
-            .into_iter()
-            .filter_map(|entry| match entry.location.filename().and_then(Message::parse_entry) {
-                Some(message) => Some((message, entry.last_modified)),
-                None => {
-                    log::error!(
-                        "{} is not an entry that this version knows",
-                        printable(entry.location.as_ref(), 200)
-                    );
-                    None
-                }
-            })
-            .collect();
-        expected.sort_by_key(|(_, since)| *since);
+    /// Takes an entry out of the index: its message has arrived, or never will, or was never decided on.
+    pub async fn settle(&self, entry: &Entry, until: Instant) -> anyhow::Result<()> {
+        self.store.delete(&self.entry_path(entry), until).await
+    }
+
+    /// What the index says has to go out, oldest first; entries of other versions are named in the log and left
+    /// alone.
+    pub async fn expected(&self, until: Instant) -> anyhow::Result<Vec<Expected>> {
+        let mut messages: BTreeMap<String, Expected> = BTreeMap::new();
+        for object in self.store.list(&self.path("pending"), until).await? {
+            let name = object.location.filename().unwrap_or_default().to_owned();
+            let Some(message) = Message::parse_entry(&name) else {
+                let location = printable(object.location.as_ref(), 200);
+                log::error!("{location} is not an entry that this version knows");
+                continue;
+            };
+            let expected =
+                messages.entry(message.folder()).or_insert(Expected { message, entries: Vec::new() });
+            expected.entries.push((Entry(name), object.last_modified));
+        }
+        let mut expected: Vec<_> = messages.into_values().collect();
+        expected.sort_by_key(Expected::since);
         Ok(expected)
     }
 
@@ -219,12 +251,11 @@ impl Ledger {
             .context("cannot note the result of an attempt")
     }
 
-    /// Notes that `message` has arrived, and takes it out of the index.
+    /// Notes that `message` has arrived.
     pub async fn arrived(&self, message: &Message, attempt: &Attempt, until: Instant) -> anyhow::Result<()> {
         let path = self.path(&format!("{}/{}.done", message.folder(), message.name()));
         let content = Record::of(attempt)?.to_json()?;
-        self.store.create(&path, content, until).await.context("cannot note that a message arrived")?;
-        self.settle(message, until).await
+        self.store.create(&path, content, until).await.map(drop).context("cannot note that a message arrived")
     }
 
     async fn read<T: serde::de::DeserializeOwned>(
@@ -240,12 +271,12 @@ impl Ledger {
         Path::from(format!("{}{path}", self.root))
     }
 
-    fn decision_path(&self, id: &RelayId) -> Path {
-        self.path(&format!("relayed/{id}/decision"))
+    fn entry_path(&self, entry: &Entry) -> Path {
+        self.path(&format!("pending/{}", entry.name()))
     }
 
-    fn entry_path(&self, message: &Message) -> Path {
-        self.path(&format!("pending/{}", message.entry()))
+    fn decision_path(&self, id: &RelayId) -> Path {
+        self.path(&format!("relayed/{id}/decision"))
     }
 
     fn attempt_path(&self, message: &Message, number: u32) -> Path {

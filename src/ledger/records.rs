@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::approval::{ClientPayload, Decision, Dispatch, DispatchAnswer, EventType, Repository};
+use crate::approval::{
+    ClientPayload, Decision, Dispatch, DispatchAnswer, EventType, Guid, Performer, Person, Repository,
+};
 
 /// The version of every shape here. A reader knows no other, so that an older instance beside a newer one says so
 /// instead of guessing.
@@ -27,6 +29,13 @@ impl<T> Record<T> {
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
         let writer = random.iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { format: FORMAT, writer, record })
+    }
+}
+
+impl<T> Record<T> {
+    /// What no other record has.
+    pub fn writer(&self) -> &str {
+        &self.writer
     }
 }
 
@@ -58,7 +67,39 @@ pub struct StoredDecision {
     repository: String,
     event_type: String,
     client_payload: Option<Box<RawValue>>,
+    /// Nobody, where nobody had to say who they are.
+    performer: Option<StoredPerson>,
     decided_at: DateTime<Utc>,
+}
+
+/// A person, without the user principal name: that is looked at when the click comes, and not kept.
+#[derive(Serialize, Deserialize)]
+struct StoredPerson {
+    object_id: String,
+    tenant: String,
+    display_name: Option<String>,
+}
+
+impl StoredPerson {
+    fn of(performer: &Performer) -> Option<Self> {
+        match performer {
+            Performer::Anonymous => None,
+            Performer::Person(person) => Some(Self {
+                object_id: person.object_id.to_string(),
+                tenant: person.tenant.to_string(),
+                display_name: person.display_name.clone(),
+            }),
+        }
+    }
+
+    fn performer(&self) -> Option<Performer> {
+        Some(Performer::Person(Person {
+            object_id: Guid::parse(&self.object_id)?,
+            tenant: Guid::parse(&self.tenant)?,
+            user_principal_name: None,
+            display_name: self.display_name.clone(),
+        }))
+    }
 }
 
 impl From<&Decision> for StoredDecision {
@@ -68,6 +109,7 @@ impl From<&Decision> for StoredDecision {
             repository: repository.to_string(),
             event_type: event_type.as_str().to_owned(),
             client_payload: client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
+            performer: StoredPerson::of(&decision.performer),
             decided_at: decision.decided_at,
         }
     }
@@ -85,7 +127,11 @@ impl StoredDecision {
             event_type: EventType::parse(&self.event_type)?,
             client_payload,
         };
-        Some(Decision::new(dispatch, self.decided_at))
+        let performer = match &self.performer {
+            Some(person) => person.performer()?,
+            None => Performer::Anonymous,
+        };
+        Some(Decision::new(dispatch, performer, self.decided_at))
     }
 }
 
@@ -102,6 +148,8 @@ pub struct Attempt {
     pub window_from: DateTime<Utc>,
     /// How many attempts in that time failed before.
     pub failures: u32,
+    /// The entry of the index that says that the message has to go out.
+    pub entry: String,
 }
 
 /// How an attempt failed.

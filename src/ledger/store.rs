@@ -21,9 +21,6 @@ use super::open::{Location, create_container, open};
 /// How long one write may take, so that there is time left to read back what became of it.
 const PUT_TIME: Duration = Duration::from_millis(1_500);
 
-/// How often an object is created that comes and goes.
-const CREATE_TRIES: usize = 4;
-
 /// The most objects that one listing returns.
 const MAX_LISTED: usize = 10_000;
 
@@ -76,32 +73,13 @@ impl Store {
     ///
     /// An error means that it is not known whether the object is there.
     pub async fn create(&self, path: &Path, content: Vec<u8>, until: Instant) -> anyhow::Result<Created> {
-        for _ in 1..CREATE_TRIES {
-            match self.create_once(path, &content, until).await {
-                // It was there, and is gone: somebody settled an entry of the index in between.
-                Ok(None) => {}
-                Ok(Some(created)) => return Ok(created),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(anyhow!("{path} comes and goes"))
-    }
-
-    /// `None` where the store said that there is an object, and there is none.
-    async fn create_once(
-        &self,
-        path: &Path,
-        content: &[u8],
-        until: Instant,
-    ) -> anyhow::Result<Option<Created>> {
-        let doubt = match self.put(path, content, until).await {
-            Ok(()) => return Ok(Some(Created::Ours)),
+        let doubt = match self.put(path, &content, until).await {
+            Ok(()) => return Ok(Created::Ours),
             Err(doubt) => doubt,
         };
         match self.get(path, until).await {
-            Ok(Some(found)) if found == content => Ok(Some(Created::Ours)),
-            Ok(Some(found)) => Ok(Some(Created::Theirs(found))),
-            Ok(None) if is_conflict(&doubt) => Ok(None),
+            Ok(Some(found)) if found == content => Ok(Created::Ours),
+            Ok(Some(found)) => Ok(Created::Theirs(found)),
             Ok(None) => Err(doubt),
             Err(unread) => Err(doubt.context(format!("{unread:#}"))),
         }
@@ -170,10 +148,6 @@ impl Store {
             _ => Ok(()),
         }
     }
-}
-
-fn is_conflict(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(Error::AlreadyExists { .. } | Error::Precondition { .. }))
 }
 
 fn is_not_found(error: &anyhow::Error) -> bool {

@@ -47,6 +47,7 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
     let timing = timing(CLICK_TIME);
     let mut outer = outer_request(&request, timing);
     if !may_call(&rooms, &outer) {
+        log::warn!("refused a request that did not come by this computer's own name");
         return respond(outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite)));
     }
     match address(request.path()) {
@@ -86,10 +87,12 @@ fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
 fn may_call(rooms: &Rooms, outer: &Request) -> bool {
     match rooms.listen {
         Listen::UnderHost(_) => true,
-        Listen::Standalone(_) => outer.headers("host").all(|host| {
-            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-            name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1"
-        }),
+        Listen::Standalone(_) => {
+            let mut hosts =
+                outer.headers("host").map(|host| host.rsplit_once(':').map_or(host, |(name, _)| name));
+            let is_ours = |name: &str| name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1";
+            hosts.next().is_some_and(is_ours) && hosts.next().is_none()
+        }
     }
 }
 
@@ -121,6 +124,7 @@ async fn read_body(mut payload: web::Payload, limit: usize, deadline: Instant) -
 async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
     // The host never sends what browsers send; a page that talks to us directly would bypass the host's key.
     if outer.header("origin").is_some() || is_cross_site(&outer, &rooms.public_url) {
+        log::warn!("{}: refused an invocation that a web page sent", function.name());
         return outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite));
     }
     if outer.method != "POST" {
@@ -153,9 +157,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
 
 async fn call(rooms: &Rooms, function: Function, request: Request) -> Answer {
     let answer = match function {
-        Function::ApproveRelease => {
-            action_message::answer(&rooms.approvals, &rooms.public_url, request).await
-        }
+        Function::ApproveRelease => rooms.action_messages.answer(request).await,
         Function::Deliver => {
             Answer { log: sweep(&rooms.approvals).await, ..plain_answer(200, "swept", sentences::SWEPT) }
         }

@@ -9,10 +9,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use anyhow::Context;
 use log::Level;
-use tokio::time::Instant;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 use url::Url;
 
 use crate::{
@@ -21,8 +24,10 @@ use crate::{
     delivery::Delivery,
     github::GitHub,
     host::Timing,
+    identity::entra::ActionTokens,
     ledger::{Ledger, Store},
-    printable::printable,
+    printable::describe,
+    surfaces::action_message::ActionMessages,
 };
 
 /// How often what has not arrived is looked through.
@@ -40,8 +45,10 @@ const SHUTDOWN_SECONDS: u64 = 5;
 /// What every request needs.
 struct Rooms {
     approvals: Arc<Approvals>,
+    action_messages: ActionMessages,
     public_url: Url,
     listen: Listen,
+    stopping: Notify,
 }
 
 /// Serves until the process is asked to stop, then finishes the answers in flight.
@@ -54,18 +61,48 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let server =
         HttpServer::new(move || App::new().app_data(app.clone()).default_service(web::to(entry::entry)))
             .workers(1)
+            .disable_signals()
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .bind((Ipv4Addr::LOCALHOST, listen.port()))
             .with_context(|| {
                 format!("cannot listen on 127.0.0.1:{}; is another one running there?", listen.port())
-            })?;
+            })?
+            .run();
     announce(&rooms);
     let sweeps = tokio::spawn(sweep_regularly(Arc::clone(&rooms)));
-    let warm_up = tokio::spawn(warm_up(rooms));
-    let served = server.run().await.context("the server failed");
-    sweeps.abort();
-    warm_up.abort();
-    served
+    tokio::spawn(warm_up(Arc::clone(&rooms)));
+    tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle()));
+    server.await.context("the server failed")?;
+    // A sweep under way may have asked GitHub already, and then the answer must be noted.
+    let _ = timeout(Duration::from_secs(SHUTDOWN_SECONDS), sweeps).await;
+    Ok(())
+}
+
+/// Waits until the process is asked to stop: then no sweep sends anything more, and the answers in flight are
+/// finished.
+async fn stop_when_asked(rooms: Arc<Rooms>, server: ServerHandle) {
+    if let Err(error) = asked_to_stop().await {
+        log::error!("cannot wait for signals: {error}");
+        return;
+    }
+    rooms.approvals.delivery.stop();
+    rooms.stopping.notify_waiters();
+    server.stop(true).await;
+}
+
+#[cfg(unix)]
+async fn asked_to_stop() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminated.recv() => Ok(()),
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked_to_stop() -> std::io::Result<()> {
+    tokio::signal::ctrl_c().await
 }
 
 /// Loads what takes some milliseconds, certificates and the store, so that the first click need not wait for it.
@@ -74,8 +111,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
 /// sooner loads it by itself.
 async fn warm_up(rooms: Arc<Rooms>) {
     tokio::time::sleep(WARM_UP_AFTER).await;
+    if let Ok(tokens) = &rooms.action_messages.tokens {
+        tokens.warm_up();
+    }
     if let Err(error) = rooms.approvals.delivery.ledger.prepare().await {
-        log::error!("{}", printable(&format!("{error:#}"), 500));
+        log::error!("{}", describe(&error));
     }
     let client = tokio::task::spawn_blocking(move || {
         rooms.approvals.delivery.github.as_ref().map_or(Ok(()), |github| github.client().map(drop))
@@ -91,18 +131,23 @@ async fn sweep_regularly(rooms: Arc<Rooms>) {
         return;
     }
     loop {
-        tokio::time::sleep(SWEEP_INTERVAL).await;
-        log_lines(&sweep(&rooms.approvals).await);
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_INTERVAL) => log_lines(&sweep(&rooms.approvals).await),
+            () = rooms.stopping.notified() => return,
+        }
     }
 }
 
-/// Looks through what has not arrived, once; returns the lines for the log.
-async fn sweep(approvals: &Approvals) -> Vec<(Level, String)> {
+/// Looks through what has not arrived, once; returns the lines for the log. Once begun it goes on to its end, even
+/// where nobody waits for it any more.
+async fn sweep(approvals: &Arc<Approvals>) -> Vec<(Level, String)> {
     if approvals.dry_run {
         return Vec::new();
     }
-    let lines = approvals.delivery.sweep(timing(SWEEP_TIME)).await;
-    lines.into_iter().map(|line| (Level::Info, format!("Deliver: {line}"))).collect()
+    let approvals = Arc::clone(approvals);
+    let swept = tokio::spawn(async move { approvals.delivery.sweep(timing(SWEEP_TIME)).await }).await;
+    let lines = swept.unwrap_or_else(|error| vec![(Level::Error, format!("a sweep broke off: {error}"))]);
+    lines.into_iter().map(|(level, line)| (level, format!("Deliver: {line}"))).collect()
 }
 
 fn log_lines(lines: &[(Level, String)]) {
@@ -121,9 +166,21 @@ fn rooms(config: Config) -> Rooms {
         false => config.github_token.map(|token| GitHub::new(config.github_api_url, token)),
     };
     let ledger = Ledger::new(Store::new(config.store), config.dry_run);
-    let delivery = Delivery { ledger, github, deliver_for: config.deliver_for };
+    let delivery = Delivery::new(ledger, github, config.deliver_for);
     let approvals = Arc::new(Approvals { policy: config.policy, delivery, dry_run: config.dry_run });
-    Rooms { approvals, public_url: config.public_url, listen: config.listen }
+    let action_messages = ActionMessages {
+        approvals: Arc::clone(&approvals),
+        tokens: config.entra.map(ActionTokens::new),
+        require_identity: config.require_identity,
+        public_url: config.public_url.clone(),
+    };
+    Rooms {
+        approvals,
+        action_messages,
+        public_url: config.public_url,
+        listen: config.listen,
+        stopping: Notify::new(),
+    }
 }
 
 /// Tells a person who started us by hand what to do next.

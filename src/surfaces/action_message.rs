@@ -12,46 +12,110 @@ use url::Url;
 use super::{invalid_method, is_cross_site, outcome_answer};
 use crate::{
     approval::{
-        Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Relay, Repository, Verdict,
-        Vote,
+        Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Performer, Relay, Repository,
+        Unreached, Verdict, Vote,
     },
-    approve::{Approvals, Report},
+    approve::{Approvals, Clicked, Report},
     host::{Answer, Body, Request, parse_urlencoded},
+    identity::{Check, Rejection, entra::ActionTokens},
     printable::printable,
 };
 
 /// The largest decoded body, in bytes, which is GitHub's limit.
 pub const MAX_BODY_BYTES: usize = 64_000;
 
-/// Answers one click.
-pub async fn answer(approvals: &Arc<Approvals>, public_url: &Url, request: Request) -> Answer {
-    let report = match read(&request, public_url) {
-        Ok((click, repository)) => approvals.click(click, repository, request.timing).await,
-        Err(outcome) => outcome.into(),
-    };
-    let mut answer = match report.outcome {
-        Outcome::Invalid(Invalid::Method) => invalid_method(),
-        _ => outcome_answer(&report.outcome),
-    };
-    answer.log.push(log_line(&request, &report));
-    answer
+/// The function, with what it needs.
+pub struct ActionMessages {
+    /// Where clicks are decided.
+    pub approvals: Arc<Approvals>,
+    /// What verifies tokens; or the settings without which none can be verified.
+    pub tokens: Result<ActionTokens, Vec<&'static str>>,
+    /// Whether a click needs credentials (`REQUIRE_IDENTITY`).
+    pub require_identity: bool,
+    /// Where our own pages are.
+    pub public_url: Url,
 }
 
-/// The click and the repository that its address names, in the order that the outcomes have.
-fn read(request: &Request, public_url: &Url) -> Result<(Click, Option<Repository>), Outcome> {
-    if !request.method.eq_ignore_ascii_case("POST") {
-        return Err(Outcome::Invalid(Invalid::Method));
+impl ActionMessages {
+    /// Answers one click.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let report = match self.read(&request).await {
+            Ok(clicked) => self.approvals.click(clicked, request.timing).await,
+            Err(report) => report,
+        };
+        let mut answer = match report.outcome {
+            Outcome::Invalid(Invalid::Method) => invalid_method(),
+            _ => outcome_answer(&report.outcome),
+        };
+        answer.log.push(log_line(&request, &report));
+        answer
     }
-    if is_cross_site(request, public_url) {
-        return Err(Outcome::Forbidden(Forbidden::CrossSite));
+
+    /// Whose click it is and what it asks for, or why not, in the order that the outcomes have.
+    async fn read(&self, request: &Request) -> Result<Clicked, Report> {
+        if !request.method.eq_ignore_ascii_case("POST") {
+            return Err(Outcome::Invalid(Invalid::Method).into());
+        }
+        // Where a token is required, a page of another site has none to send.
+        if !self.require_identity && is_cross_site(request, &self.public_url) {
+            return Err(Outcome::Forbidden(Forbidden::CrossSite).into());
+        }
+        if request.body == Body::TooLarge {
+            return Err(Outcome::TooLarge.into());
+        }
+        let performer = self.performer(request).await.map_err(rejected)?;
+        let invalid = |why| Report::from(Outcome::Invalid(why));
+        let Body::Whole(body) = &request.body else { return Err(invalid(Invalid::Incomplete)) };
+        let click = parse_body(content_type(request), body).map_err(invalid)?;
+        let repository = repository(&request.query).map_err(invalid)?;
+        Ok(Clicked { click, repository, performer })
     }
-    let body = match &request.body {
-        Body::Whole(body) => body,
-        Body::TooLarge => return Err(Outcome::TooLarge),
-        Body::Incomplete => return Err(Outcome::Invalid(Invalid::Incomplete)),
+
+    async fn performer(&self, request: &Request) -> Result<Performer, Rejection> {
+        match bearer(request).map_err(Rejection::Failed)? {
+            None if self.require_identity => Err(Rejection::NoCredentials),
+            None => Ok(Performer::Anonymous),
+            Some(token) => {
+                let tokens =
+                    self.tokens.as_ref().map_err(|missing| Rejection::NotConfigured(missing.clone()))?;
+                tokens.verify(token, request.timing.now).await.map(Performer::Person)
+            }
+        }
+    }
+}
+
+/// What the caller hears is the same whatever failed; what failed is for the log.
+fn rejected(rejection: Rejection) -> Report {
+    let outcome = match rejection {
+        Rejection::KeysNotReached => Outcome::Unavailable(Unreached::Keys),
+        Rejection::NoCredentials | Rejection::Failed(_) | Rejection::NotConfigured(_) => {
+            Outcome::Unauthenticated
+        }
     };
-    let read = || Ok((parse_body(content_type(request), body)?, repository(&request.query)?));
-    read().map_err(Outcome::Invalid)
+    Report { outcome, detail: rejection.to_string() }
+}
+
+/// The one bearer token of `Authorization` and `Action-Authorization`; a card may blank the first, and then the
+/// client uses the second. `None` where there is none.
+fn bearer(request: &Request) -> Result<Option<&str>, Check> {
+    let mut token = None;
+    for name in ["authorization", "action-authorization"] {
+        let mut values = request.headers(name);
+        let (first, second) = (values.next(), values.next());
+        if second.is_some() {
+            return Err(Check::Headers);
+        }
+        let value = first.unwrap_or_default().trim();
+        if value.is_empty() {
+            continue;
+        }
+        let (scheme, credentials) = value.split_once(' ').ok_or(Check::Headers)?;
+        if !scheme.eq_ignore_ascii_case("bearer") || token.is_some_and(|token| token != credentials) {
+            return Err(Check::Headers);
+        }
+        token = Some(credentials);
+    }
+    Ok(token)
 }
 
 fn content_type(request: &Request) -> &str {
@@ -160,7 +224,7 @@ fn click(fields: Fields) -> Result<Click, Invalid> {
 fn relay(fields: Fields) -> Result<Relay, Invalid> {
     let event_type = fields.event_type.ok_or(Invalid::MissingField("event_type"))?;
     let event_type = EventType::parse(&event_type).ok_or(Invalid::EventTypeLength)?;
-    Ok(Relay { event_type, client_payload: fields.client_payload })
+    Relay::new(event_type, fields.client_payload)
 }
 
 fn vote(fields: Fields) -> Result<Vote, Invalid> {

@@ -5,6 +5,7 @@
 //! - [`standalone`] starts the binary without a host, as `cargo run` does.
 //! - [`github`] is a GitHub that refuses what GitHub refuses, and [`misbehaving`] a server that breaks HTTP itself.
 //!   Both fail a test on traffic it did not announce.
+//! - [`authority`] is an Entra that publishes [`signing_keys`], and [`tokens`] are what it issues.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //!
 //! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
@@ -14,6 +15,7 @@ mod modes;
 #[macro_use]
 mod stores;
 
+mod authority;
 mod azurite;
 mod card_answer;
 mod functions_host;
@@ -22,21 +24,28 @@ mod handler_process;
 mod http1;
 mod misbehaving;
 mod node_tools;
+mod signing_keys;
 mod standalone;
+mod tokens;
 
 mod app_files;
 mod approval_mail;
+mod approvers;
+mod bad_tokens;
 mod broken_stores;
 mod browser_guards;
 mod deliver;
 mod faults;
 mod github_answers;
+mod identity_settings;
 mod invalid_clicks;
+mod issuer_keys;
 mod ledger;
 mod lifecycle;
 mod local_run;
 mod logs;
 mod package;
+mod performers;
 mod protocol;
 mod refusals;
 mod relay;

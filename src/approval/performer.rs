@@ -1,0 +1,194 @@
+//! Who clicked, and who may decide.
+
+use std::fmt;
+
+/// A GUID, as Entra names tenants, apps and persons; equal to another whatever the case of its digits.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Guid(String);
+
+impl Guid {
+    /// Reads a GUID in its usual form, eight digits, three times four, and twelve.
+    pub fn parse(text: &str) -> Option<Self> {
+        let lengths = text.split('-').map(str::len);
+        let digits = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
+        (digits && lengths.eq([8, 4, 4, 4, 12])).then(|| Self(text.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for Guid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Who clicked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Performer {
+    /// Whoever it was: identity is not required here.
+    Anonymous,
+    /// A person whom an issuer vouches for.
+    Person(Person),
+}
+
+/// A person of a tenant.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Person {
+    /// The object id, which with the tenant is the identity.
+    pub object_id: Guid,
+    /// The tenant.
+    pub tenant: Guid,
+    /// What administrators call the person; for allow-lists that people write, and never shown.
+    pub user_principal_name: Option<String>,
+    /// What the person is called; chosen by people, so for showing only.
+    pub display_name: Option<String>,
+}
+
+/// Names and addresses of people stay out of logs.
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Person({})", self.object_id)
+    }
+}
+
+/// As with [`Person`].
+impl fmt::Debug for Approver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ObjectId(object_id) => write!(f, "Approver({object_id})"),
+            Self::UserPrincipalName(_) => write!(f, "Approver(by name)"),
+        }
+    }
+}
+
+impl fmt::Display for Performer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous => f.write_str("anonymous"),
+            Self::Person(person) => write!(f, "{}", person.object_id),
+        }
+    }
+}
+
+/// Who may decide (`APPROVERS`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Approvers {
+    /// `*`: everybody in the tenant.
+    Everybody,
+    /// These and nobody else.
+    Only(Vec<Approver>),
+}
+
+/// One entry of `APPROVERS`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Approver {
+    /// By object id.
+    ObjectId(Guid),
+    /// By user principal name.
+    UserPrincipalName(String),
+}
+
+impl Approver {
+    /// Reads an object id or a user principal name; nothing else, least of all a display name.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some(object_id) = Guid::parse(text) {
+            return Some(Self::ObjectId(object_id));
+        }
+        let (name, domain) = text.split_once('@')?;
+        // What no user principal name has, and a list with the wrong commas does.
+        let foreign = |c: char| c.is_whitespace() || c.is_control() || "*<>()[]\"\\/:;,|=+?@".contains(c);
+        let is_part = |part: &str| !part.is_empty() && !part.contains(foreign);
+        (is_part(name) && is_part(domain)).then(|| Self::UserPrincipalName(text.to_owned()))
+    }
+
+    fn is(&self, person: &Person) -> bool {
+        match self {
+            Self::ObjectId(object_id) => *object_id == person.object_id,
+            Self::UserPrincipalName(name) => person
+                .user_principal_name
+                .as_ref()
+                .is_some_and(|of_person| of_person.eq_ignore_ascii_case(name)),
+        }
+    }
+}
+
+impl Default for Approvers {
+    fn default() -> Self {
+        Self::Only(Vec::new())
+    }
+}
+
+impl Approvers {
+    /// Whether `performer` may decide. The anonymous performer exists only where nobody has to say who they are.
+    pub fn include(&self, performer: &Performer) -> bool {
+        match (self, performer) {
+            (_, Performer::Anonymous) | (Self::Everybody, _) => true,
+            (Self::Only(listed), Performer::Person(person)) => {
+                listed.iter().any(|approver| approver.is(person))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALEX: &str = "0a0b0c0d-1111-2222-3333-444455556666";
+
+    fn person(name: Option<&str>) -> Performer {
+        Performer::Person(Person {
+            object_id: Guid::parse(ALEX).expect("a GUID"),
+            tenant: Guid::parse("99999999-1111-2222-3333-444455556666").expect("a GUID"),
+            user_principal_name: name.map(str::to_owned),
+            display_name: Some("alex@contoso.com".to_owned()),
+        })
+    }
+
+    fn only(entry: &str) -> Approvers {
+        Approvers::Only(vec![Approver::parse(entry).expect("an approver")])
+    }
+
+    #[test]
+    fn guids_are_read_in_one_form_and_compared_whatever_their_case() {
+        assert_eq!(Guid::parse(ALEX), Guid::parse(&ALEX.to_uppercase()));
+        for text in [
+            "",
+            "0a0b0c0d",
+            &ALEX[1..],
+            &format!("{{{ALEX}}}"),
+            &ALEX.replace('-', ""),
+            &ALEX.replace('a', "g"),
+            &format!("{ALEX}-"),
+        ] {
+            assert_eq!(Guid::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn approvers_are_found_by_object_id_or_exact_user_principal_name() {
+        assert!(only(&ALEX.to_uppercase()).include(&person(None)));
+        assert!(only("Alex@Contoso.com").include(&person(Some("alex@contoso.COM"))));
+        assert!(!only("alex@contoso.com").include(&person(Some("alex@contoso.com.evil"))));
+        assert!(!only("11110c0d-1111-2222-3333-444455556666").include(&person(None)));
+    }
+
+    #[test]
+    fn a_display_name_makes_nobody_an_approver() {
+        assert!(!only("alex@contoso.com").include(&person(None)));
+        assert_eq!(Approver::parse("Alex Wilber"), None);
+        assert!(Approver::parse("alex_fabrikam.com#EXT#@contoso.onmicrosoft.com").is_some());
+    }
+
+    #[test]
+    fn letters_outside_ascii_are_compared_to_the_letter() {
+        assert!(!only("Ä@x.com").include(&person(Some("ä@x.com"))));
+        assert!(!only("K@x.com").include(&person(Some("\u{212A}@x.com"))));
+    }
+
+    #[test]
+    fn nobody_is_an_approver_unless_somebody_says_so() {
+        assert!(!Approvers::default().include(&person(Some("alex@contoso.com"))));
+        assert!(Approvers::Everybody.include(&person(None)));
+        assert!(Approvers::default().include(&Performer::Anonymous));
+    }
+}

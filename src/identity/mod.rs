@@ -1,0 +1,86 @@
+//! Who is calling: tokens and principals in, a verified person out.
+//!
+//! One [`Verifier`] does what all tokens have in common; an issuer is a description of where its keys are and whom
+//! its tokens are for, and a file of its own for what it alone wants checked. Nothing is believed before it is
+//! verified, and what failed is told to the operator's log, never to the caller.
+
+pub mod app_service;
+pub mod entra;
+mod keys;
+mod rs256;
+mod verifier;
+
+use std::fmt;
+
+pub use self::verifier::{Issuer, Verifier, unverified_key_id};
+
+/// Why nobody is known to be calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// There are no credentials.
+    NoCredentials,
+    /// They fail this check.
+    Failed(Check),
+    /// They cannot be checked, since these settings are missing.
+    NotConfigured(Vec<&'static str>),
+    /// They cannot be checked now, since the issuer's keys were not reached.
+    KeysNotReached,
+}
+
+/// What was checked and failed, for the operator's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// One header, one bearer token.
+    Headers,
+    /// Not longer than a token can be.
+    Size,
+    /// Three parts, the first of them a header that can be read.
+    Shape,
+    /// `alg` is RS256.
+    Algorithm,
+    /// `crit` asks for nothing.
+    Critical,
+    /// `kid` names a key that the issuer publishes.
+    Key,
+    /// Signed by that key.
+    Signature,
+    /// Every claim is there and of its type.
+    Claims,
+    /// `iss`
+    Issuer,
+    /// `aud`
+    Audience,
+    /// `exp`
+    Expired,
+    /// `nbf`
+    NotYetValid,
+    /// `ver`
+    Version,
+    /// `tid`
+    Tenant,
+    /// `appid` or `azp`
+    Caller,
+    /// `scp`, which only a person's token has
+    Scope,
+    /// `oid`
+    Person,
+    /// The platform signs people in.
+    AuthenticationOff,
+    /// The principal can be read.
+    Principal,
+    /// `auth_typ`
+    Provider,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCredentials => write!(f, "no credentials"),
+            Self::Failed(check) => write!(f, "the credentials fail the check of {check:?}"),
+            Self::NotConfigured(settings) => {
+                write!(f, "cannot check credentials without {}", settings.join(", "))
+            }
+            Self::KeysNotReached => write!(f, "the issuer's keys were not reached"),
+        }
+    }
+}

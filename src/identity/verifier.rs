@@ -1,0 +1,147 @@
+//! What is checked of every token, whoever issued it.
+//!
+//! After RFC 8725 (JSON Web Token Best Current Practices) and RFC 7519, section 4.1:
+//!
+//! 1. the token is no longer than a token can be, and has a header that can be read;
+//! 2. the algorithm is RS256, whatever the header would like (RFC 8725, 3.1);
+//! 3. the header asks for no extension (`crit`, RFC 7515, 4.1.11), and nothing else in it is believed: no `jku`, no
+//!    `jwk`, no `x5u` (RFC 8725, 3.10);
+//! 4. `kid` names a key that this issuer publishes for signing, and that key has signed the token (3.2, 3.3);
+//! 5. the claims are there and of their types;
+//! 6. `iss` is this issuer, as its own metadata says it (3.8);
+//! 7. `aud` is ours (3.9);
+//! 8. `exp` has not passed, and `nbf` has (RFC 7519, 4.1.4 and 4.1.5).
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, errors::ErrorKind};
+use reqwest::Url;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{
+    Check, Rejection,
+    keys::{Found, Key, Keys, Published},
+    rs256,
+};
+
+/// The longest token that is looked at, in bytes. Entra's are some 2 KB, and larger for persons of many groups.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// The longest key id that is looked up, in bytes.
+const MAX_KEY_ID_BYTES: usize = 256;
+
+/// How far clocks may differ, in seconds: the five minutes that Microsoft's own validators allow.
+const LEEWAY_S: i64 = 5 * 60;
+
+/// Who issues tokens, and to whom.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// Its OpenID metadata.
+    pub metadata: Url,
+    /// What its tokens may say as `aud`.
+    pub audiences: Vec<String>,
+}
+
+/// Verifies the tokens of one issuer.
+pub struct Verifier {
+    audiences: Vec<String>,
+    keys: Keys,
+}
+
+/// The claims that every token must have.
+#[derive(Deserialize)]
+struct RegisteredClaims {
+    iss: String,
+    aud: String,
+    exp: f64,
+    nbf: f64,
+}
+
+impl Verifier {
+    /// A verifier for `issuer`'s tokens; nothing is loaded yet.
+    pub fn new(issuer: Issuer) -> Self {
+        rs256::install();
+        Self { audiences: issuer.audiences, keys: Keys::new(issuer.metadata) }
+    }
+
+    /// Loads the issuer's keys before anybody needs them.
+    pub fn warm_up(&self) {
+        self.keys.warm_up();
+    }
+
+    /// The claims of `token`, and the key that signed it, if all checks hold at `now`.
+    pub async fn verify<C: DeserializeOwned>(
+        &self,
+        token: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(C, Arc<Key>), Rejection> {
+        let key_id = unverified_key_id(token).map_err(Rejection::Failed)?;
+        let (key, published) = match self.keys.find(&key_id).await {
+            Found::Key(key, published) => (key, published),
+            Found::Unknown => return Err(Rejection::Failed(Check::Key)),
+            Found::NotReached => return Err(Rejection::KeysNotReached),
+        };
+        let claims = signed_claims(token, &key).map_err(Rejection::Failed)?;
+        self.check(&claims, &published, now).map_err(Rejection::Failed)?;
+        let claims = serde_json::from_str(claims.get()).map_err(|_| Rejection::Failed(Check::Claims))?;
+        Ok((claims, key))
+    }
+
+    fn check(&self, claims: &RawValue, published: &Published, now: DateTime<Utc>) -> Result<(), Check> {
+        // 5.
+        let claims: RegisteredClaims = serde_json::from_str(claims.get()).map_err(|_| Check::Claims)?;
+        // 6.
+        if claims.iss != published.issuer {
+            return Err(Check::Issuer);
+        }
+        // 7.
+        if !self.audiences.contains(&claims.aud) {
+            return Err(Check::Audience);
+        }
+        // 8. Seconds since 1970 fit a double exactly.
+        let (now, leeway) = (now.timestamp() as f64, LEEWAY_S as f64);
+        if claims.exp + leeway <= now {
+            return Err(Check::Expired);
+        }
+        if claims.nbf - leeway > now {
+            return Err(Check::NotYetValid);
+        }
+        Ok(())
+    }
+}
+
+/// Checks 1 to 3; what they leave is the id of the key to look up.
+pub fn unverified_key_id(token: &str) -> Result<String, Check> {
+    // 1.
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(Check::Size);
+    }
+    let header: Header = decode_header(token).map_err(|_| Check::Shape)?;
+    // 2.
+    if header.alg != Algorithm::RS256 {
+        return Err(Check::Algorithm);
+    }
+    // 3.
+    if header.crit.is_some() {
+        return Err(Check::Critical);
+    }
+    header.kid.filter(|key_id| key_id.len() <= MAX_KEY_ID_BYTES).ok_or(Check::Key)
+}
+
+/// Check 4: the claims, if `key` has signed them. They stay a text, so that a claim that stands twice is noticed.
+fn signed_claims(token: &str, key: &Key) -> Result<Box<RawValue>, Check> {
+    let mut validation = Validation::new(Algorithm::RS256);
+    // What follows is checked above, against a time that is an argument.
+    validation.required_spec_claims.clear();
+    (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
+    match decode::<Box<RawValue>>(token, &key.decoding_key, &validation) {
+        Ok(token) => Ok(token.claims),
+        Err(error) => Err(match error.kind() {
+            ErrorKind::InvalidSignature => Check::Signature,
+            ErrorKind::Json(_) | ErrorKind::Utf8(_) => Check::Claims,
+            _ => Check::Shape,
+        }),
+    }
+}
