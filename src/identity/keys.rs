@@ -32,8 +32,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// How long a caller waits for a look-up; the look-up itself goes on, so that the next caller profits.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// How long a look-up may take, metadata and keys together.
-const LOOK_UP_TIME: Duration = Duration::from_secs(10);
+/// How long a look-up may take, metadata and keys together. While one is under way no other begins.
+const LOOK_UP_TIME: Duration = Duration::from_secs(6);
 
 /// Connecting to the issuer.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
@@ -119,7 +119,12 @@ impl Cache {
             Some(_) if is_known => self.is_stale(now) && passed(self.looked_up_at, COOL_DOWN),
             Some(_) => passed(self.looked_again_at, COOL_DOWN),
         };
-        self.under_way.is_none() && is_due
+        !self.is_under_way() && is_due
+    }
+
+    /// Whether a look-up is under way; one whose task is gone is not, however it ended.
+    fn is_under_way(&self) -> bool {
+        self.under_way.as_ref().is_some_and(|under_way| under_way.has_changed().is_ok())
     }
 }
 
@@ -155,7 +160,7 @@ impl Keys {
         let cache = lock(&self.cache);
         match cache.find(key_id) {
             Some(found) => found,
-            None if cache.under_way.is_some() => Found::NotReached,
+            None if cache.is_under_way() => Found::NotReached,
             None => cache.without(),
         }
     }
@@ -311,8 +316,14 @@ mod tests {
         let mut nothing = cache(None, Some(now));
         assert!(!nothing.should_look_up(false, now));
         assert!(nothing.should_look_up(false, now + RETRY_AFTER));
-        nothing.under_way = Some(watch::channel(()).1);
+        let (ended, under_way) = watch::channel(());
+        nothing.under_way = Some(under_way);
         assert!(!nothing.should_look_up(false, now + RETRY_AFTER));
+        drop(ended);
+        assert!(
+            nothing.should_look_up(false, now + RETRY_AFTER),
+            "a task that is gone is waited for by nobody"
+        );
     }
 
     #[test]

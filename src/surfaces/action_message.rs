@@ -105,7 +105,7 @@ fn bearer(request: &Request) -> Result<Option<&str>, Check> {
         if second.is_some() {
             return Err(Check::Headers);
         }
-        let value = first.unwrap_or_default().trim();
+        let value = first.unwrap_or_default().trim_matches([' ', '\t']);
         if value.is_empty() {
             continue;
         }
