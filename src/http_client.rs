@@ -1,7 +1,8 @@
 //! Clients for calling out: bounded, direct, and never led elsewhere.
 
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
+use anyhow::Context;
 use reqwest::{Certificate, Client, redirect};
 use url::Url;
 
@@ -12,6 +13,35 @@ const USER_AGENT: &str = concat!("ApproveRelease/", env!("CARGO_PKG_VERSION"));
 pub fn use_ring() {
     // Fails only when one is chosen already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A client that is built at first use, since that takes some milliseconds for https.
+pub struct LazyClient {
+    base: Url,
+    connect_timeout: Duration,
+    client: OnceLock<Client>,
+}
+
+impl LazyClient {
+    /// A client for calls to `base`, not built yet.
+    pub fn new(base: Url, connect_timeout: Duration) -> Self {
+        Self { base, connect_timeout, client: OnceLock::new() }
+    }
+
+    /// Where its calls go.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The client, built if it is not there.
+    pub fn get(&self) -> anyhow::Result<&Client> {
+        if self.client.get().is_none() {
+            let client = build(&self.base, self.connect_timeout).context("cannot build a client")?;
+            // Two at once build one too many, and that one is dropped.
+            let _ = self.client.set(client);
+        }
+        self.client.get().context("the client is not there")
+    }
 }
 
 /// A client for calls to `base`, which follows no redirect and uses no proxy. Each call sets its own total time-out.

@@ -3,6 +3,7 @@
 //! In a Functions host they come from the environment alone. Outside one `local.settings.json` fills what the
 //! environment leaves open, as Core Tools do. Everything unusable is named at once, and no value is ever repeated.
 
+mod reader;
 mod store;
 
 use std::{collections::BTreeMap, fmt, fs, io};
@@ -14,6 +15,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use self::reader::{Reader, boolean, hours, known_url, log_filter, safe_url, secret};
+pub use self::reader::{is_loopback, is_safe_url};
 use crate::{
     approval::{Approver, Approvers, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern},
     identity::entra::EntraApp,
@@ -202,45 +205,6 @@ fn local_settings() -> anyhow::Result<BTreeMap<String, String>> {
     Ok(settings.values.into_iter().flatten().filter_map(|(name, value)| Some((name, text(value)?))).collect())
 }
 
-/// Reads settings one by one and collects what is wrong with them.
-struct Reader<'a> {
-    settings: &'a BTreeMap<String, String>,
-    unusable: Vec<String>,
-}
-
-impl Reader<'_> {
-    /// The setting, without space around it; an empty one is not set.
-    fn text(&self, name: &str) -> Option<String> {
-        let value = self.settings.get(name)?.trim();
-        (!value.is_empty()).then(|| value.to_owned())
-    }
-
-    /// The setting as `parse` reads it; `expected` completes the sentence "NAME must be …".
-    fn parse<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
-        let text = self.text(name)?;
-        if text.starts_with("@Microsoft.KeyVault(") {
-            self.unusable.push(format!("{name} is a Key Vault reference that Azure could not resolve"));
-            return None;
-        }
-        let parsed = parse(&text);
-        if parsed.is_none() {
-            self.unusable.push(format!("{name} must be {expected}"));
-        }
-        parsed
-    }
-
-    /// A comma list; empty entries are passed over.
-    fn list<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-        self.parse(name, expected, |text| {
-            text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(&parse).collect()
-        })
-    }
-
-    fn url(&mut self, name: &str) -> Option<Url> {
-        self.parse(name, "an https URL, or http to this computer, without user, query or fragment", safe_url)
-    }
-}
-
 fn listen(reader: &mut Reader<'_>) -> Listen {
     let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
     match reader.parse(HOST_PORT, "a port number", port) {
@@ -314,55 +278,6 @@ fn event_types(text: &str) -> Option<EventTypes> {
         .map(|entry| (entry != "*").then(|| EventType::parse(entry))?)
         .collect::<Option<_>>()
         .map(EventTypes::Only)
-}
-
-fn hours(text: &str) -> Option<TimeDelta> {
-    text.parse().ok().filter(|hours| (0..=4000).contains(hours)).map(TimeDelta::hours)
-}
-
-fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" => Some(true),
-        "false" => Some(false),
-        _ => None,
-    }
-}
-
-fn secret(text: &str) -> Option<SecretString> {
-    text.bytes().all(|b| b.is_ascii_graphic()).then(|| SecretString::from(text))
-}
-
-fn log_filter(text: &str) -> Option<String> {
-    env_filter::Builder::new().try_parse(text).is_ok().then(|| text.to_owned())
-}
-
-fn safe_url(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(is_safe_url)
-}
-
-/// Whether a URL can be called without telling anybody else: https, or http to this computer; without user, query or
-/// fragment.
-pub fn is_safe_url(url: &Url) -> bool {
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
-    plain && safe && url.has_host()
-}
-
-/// Whether a URL leads to this very computer.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-fn known_url(text: &str) -> Url {
-    Url::parse(text).expect("the defaults are URLs")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use etcetera::BaseStrategy;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Reader, safe_url};
+use super::reader::{Reader, safe_url};
 use crate::{
     approval::Guid,
     ledger::{Container, Credential, Location},

@@ -4,19 +4,19 @@
 //! followed, and the token goes to `GITHUB_API_URL` alone. What GitHub said is a value; nothing here decides what
 //! becomes of it.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use reqwest::{
-    Client, Response, StatusCode, Url,
+    Response, StatusCode, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     approval::{Dispatch, DispatchAnswer, Permission},
-    http_client,
+    http_client::LazyClient,
     printable::printable,
 };
 
@@ -31,9 +31,8 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// GitHub, or a server that speaks its API.
 pub struct GitHub {
-    api: Url,
+    client: LazyClient,
     token: SecretString,
-    client: OnceLock<Client>,
 }
 
 /// GitHub's answer, and its words for the operator's log.
@@ -58,18 +57,12 @@ impl Answered {
 impl GitHub {
     /// GitHub at `api` (`GITHUB_API_URL`), called with `token` (`GITHUB_TOKEN`). Nothing is loaded or called yet.
     pub fn new(api: Url, token: SecretString) -> Self {
-        Self { api, token, client: OnceLock::new() }
+        Self { client: LazyClient::new(api, CONNECT_TIMEOUT), token }
     }
 
     /// Builds the client, which for https loads the trusted certificates (some milliseconds), unless it is there.
-    pub fn client(&self) -> anyhow::Result<&Client> {
-        if self.client.get().is_none() {
-            let client = http_client::build(&self.api, CONNECT_TIMEOUT)
-                .context("cannot build the client for GitHub")?;
-            // Two at once build one too many, and that one is dropped.
-            let _ = self.client.set(client);
-        }
-        self.client.get().context("the client for GitHub is not there")
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        self.client.get().map(drop)
     }
 
     /// Sends `dispatch`, at most once, and tells what GitHub said within `timeout`. `now` is what the end of a rate
@@ -92,7 +85,7 @@ impl GitHub {
     }
 
     fn request(&self, dispatch: &Dispatch) -> anyhow::Result<reqwest::RequestBuilder> {
-        let mut url = self.api.clone();
+        let mut url = self.client.base().clone();
         url.path_segments_mut()
             .map_err(|()| anyhow::anyhow!("GITHUB_API_URL has no path"))?
             .pop_if_empty()
@@ -101,7 +94,8 @@ impl GitHub {
             .context("GITHUB_TOKEN does not fit into a header")?;
         authorization.set_sensitive(true);
         Ok(self
-            .client()?
+            .client
+            .get()?
             .post(url)
             .header(AUTHORIZATION, authorization)
             .header(ACCEPT, "application/vnd.github+json")

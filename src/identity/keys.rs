@@ -5,20 +5,20 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use anyhow::{Context, anyhow, ensure};
 use jsonwebtoken::DecodingKey;
-use reqwest::{Client, Url};
+use reqwest::Url;
 use serde::Deserialize;
 use tokio::{
     sync::watch,
     time::{Instant, timeout},
 };
 
-use crate::{config::is_safe_url, http_client, printable::printable};
+use crate::{config::is_safe_url, http_client::LazyClient, printable::printable};
 
 /// How long keys serve before they are looked up again.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
@@ -77,8 +77,7 @@ pub struct Keys {
 }
 
 struct Source {
-    metadata: Url,
-    client: OnceLock<Client>,
+    client: LazyClient,
 }
 
 #[derive(Default)]
@@ -131,7 +130,7 @@ impl Cache {
 impl Keys {
     /// The keys of the issuer whose OpenID metadata is at `metadata`. Nothing is asked yet.
     pub fn new(metadata: Url) -> Self {
-        let source = Arc::new(Source { metadata, client: OnceLock::new() });
+        let source = Arc::new(Source { client: LazyClient::new(metadata, CONNECT_TIME) });
         Self { source, cache: Arc::default() }
     }
 
@@ -195,7 +194,7 @@ impl Keys {
                 }
                 Err(error) => {
                     let error = printable(&format!("{error:#}"), 300);
-                    log::warn!("cannot load the keys of {}: {error}", source.metadata);
+                    log::warn!("cannot load the keys of {}: {error}", source.client.base());
                 }
             }
             drop(ended);
@@ -235,7 +234,7 @@ struct JsonWebKey {
 
 impl Source {
     async fn load(&self) -> anyhow::Result<Published> {
-        let metadata: Metadata = self.get(&self.metadata).await.context("metadata")?;
+        let metadata: Metadata = self.get(self.client.base()).await.context("metadata")?;
         let keys_at = Url::parse(&metadata.jwks_uri).ok().filter(is_safe_url);
         let keys_at = keys_at.context("the metadata names keys that are not at an https URL")?;
         let key_set: KeySet = self.get(&keys_at).await.context("keys")?;
@@ -245,7 +244,7 @@ impl Source {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, url: &Url) -> anyhow::Result<T> {
-        let mut response = self.client()?.get(url.clone()).timeout(LOOK_UP_TIME).send().await?;
+        let mut response = self.client.get()?.get(url.clone()).timeout(LOOK_UP_TIME).send().await?;
         ensure!(response.status().as_u16() == 200, "status {}", response.status().as_u16());
         let mut document = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -253,14 +252,6 @@ impl Source {
             ensure!(document.len() <= MAX_DOCUMENT_BYTES, "more than {MAX_DOCUMENT_BYTES} bytes");
         }
         serde_json::from_slice(&document).context("not the JSON that was expected")
-    }
-
-    fn client(&self) -> anyhow::Result<&Client> {
-        if self.client.get().is_none() {
-            // Two at once build one too many, and that one is dropped.
-            let _ = self.client.set(http_client::build(&self.metadata, CONNECT_TIME)?);
-        }
-        self.client.get().context("the client is not there")
     }
 }
 

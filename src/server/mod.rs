@@ -118,7 +118,7 @@ async fn warm_up(rooms: Arc<Rooms>) {
         log::error!("{}", describe(&error));
     }
     let client = tokio::task::spawn_blocking(move || {
-        rooms.approvals.delivery.github.as_ref().map_or(Ok(()), |github| github.client().map(drop))
+        rooms.approvals.delivery.github.as_ref().map_or(Ok(()), GitHub::prepare)
     });
     if let Ok(Err(error)) = client.await {
         log::error!("{error:#}");

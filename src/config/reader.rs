@@ -1,0 +1,106 @@
+//! Reading settings one by one: what each may look like, and what is said of it if it does not.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+use url::Url;
+
+/// Reads settings one by one and collects what is wrong with them.
+pub struct Reader<'a> {
+    pub settings: &'a BTreeMap<String, String>,
+    pub unusable: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The setting, without space around it; an empty one is not set.
+    pub fn text(&self, name: &str) -> Option<String> {
+        let value = self.settings.get(name)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    /// The setting as `parse` reads it; `expected` completes the sentence "NAME must be …".
+    pub fn parse<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let text = self.text(name)?;
+        if text.starts_with("@Microsoft.KeyVault(") {
+            self.unusable.push(format!("{name} is a Key Vault reference that Azure could not resolve"));
+            return None;
+        }
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.unusable.push(format!("{name} must be {expected}"));
+        }
+        parsed
+    }
+
+    /// A comma list; empty entries are passed over.
+    pub fn list<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        self.parse(name, expected, |text| {
+            text.split(',').map(str::trim).filter(|entry| !entry.is_empty()).map(&parse).collect()
+        })
+    }
+
+    pub fn url(&mut self, name: &str) -> Option<Url> {
+        self.parse(name, "an https URL, or http to this computer, without user, query or fragment", safe_url)
+    }
+}
+
+/// A number of hours; with one attempt an hour, what is kept of them can still be listed.
+pub fn hours(text: &str) -> Option<TimeDelta> {
+    text.parse().ok().filter(|hours| (0..=4000).contains(hours)).map(TimeDelta::hours)
+}
+
+/// `true` or `false`, whatever the case.
+pub fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// A token, as it fits into a header.
+pub fn secret(text: &str) -> Option<SecretString> {
+    text.bytes().all(|b| b.is_ascii_graphic()).then(|| SecretString::from(text))
+}
+
+/// A filter of env_logger.
+pub fn log_filter(text: &str) -> Option<String> {
+    env_filter::Builder::new().try_parse(text).is_ok().then(|| text.to_owned())
+}
+
+/// A URL as [`is_safe_url`] says.
+pub fn safe_url(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(is_safe_url)
+}
+
+/// Whether a URL can be called without telling anybody else: https, or http to this computer; without user, query or
+/// fragment.
+pub fn is_safe_url(url: &Url) -> bool {
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
+    plain && safe && url.has_host()
+}
+
+/// Whether a URL leads to this very computer.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// One of the defaults.
+pub fn known_url(text: &str) -> Url {
+    Url::parse(text).expect("the defaults are URLs")
+}
