@@ -1,10 +1,10 @@
 //! From a recorded decision to GitHub: attempts under a lease, back-off, dead letters.
 //!
 //! A message goes out at least once, and never from two places at once: whoever wants to send it first claims the
-//! next attempt in the ledger, and the claim holds for [`LEASE`](plan::LEASE), several times as long as an attempt can take. An
+//! next attempt in the ledger, and the claim holds for half a minute, several times as long as an attempt can take. An
 //! attempt that ends is either *done*, or has a result that says when the next may come; one that never ends was cut
 //! off, and its lease runs out. So any instance can go on where another stopped. What to do next follows from the
-//! records and the time alone ([`plan()`]); the rest carries it out.
+//! records and the time alone (`plan`); the rest carries it out.
 
 mod plan;
 mod sweep;

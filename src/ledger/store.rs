@@ -128,7 +128,7 @@ impl Store {
         }
     }
 
-    /// What stands directly or deeper under `prefix`, in no order, and no more than [`MAX_LISTED`] of it.
+    /// What stands directly or deeper under `prefix`, in no order, and no more than `MAX_LISTED` of it.
     pub async fn list(&self, prefix: &Path, until: Instant) -> anyhow::Result<Vec<ObjectMeta>> {
         let list =
             async { anyhow::Ok(self.opened()?.list(Some(prefix)).take(MAX_LISTED).try_collect().await) };
