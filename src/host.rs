@@ -3,7 +3,7 @@
 //! The host either hands on the caller's HTTP request, or wraps it into an *invocation payload* and wants the answer
 //! wrapped likewise. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use log::Level;
@@ -30,10 +30,24 @@ pub struct Request {
 /// When a request came, and by when it is answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// The time of day.
+    /// The time of day when it came.
     pub now: DateTime<Utc>,
     /// When the answer must be on its way.
     pub deadline: Instant,
+    began: Instant,
+}
+
+impl Timing {
+    /// The timing of what comes at `now` and may take `time`.
+    pub fn new(now: DateTime<Utc>, time: Duration) -> Self {
+        let began = Instant::now();
+        Self { now, deadline: began + time, began }
+    }
+
+    /// The time of day by now.
+    pub fn current(&self) -> DateTime<Utc> {
+        self.now + self.began.elapsed()
+    }
 }
 
 /// A body that was read with limits.
@@ -244,12 +258,7 @@ mod tests {
     use super::*;
 
     fn parse(payload: &str) -> serde_json::Result<Request> {
-        parse_payload(
-            payload.as_bytes(),
-            None,
-            10,
-            Timing { now: DateTime::UNIX_EPOCH, deadline: Instant::now() },
-        )
+        parse_payload(payload.as_bytes(), None, 10, Timing::new(DateTime::UNIX_EPOCH, Duration::ZERO))
     }
 
     #[test]

@@ -159,7 +159,6 @@ impl Delivery {
         attempt: Attempt,
         timing: Timing,
     ) -> anyhow::Result<Said> {
-        let began = Instant::now();
         let time_left = || timing.deadline.saturating_duration_since(Instant::now() + NOTING_TIME);
         let claimed = time_left() >= LEAST_DISPATCH_TIME
             && self.ledger.claim(&letter.message, &attempt, timing.deadline).await?;
@@ -176,12 +175,7 @@ impl Delivery {
         let detail = answered.detail.clone();
         let result = match answered.answer {
             DispatchAnswer::Accepted => None,
-            _ => Some(result_of(
-                &attempt,
-                answered,
-                timing.now + began.elapsed(),
-                (self.deliver_for, jitter()),
-            )),
+            _ => Some(result_of(&attempt, answered, timing.current(), (self.deliver_for, jitter()))),
         };
         let delivered = match &result {
             None => Delivered::Arrived,
@@ -220,7 +214,7 @@ impl Delivery {
         }
         let detail = "the time for delivering is over".to_owned();
         let result = AttemptResult {
-            ended_at: timing.now,
+            ended_at: timing.current(),
             answer: DispatchAnswer::NotTried,
             detail: detail.clone(),
             asked_to_wait_until: None,

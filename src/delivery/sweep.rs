@@ -50,7 +50,6 @@ impl Delivery {
     }
 
     async fn sweep_each(&self, expected: Vec<Expected>, timing: Timing) -> Vec<(Level, String)> {
-        let began = Instant::now();
         let (mut lines, mut sent, mut last) = (Vec::new(), 0, None);
         for expected in expected {
             if Instant::now() >= timing.deadline
@@ -61,9 +60,9 @@ impl Delivery {
                 break;
             }
             last = expected.since();
-            let deadline = timing.deadline.min(Instant::now() + SWEEP_MESSAGE_TIME);
+            let left = timing.deadline.saturating_duration_since(Instant::now()).min(SWEEP_MESSAGE_TIME);
             let about = expected.message.to_string();
-            match self.sweep_one(expected, Timing { now: timing.now + began.elapsed(), deadline }).await {
+            match self.sweep_one(expected, Timing::new(timing.current(), left)).await {
                 Ok(None) => {}
                 Ok(Some((delivered, level, line))) => {
                     sent += 1;

@@ -12,10 +12,7 @@ use std::{
 use actix_web::{App, HttpServer, dev::ServerHandle, web};
 use anyhow::Context;
 use log::Level;
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Notify, time::timeout};
 use url::Url;
 
 use crate::{
@@ -157,7 +154,7 @@ fn log_lines(lines: &[(Level, String)]) {
 /// The time now, and `time` for the answer.
 #[expect(clippy::disallowed_methods, reason = "this is where a request begins")]
 fn timing(time: Duration) -> Timing {
-    Timing { now: SystemTime::now().into(), deadline: Instant::now() + time }
+    Timing::new(SystemTime::now().into(), time)
 }
 
 fn rooms(config: Config) -> Rooms {

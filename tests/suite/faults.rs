@@ -32,7 +32,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::sync::Notify;
 use wiremock::ResponseTemplate;
 
 use crate::github::{GitHub, TOKEN, github_error, rate_limited};
@@ -217,7 +217,7 @@ impl Deployment {
 
     /// A moment this long after the beginning, with a click's time to answer.
     fn after(&self, time: TimeDelta) -> Timing {
-        Timing { now: self.began + time, deadline: Instant::now() + Duration::from_millis(4_400) }
+        Timing::new(self.began + time, Duration::from_millis(4_400))
     }
 
     async fn click(&self, instance: &Arc<Approvals>, time: TimeDelta) -> Report {
