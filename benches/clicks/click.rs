@@ -66,6 +66,15 @@ pub fn dispatch() -> Result<Request> {
 
 /// A click as the Functions host forwards it.
 pub fn forwarded() -> Result<Request> {
+    forwarded_with("")
+}
+
+/// The same with the token of a person.
+pub fn forwarded_with_token(token: &str) -> Result<Request> {
+    forwarded_with(&format!("Authorization: Bearer {token}\r\n"))
+}
+
+fn forwarded_with(headers: &str) -> Result<Request> {
     let body = body();
     let head = format!(
         "POST /api/ApproveRelease?code=key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
@@ -73,10 +82,21 @@ pub fn forwarded() -> Result<Request> {
          Card-Correlation-Id: 6e2c3d0a-0a3c-4a8e-9f36-5d7f1c1f6c11\r\n\
          Action-Request-Id: 0b7bb5f5-4d0f-4a0f-a7e4-52f3a2a1c6d9\r\n\
          X-Azure-Functions-InvocationId: f1a6e2f0-5c0c-4f4e-8f5e-1d2c3b4a5968\r\n\
-         X-Azure-Functions-HostVersion: 4.1037.0\r\nContent-Length: {}",
+         X-Azure-Functions-HostVersion: 4.1037.0\r\n{headers}Content-Length: {}",
         body.len()
     );
     Request::new(&head, &body)
+}
+
+/// The timer's invocation, which makes the handler look through what has not arrived yet.
+pub fn sweep() -> Result<Request> {
+    let body = r#"{"Data":{"timer":{}},"Metadata":{}}"#;
+    let head = format!(
+        "POST /Deliver HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json; charset=utf-8\r\n\
+         X-Azure-Functions-InvocationId: {NUMBER_PLACE}\r\nContent-Length: {}",
+        body.len()
+    );
+    Request::new(&head, body)
 }
 
 /// A click as the Functions host describes it in an invocation payload, chunked.

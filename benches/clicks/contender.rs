@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::{click, http, report::Column};
+use crate::{azurite, azurite::Azurite, click, http, report::Column};
 
 const LONGEST_START: Duration = Duration::from_secs(10);
 const LINES_SHOWN: usize = 10;
@@ -23,7 +23,7 @@ pub const APPROVE_RELEASE: &str = env!("CARGO_BIN_EXE_approve-release");
 /// Node.js, where the machine has it.
 #[derive(Debug)]
 pub struct Node {
-    executable: PathBuf,
+    pub executable: PathBuf,
     pub version: String,
 }
 
@@ -34,6 +34,11 @@ pub enum Program<'a> {
     BareActix,
     Node(&'a Node),
     GitHub,
+    /// A GitHub that wants to be left alone.
+    BusyGitHub,
+    Azurite(&'a Azurite),
+    /// Entra's stand-in.
+    Authority(&'a Node),
 }
 
 /// What is compared: a program and the column that shows it.
@@ -103,9 +108,15 @@ impl Starter {
             Program::ApproveRelease => Command::new(APPROVE_RELEASE),
             Program::BareActix => with_arguments(&itself()?, &["bare", &port.to_string(), &self.github]),
             Program::GitHub => with_arguments(&itself()?, &["github", &port.to_string()]),
+            Program::BusyGitHub => with_arguments(&itself()?, &["busy-github", &port.to_string()]),
             Program::Node(node) => with_arguments(
                 &node.executable,
                 &[concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clicks/twin.mjs")],
+            ),
+            Program::Azurite(azurite) => self.azurite(azurite, port),
+            Program::Authority(node) => with_arguments(
+                &node.executable,
+                &[concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clicks/authority.mjs")],
             ),
         };
         command.env_clear().envs(host_environment(port)).envs([
@@ -115,8 +126,17 @@ impl Starter {
             ("RELAY_EVENT_TYPES", click::EVENT_TYPE),
             ("REQUIRE_IDENTITY", "false"),
             ("STORE_URL", "memory:"),
+            ("AZURITE_ACCOUNTS", azurite::ACCOUNT),
         ]);
         Ok(command)
+    }
+
+    fn azurite(&self, azurite: &Azurite, port: u16) -> Command {
+        let mut command = Command::new(&azurite.node);
+        command.arg(&azurite.script).args(["--blobPort", &port.to_string(), "--inMemoryPersistence"]);
+        command.args(["--skipApiVersionCheck", "--disableTelemetry", "--silent"]);
+        command.current_dir(self.logs.path());
+        command
     }
 }
 

@@ -1,5 +1,8 @@
 //! Clicks under load: lanes of clicks that take turns, and the rows that come of them. Another row about
-//! ApproveRelease itself (another store, a verified token) is one more entry in [`VARIANTS`].
+//! ApproveRelease itself (a verified token, say) is one more entry in [`VARIANTS`].
+//!
+//! Decisions are kept in memory here, so that it is our own code that is compared; what the stores cost is a table of
+//! its own.
 
 use std::rc::Rc;
 
@@ -18,7 +21,7 @@ const CONNECTIONS: [usize; 3] = [1, 16, 128];
 const ONE_CONNECTION: &str = "1 connection";
 
 /// No line per click.
-const QUIET: (&str, &str) = ("RUST_LOG", "warn");
+pub const QUIET: (&str, &str) = ("RUST_LOG", "warn");
 
 /// ApproveRelease once more, with other settings or another kind of click, at one connection.
 struct Variant {
@@ -32,10 +35,19 @@ const VARIANTS: &[Variant] = &[
     Variant { name: "a log line per click", settings: &[], click: click::forwarded },
 ];
 
-/// Clicks of one kind to one process, so many at once, and the rounds so far.
+/// A process, and the clicks that it gets.
+struct Handler<'a> {
+    program: Program<'a>,
+    settings: Settings<'static>,
+    click: fn() -> Result<click::Request>,
+    target: Target,
+}
+
+/// Clicks to one handler, so many at once, and the rounds so far.
 struct Lane {
     column: Column,
-    target: Target,
+    /// Which of the handlers.
+    handler: usize,
     connections: usize,
     rounds: Vec<Round>,
 }
@@ -50,56 +62,80 @@ pub async fn clicks(
     plan: &Plan,
     starter: &Starter,
     contenders: &[Contender<'_>],
-    github: Running,
+    github: Rc<Running>,
 ) -> Result<Vec<Row>> {
-    let mut groups = contender_groups(starter, contenders, Rc::new(github)).await?;
-    groups.extend(variant_groups(starter).await?);
+    let mut handlers = handlers(starter, contenders, github).await?;
+    let mut groups = groups(contenders);
     for round in 1..=plan.rounds {
         eprintln!("Clicking, round {round} of {} …", plan.rounds);
+        for handler in &mut handlers {
+            handler.renew(starter).await?;
+        }
         for lane in in_turn(round, groups.iter_mut().flat_map(|group| &mut group.lanes).collect()) {
-            lane.rounds.push(load::burst(&lane.target, lane.connections, plan).await?);
+            let target = &handlers[lane.handler].target;
+            lane.rounds.push(load::burst(target, lane.connections, plan).await?);
         }
     }
     Ok(rows(&groups))
 }
 
-/// Every contender at every number of connections, one process each for all of them.
-async fn contender_groups(
+/// GitHub's stand-in, the contenders and the variants, in this order.
+async fn handlers<'a>(
     starter: &Starter,
-    contenders: &[Contender<'_>],
+    contenders: &[Contender<'a>],
     github: Rc<Running>,
-) -> Result<Vec<Group>> {
-    let mut targets = vec![(Column::Direct, Target::github(github)?)];
-    for (column, program) in contenders {
-        let (running, _) = starter.start(*program, &[QUIET]).await?;
-        targets.push((*column, Target::handler(running.into(), click::forwarded()?)));
+) -> Result<Vec<Handler<'a>>> {
+    let direct = Target::github(github)?;
+    let mut handlers =
+        vec![Handler { program: Program::GitHub, settings: &[], click: click::dispatch, target: direct }];
+    for (_, program) in contenders {
+        handlers.push(Handler::start(starter, *program, &[QUIET], click::forwarded).await?);
     }
-    let group = |connections| Group {
-        name: if connections == 1 { ONE_CONNECTION.to_owned() } else { format!("{connections} connections") },
-        lanes: targets
-            .iter()
-            .map(|(column, target)| Lane::new(*column, target.clone(), connections))
-            .collect(),
-    };
-    Ok(CONNECTIONS.map(group).into())
+    for variant in VARIANTS {
+        let Variant { settings, click, .. } = variant;
+        handlers.push(Handler::start(starter, Program::ApproveRelease, settings, *click).await?);
+    }
+    Ok(handlers)
 }
 
-async fn variant_groups(starter: &Starter) -> Result<Vec<Group>> {
-    let mut groups = Vec::new();
-    for variant in VARIANTS {
-        let (running, _) = starter.start(Program::ApproveRelease, variant.settings).await?;
-        let target = Target::handler(running.into(), (variant.click)()?);
-        groups.push(Group {
-            name: variant.name.to_owned(),
-            lanes: vec![Lane::new(Column::ApproveRelease, target, 1)],
-        });
+/// Every contender at every number of connections, and every variant at one.
+fn groups(contenders: &[Contender<'_>]) -> Vec<Group> {
+    let columns = || [Column::Direct].into_iter().chain(contenders.iter().map(|(column, _)| *column));
+    let everybody = CONNECTIONS.map(|connections| Group {
+        name: if connections == 1 { ONE_CONNECTION.to_owned() } else { format!("{connections} connections") },
+        lanes: columns().enumerate().map(|(at, column)| Lane::new(column, at, connections)).collect(),
+    });
+    let variants = VARIANTS.iter().zip(columns().count()..).map(|(variant, at)| Group {
+        name: variant.name.to_owned(),
+        lanes: vec![Lane::new(Column::ApproveRelease, at, 1)],
+    });
+    everybody.into_iter().chain(variants).collect()
+}
+
+impl<'a> Handler<'a> {
+    async fn start(
+        starter: &Starter,
+        program: Program<'a>,
+        settings: Settings<'static>,
+        click: fn() -> Result<click::Request>,
+    ) -> Result<Self> {
+        let (running, _) = starter.start(program, settings).await?;
+        Ok(Self { program, settings, click, target: Target::handler(running.into(), click()?) })
     }
-    Ok(groups)
+
+    /// Starts ApproveRelease again, whose memory is slower the more decisions it holds. The others hold none, and
+    /// Node.js would have to warm up again.
+    async fn renew(&mut self, starter: &Starter) -> Result<()> {
+        if matches!(self.program, Program::ApproveRelease) {
+            *self = Self::start(starter, self.program, self.settings, self.click).await?;
+        }
+        Ok(())
+    }
 }
 
 impl Lane {
-    fn new(column: Column, target: Target, connections: usize) -> Self {
-        Self { column, target, connections, rounds: Vec::new() }
+    fn new(column: Column, handler: usize, connections: usize) -> Self {
+        Self { column, handler, connections, rounds: Vec::new() }
     }
 
     fn median(&self, of: fn(&Round) -> f64) -> f64 {
@@ -125,4 +161,5 @@ fn rows(groups: &[Group]) -> Vec<Row> {
 fn row(groups: &[Group], group: &Group, what: &str, unit: Unit, of: fn(&Round) -> f64) -> Row {
     let lanes = groups.iter().take(1).chain([group]).flat_map(|group| &group.lanes);
     Row::new(&format!("{what}, {}", group.name), unit, lanes.map(|lane| (lane.column, lane.median(of))))
+        .with_store("memory")
 }

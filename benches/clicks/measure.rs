@@ -7,15 +7,21 @@ use anyhow::Result;
 use crate::{
     Plan, click,
     contender::{APPROVE_RELEASE, Contender, Memory, Program, Running, Settings, Starter},
+    folder::Folder,
     load::{self, Target},
     report::{Aim, Column, Row, Unit},
 };
 
-/// Memory is read when allocators and threads have come to rest.
-const REST: Duration = Duration::from_millis(100);
+/// Memory is read when what a handler does soon after its start is done, and allocators and threads have come to rest.
+const REST: Duration = Duration::from_millis(400);
 
-/// Users call https, for which certificates are loaded; nothing is called in these rows.
-const HTTPS: Settings = &[("GITHUB_API_URL", "https://api.github.com")];
+/// Users call https, for which certificates are loaded. In these rows nothing is sent to GitHub, and nobody listens
+/// where the store should be.
+const HTTPS: Settings = &[
+    ("GITHUB_API_URL", "https://api.github.com"),
+    ("STORE_URL", "az://approvals"),
+    ("AzureWebJobsStorage", "AccountName=releases;AccountKey=a2V5;BlobEndpoint=https://127.0.0.1:1/releases"),
+];
 
 /// One program's spawns so far.
 struct Spawns<'a> {
@@ -37,8 +43,8 @@ pub async fn spawns(plan: &Plan, starter: &Starter, contenders: &[Contender<'_>]
         }
     }
     Ok([
-        spawn_row("spawn to first answer p50", &all[..contenders.len()]),
-        spawn_row("spawn to first answer p50, GitHub by https", &all),
+        spawn_row("spawn to first answer p50", &all[..contenders.len()]).with_store("memory"),
+        spawn_row("spawn to first answer p50, everything by https", &all).with_store("Azure"),
     ])
 }
 
@@ -62,11 +68,15 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+/// With decisions in files: in memory they would stay there, and be what is measured.
 pub async fn memory(plan: &Plan, starter: &Starter, contenders: &[Contender<'_>]) -> Result<Vec<Row>> {
+    let folder = Folder::new()?;
+    let settings = [("STORE_URL", folder.store_url()?)];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     let mut idle = Vec::new();
     let mut used = Vec::new();
     for (column, program) in contenders {
-        let running = Rc::new(starter.start(*program, &[]).await?.0);
+        let running = Rc::new(starter.start(*program, &settings).await?.0);
         idle.extend(memory_at_rest(*column, &running).await);
         let target = Target::handler(running.clone(), click::forwarded()?);
         load::sequence(&target, plan.clicks_in_sequence).await?;
@@ -76,16 +86,21 @@ pub async fn memory(plan: &Plan, starter: &Starter, contenders: &[Contender<'_>]
     let https = memory_at_rest(Column::ApproveRelease, &https).await;
     let used_label = format!("resident after {} clicks in sequence", plan.clicks_in_sequence);
     let rows = [
-        memory_rows("resident idle", &idle),
-        memory_rows("resident idle, GitHub by https", https.as_slice()),
-        memory_rows(&used_label, &used),
+        memory_rows("resident idle", &idle).map(|row| row.with_store("files")),
+        memory_rows("resident idle, everything by https", https.as_slice())
+            .map(|row| row.with_store("Azure")),
+        memory_rows(&used_label, &used).map(|row| row.with_store("files")),
     ];
     Ok(rows.into_iter().flatten().collect())
 }
 
 async fn memory_at_rest(column: Column, running: &Running) -> Option<(Column, Memory)> {
+    at_rest(running).await.map(|memory| (column, memory))
+}
+
+pub async fn at_rest(running: &Running) -> Option<Memory> {
     tokio::time::sleep(REST).await;
-    running.memory().map(|memory| (column, memory))
+    running.memory()
 }
 
 fn memory_rows(label: &str, memory: &[(Column, Memory)]) -> [Row; 2] {

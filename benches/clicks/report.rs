@@ -1,4 +1,4 @@
-//! The table: values side by side, ratios, and how they stand to the aims. It reads as text and as Markdown.
+//! The tables: values side by side, ratios, and how they stand to the aims. They read as text and as Markdown.
 
 use std::collections::BTreeMap;
 
@@ -31,6 +31,8 @@ pub enum Aim {
 
 pub struct Row {
     label: String,
+    /// Where ApproveRelease keeps its decisions.
+    store: &'static str,
     unit: Unit,
     values: BTreeMap<Column, f64>,
     aim: Option<Aim>,
@@ -38,7 +40,12 @@ pub struct Row {
 
 impl Row {
     pub fn new(label: &str, unit: Unit, values: impl IntoIterator<Item = (Column, f64)>) -> Self {
-        Self { label: label.to_owned(), unit, values: values.into_iter().collect(), aim: None }
+        Self { label: label.to_owned(), store: "", unit, values: values.into_iter().collect(), aim: None }
+    }
+
+    pub fn with_store(mut self, store: &'static str) -> Self {
+        self.store = store;
+        self
     }
 
     pub fn aiming_at(mut self, aim: Aim) -> Self {
@@ -59,6 +66,7 @@ impl Row {
         let ratio = |to| shown(self.ratio(to), |ratio| format!("{ratio:.2}×"));
         vec![
             self.label.clone(),
+            self.store.to_owned(),
             value(Column::ApproveRelease),
             value(Column::BareActix),
             value(Column::Node),
@@ -99,41 +107,102 @@ fn shown<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| "–".to_owned(), show)
 }
 
+/// The same thing under different conditions, which are the columns: values side by side, and what the later ones are
+/// of the first.
+pub struct Comparison {
+    title: String,
+    columns: Vec<String>,
+    missing: String,
+    rows: Vec<(String, Unit, Vec<Option<f64>>)>,
+}
+
+impl Comparison {
+    pub fn new(title: String, columns: impl IntoIterator<Item = String>) -> Self {
+        let columns = columns.into_iter().collect();
+        Self { title, columns, missing: "–".to_owned(), rows: Vec::new() }
+    }
+
+    /// What is shown instead of a value that there is not.
+    pub fn with_missing(mut self, missing: &str) -> Self {
+        missing.clone_into(&mut self.missing);
+        self
+    }
+
+    /// A value for each column; missing are those that are `None`, and those behind the last.
+    pub fn row(&mut self, label: &str, unit: Unit, values: impl IntoIterator<Item = Option<f64>>) {
+        let values = values.into_iter().chain(std::iter::repeat(None)).take(self.columns.len()).collect();
+        self.rows.push((label.to_owned(), unit, values));
+    }
+
+    pub fn print(&self) {
+        let ratios = self.columns.iter().skip(1).map(|column| format!("{column} to {}", self.columns[0]));
+        let head = [String::new()].into_iter().chain(self.columns.iter().cloned()).chain(ratios);
+        let mut table = vec![head.collect()];
+        table.extend(self.rows.iter().map(|(label, unit, values)| self.cells(label, *unit, values)));
+        println!("\n{}\n", self.title);
+        print_table(&table, &[0]);
+    }
+
+    fn cells(&self, label: &str, unit: Unit, values: &[Option<f64>]) -> Vec<String> {
+        let value =
+            |value: &Option<f64>| value.map_or_else(|| self.missing.clone(), |value| unit.show(value));
+        let ratio = |value: &Option<f64>| {
+            let ratio = value.zip(values[0]).map(|(value, first)| value / first);
+            shown(ratio, |ratio| format!("{ratio:.2}×"))
+        };
+        let values_shown = values.iter().map(value);
+        [label.to_owned()].into_iter().chain(values_shown).chain(values.iter().skip(1).map(ratio)).collect()
+    }
+}
+
 /// Without a version there was no Node.js.
 pub fn print(rows: &[Row], node_version: Option<&str>) {
     let node = node_version
         .map_or_else(|| "no Node on this machine".to_owned(), |version| format!("Node {version}"));
-    let head =
-        ["", "ApproveRelease", "bare actix-web", &node, "direct", "to bare", "to Node", "to direct", "aim"];
-    let mut table = vec![head.map(str::to_owned).to_vec()];
+    let values = ["ApproveRelease", "bare actix-web", &node, "direct"];
+    let head = [&["", "store"], &values[..], &["to bare", "to Node", "to direct", "aim"]].concat();
+    let last = head.len() - 1;
+    let mut table = vec![head.into_iter().map(str::to_owned).collect()];
     table.extend(rows.iter().map(Row::cells));
-    let widths: Vec<usize> = (0..head.len()).map(|column| width(&table, column)).collect();
-    println!("\nMedians of interleaved rounds, all on this machine in this run. MB = 1,000,000 bytes.\n");
+    println!("\nMedians of interleaved rounds, all on this machine in this run. MB = 1,000,000 bytes.");
+    println!("The store is where ApproveRelease keeps its decisions; the others keep none.\n");
+    print_table(&table, &[0, 1, last]);
+}
+
+/// Its first line is the head; those columns hold words, the others numbers.
+fn print_table(table: &[Vec<String>], words: &[usize]) {
+    let columns = table.first().map_or(0, Vec::len);
+    let columns: Vec<Shape> = (0..columns)
+        .map(|column| Shape { width: width(table, column), is_words: words.contains(&column) })
+        .collect();
     for (at, cells) in table.iter().enumerate() {
-        println!("{}", line(cells, &widths));
+        println!("{}", line(cells, &columns));
         if at == 0 {
-            println!("{}", rule(&widths));
+            println!("{}", rule(&columns));
         }
     }
+}
+
+/// A column's.
+struct Shape {
+    width: usize,
+    is_words: bool,
 }
 
 fn width(table: &[Vec<String>], column: usize) -> usize {
     table.iter().map(|cells| cells[column].chars().count()).max().unwrap_or_default()
 }
 
-/// The first and the last column hold words, the others numbers.
-fn line(cells: &[String], widths: &[usize]) -> String {
-    let last = cells.len() - 1;
-    let cells = cells.iter().zip(widths).enumerate().map(|(at, (cell, width))| {
-        if at == 0 || at == last { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+fn line(cells: &[String], columns: &[Shape]) -> String {
+    let cells = cells.iter().zip(columns).map(|(cell, Shape { width, is_words })| {
+        if *is_words { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
     });
     format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
 }
 
-fn rule(widths: &[usize]) -> String {
-    let last = widths.len() - 1;
-    let cells = widths.iter().enumerate().map(|(at, width)| {
-        if at == 0 || at == last { "-".repeat(width + 2) } else { format!("{}:", "-".repeat(width + 1)) }
+fn rule(columns: &[Shape]) -> String {
+    let cells = columns.iter().map(|Shape { width, is_words }| {
+        if *is_words { "-".repeat(width + 2) } else { format!("{}:", "-".repeat(width + 1)) }
     });
     format!("|{}|", cells.collect::<Vec<_>>().join("|"))
 }
