@@ -48,7 +48,7 @@ impl RelayId {
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        Self(hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(hex(hash.finish().as_ref()))
     }
 
     /// Reads an id; nothing else ever becomes part of a path in the store.
@@ -67,6 +67,12 @@ impl fmt::Display for RelayId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// `bytes` as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 #[cfg(test)]
@@ -110,6 +116,11 @@ mod tests {
         // Changing it would make a new decision of every release that was decided before.
         let expected = "59dd34ccbb1bab8fb24a25fa1688a5c509f3e6615464fae50ea3d95cddca660e";
         assert_eq!(id("octo/app", "go", Some("{}")).to_string(), expected);
+    }
+
+    #[test]
+    fn bytes_are_printed_with_two_digits_each() {
+        assert_eq!(hex(&[0, 15, 16, 255]), "000f10ff");
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod policy;
 mod repository;
 
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
-pub use decision::{Decision, RelayId};
+pub use decision::{Decision, RelayId, hex};
 pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome, Permission, Standing, Unreached};
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Policy};

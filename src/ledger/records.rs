@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::approval::{
-    ClientPayload, Decision, Dispatch, DispatchAnswer, EventType, Guid, Performer, Person, Repository,
+    ClientPayload, Decision, Dispatch, DispatchAnswer, EventType, Guid, Performer, Person, Repository, hex,
 };
 
 /// The version of every shape here. A reader knows no other, so that an older instance beside a newer one says so
@@ -27,8 +27,7 @@ impl<T> Record<T> {
     pub fn of(record: T) -> anyhow::Result<Self> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-        let writer = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { format: FORMAT, writer, record })
+        Ok(Self { format: FORMAT, writer: hex(&random), record })
     }
 }
 
