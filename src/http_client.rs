@@ -1,6 +1,6 @@
 //! Clients for calling out: bounded, direct, and never led elsewhere.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{fmt, sync::OnceLock, time::Duration};
 
 use anyhow::Context;
 use reqwest::{Certificate, Client, redirect};
@@ -13,6 +13,28 @@ const USER_AGENT: &str = concat!("ApproveRelease/", env!("CARGO_PKG_VERSION"));
 pub fn use_ring() {
     // Fails only when one is chosen already, and then that one serves.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A URL that is itself a key: whoever has it may do what it leads to. It is never printed.
+#[derive(Clone)]
+pub struct SecretUrl(Url);
+
+impl SecretUrl {
+    /// A secret one.
+    pub fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// The URL, for a call or for the card that needs it.
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretUrl")
+    }
 }
 
 /// A client that is built at first use, since that takes some milliseconds for https.

@@ -72,6 +72,14 @@ impl Verdict {
             _ => None,
         }
     }
+
+    /// The same word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve => "approve",
+            Self::Reject => "reject",
+        }
+    }
 }
 
 /// A `repository_dispatch` event's type: 1 to 100 characters.
@@ -114,13 +122,26 @@ impl ClientPayload {
         }
         let members = Members::parse(raw.get())?;
         if members.0.len() > Self::MAX_PROPERTIES {
-            return Err(Invalid::TooManyProperties(members.0.len()));
+            return Err(Invalid::TooManyProperties(members.0.len(), Self::MAX_PROPERTIES));
         }
         if members.0.iter().any(|(key, _)| key == Self::RESERVED_KEY) {
             return Err(Invalid::ReservedKey);
         }
         members.0.iter().try_for_each(|(_, value)| check_depth_and_keys(value, 1))?;
         Ok(Self(raw.to_owned()))
+    }
+
+    /// How many top-level properties it has.
+    pub fn properties(&self) -> usize {
+        Members::parse(self.0.get()).map_or(0, |members| members.0.len())
+    }
+
+    /// `payload` to the letter, with `approval`, a JSON text, under [`Self::RESERVED_KEY`] at its end.
+    pub fn with_approval(payload: Option<&Self>, approval: &str) -> Self {
+        let open = payload.and_then(|payload| payload.as_str().trim_end().strip_suffix('}')).unwrap_or("{");
+        let comma = if payload.is_some_and(|payload| payload.properties() > 0) { "," } else { "" };
+        let json = format!("{open}{comma}\"{}\":{approval}}}", Self::RESERVED_KEY);
+        Self(RawValue::from_string(json).expect("an object with one more member is an object"))
     }
 
     /// The JSON text.
@@ -244,7 +265,7 @@ mod tests {
             format!("{{{}}}", (0..n).map(|i| format!("\"k{i}\":{i}")).collect::<Vec<_>>().join(","))
         };
         assert!(parse(&object(10)).is_ok());
-        assert_eq!(parse(&object(11)).unwrap_err(), Invalid::TooManyProperties(11));
+        assert_eq!(parse(&object(11)).unwrap_err(), Invalid::TooManyProperties(11, 10));
     }
 
     #[test]
@@ -255,6 +276,15 @@ mod tests {
         for json in [r#"{"a":1,"\u0061":2}"#, r#"{"x":[{"a":1,"a":2}]}"#] {
             assert_eq!(parse(json).unwrap_err(), Invalid::DuplicateKey("a".into()), "{json}");
         }
+    }
+
+    #[test]
+    fn who_decided_is_added_and_the_rest_stays_to_the_letter() {
+        let with = |json: &str| ClientPayload::with_approval(Some(&parse(json).expect(json)), "{}");
+        assert_eq!(with("{\"v\":1.10 \n} ".trim_end()).as_str(), "{\"v\":1.10 \n,\"approval\":{}}");
+        assert_eq!(with("{ }").as_str(), "{ \"approval\":{}}");
+        assert_eq!(with(r#"{"n":{"k":{}}}"#).as_str(), r#"{"n":{"k":{}},"approval":{}}"#);
+        assert_eq!(ClientPayload::with_approval(None, "{}").as_str(), r#"{"approval":{}}"#);
     }
 
     #[test]

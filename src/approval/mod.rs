@@ -3,16 +3,22 @@
 //! Nothing here knows of HTTP, of a store or of the time of day; every type can only be had by parsing it, so a
 //! value that exists is one that GitHub's limits and ours allow.
 
+mod ballot;
 mod click;
 mod decision;
 mod outcome;
 mod performer;
 mod policy;
 mod repository;
+mod request;
+mod standing;
 
+pub use ballot::{Approval, Ballot, PerformerJson, Ruling, approvals, performers, rfc_3339, tally};
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
 pub use decision::{Decision, RelayId, hex};
 pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome, Permission, Standing, Unreached};
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Policy};
 pub use repository::{Repository, RepositoryPattern};
+pub use request::{ApprovalId, Asked, Ending, Request, Workload};
+pub use standing::{DeliveryState, Item, Posted, Seen};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EventType, Repository};
+use super::{Ending, EventType, Repository};
 
 /// What became of a click: what its card says, and the answer's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +27,16 @@ pub enum Outcome {
     DryRun(EventType, Repository),
     /// It was decided before, and nothing was sent by this click.
     AlreadyDecided(Repository, Standing),
+    /// It was decided otherwise before.
+    Conflict(Ending, Repository),
     /// It was decided, given up, and is too old to be sent now.
     Expired(Repository),
+    /// Nobody decided in time, and now it is too late.
+    Ended(Repository),
+    /// The vote counts: so many of so many people have approved.
+    Counted { approvals: usize, required: usize, repository: Repository },
+    /// Rejected, and nothing is to be sent.
+    Rejected(Repository),
     /// It is decided and safe, and will be delivered. What GitHub said, where it was tried.
     Recorded(Repository, Option<DispatchAnswer>),
     /// It is decided; GitHub answered, and something has to be mended before it will accept the event.
@@ -52,7 +60,10 @@ impl Outcome {
             Self::Dispatched(..) => "dispatched",
             Self::DryRun(..) => "dry-run",
             Self::AlreadyDecided(..) => "already-decided",
-            Self::Expired(_) => "expired",
+            Self::Conflict(..) => "conflict",
+            Self::Expired(_) | Self::Ended(_) => "expired",
+            Self::Counted { .. } => "counted",
+            Self::Rejected(_) => "rejected",
             Self::Recorded(..) => "recorded",
             Self::Refused(..) | Self::GivenUp(_) => "refused",
             Self::Unavailable(_) => "unavailable",
@@ -67,9 +78,15 @@ impl Outcome {
             Self::Invalid(_) => 400,
             Self::Forbidden(_) => 403,
             Self::Unknown => 404,
-            Self::Expired(_) => 410,
+            Self::Conflict(..) => 409,
+            Self::Expired(_) | Self::Ended(_) => 410,
             Self::Misconfigured(_) | Self::Refused(..) | Self::GivenUp(_) | Self::Unavailable(_) => 424,
-            Self::Dispatched(..) | Self::DryRun(..) | Self::AlreadyDecided(..) | Self::Recorded(..) => 200,
+            Self::Dispatched(..)
+            | Self::DryRun(..)
+            | Self::AlreadyDecided(..)
+            | Self::Recorded(..)
+            | Self::Counted { .. }
+            | Self::Rejected(_) => 200,
         }
     }
 }
@@ -105,8 +122,8 @@ pub enum Invalid {
     EventTypeLength,
     /// `client_payload` is not an object.
     ClientPayloadNotAnObject,
-    /// `client_payload` has more top-level properties than GitHub takes.
-    TooManyProperties(usize),
+    /// `client_payload` has so many top-level properties, and may have so many.
+    TooManyProperties(usize, usize),
     /// `client_payload` has the key `approval`.
     ReservedKey,
     /// `client_payload` is nested more deeply than GitHub reads.
@@ -121,6 +138,28 @@ pub enum Invalid {
     Repository,
     /// Not the method that this address takes.
     Method,
+    /// This field is not a whole number in these limits.
+    NotInRange(&'static str, i64, i64),
+    /// This field is not a list of texts.
+    NotAList(&'static str),
+    /// `facts` is not an object of texts.
+    Facts,
+    /// An entry of `approvers` is neither an object id nor a user principal name.
+    Approver,
+    /// An entry of `approvers` is not one of `APPROVERS`.
+    NotAnApprover,
+    /// Fewer approvals than `MIN_APPROVALS` are asked for.
+    TooFewApprovals(usize),
+    /// More approvals are asked for than there are approvers.
+    TooFewApprovers,
+    /// Relayed buttons may send this event type, so an approval could be forged.
+    RelayedEventType,
+    /// `rejected_event_type` is `event_type`.
+    SameEventTypes,
+    /// `client_payload` leaves no room for who decided.
+    PayloadTooLarge,
+    /// The job's token names no job that an approval could be for.
+    Workload,
 }
 
 /// Why a click is not allowed.
@@ -132,6 +171,8 @@ pub enum Forbidden {
     EventType(EventType),
     /// The performer is not in `APPROVERS`.
     Performer,
+    /// A run of a pull request, whose code nobody has accepted yet.
+    PullRequest,
     /// A web page of another site sent it, or a name that is not this computer's was used to reach us.
     CrossSite,
 }
@@ -237,6 +278,8 @@ pub enum Standing {
     OnItsWay,
     /// It was a dry run, too.
     DryRun,
+    /// It was rejected, and nothing is to be sent.
+    Nothing,
 }
 
 #[cfg(test)]

@@ -30,6 +30,27 @@ pub enum Performer {
     Person(Person),
 }
 
+impl Performer {
+    /// Whether the two are one and the same, whatever they are called.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Anonymous, Self::Anonymous) => true,
+            (Self::Person(one), Self::Person(other)) => {
+                one.object_id == other.object_id && one.tenant == other.tenant
+            }
+            _ => false,
+        }
+    }
+
+    /// What the performer is called, where that is known; never a user principal name.
+    pub fn display_name(&self) -> Option<&str> {
+        match self {
+            Self::Anonymous => Some("anonymous"),
+            Self::Person(person) => person.display_name.as_deref(),
+        }
+    }
+}
+
 /// A person of a tenant.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Person {
@@ -100,6 +121,23 @@ impl Approver {
         (is_part(name) && is_part(domain)).then(|| Self::UserPrincipalName(text.to_owned()))
     }
 
+    /// Whether the two are the same entry, whatever the case of their letters.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ObjectId(one), Self::ObjectId(other)) => one == other,
+            (Self::UserPrincipalName(one), Self::UserPrincipalName(other)) => one.eq_ignore_ascii_case(other),
+            _ => false,
+        }
+    }
+
+    /// The text that is parsed to the same.
+    pub fn as_text(&self) -> String {
+        match self {
+            Self::ObjectId(object_id) => object_id.to_string(),
+            Self::UserPrincipalName(name) => name.clone(),
+        }
+    }
+
     fn is(&self, person: &Person) -> bool {
         match self {
             Self::ObjectId(object_id) => *object_id == person.object_id,
@@ -122,9 +160,15 @@ impl Approvers {
     pub fn include(&self, performer: &Performer) -> bool {
         match (self, performer) {
             (_, Performer::Anonymous) | (Self::Everybody, _) => true,
-            (Self::Only(listed), Performer::Person(person)) => {
-                listed.iter().any(|approver| approver.is(person))
-            }
+            (Self::Only(listed), Performer::Person(_)) => Self::includes(listed, performer),
+        }
+    }
+
+    /// Whether `performer` is one of those listed, or the anonymous one.
+    pub fn includes(listed: &[Approver], performer: &Performer) -> bool {
+        match performer {
+            Performer::Anonymous => true,
+            Performer::Person(person) => listed.iter().any(|approver| approver.is(person)),
         }
     }
 }

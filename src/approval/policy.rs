@@ -15,6 +15,8 @@ pub struct Policy {
     pub relay_event_types: EventTypes,
     /// Who may decide (`APPROVERS`).
     pub approvers: Approvers,
+    /// The least number of people that a request must want (`MIN_APPROVALS`).
+    pub min_approvals: usize,
 }
 
 /// Which event types relay mode may send.
@@ -53,8 +55,8 @@ impl Policy {
         performer: &Performer,
     ) -> Result<Dispatch, Outcome> {
         let repository = repository.or_else(|| self.default_repository.clone());
-        if let Some(repository) = repository.as_ref().filter(|repository| !self.is_allowed(repository)) {
-            return Err(Outcome::Forbidden(Forbidden::Repository(repository.clone())));
+        if let Some(repository) = &repository {
+            self.allow(repository)?;
         }
         if !self.relay_event_types.contains(&relay.event_type) {
             return Err(Outcome::Forbidden(Forbidden::EventType(relay.event_type)));
@@ -66,8 +68,12 @@ impl Policy {
         Ok(Dispatch { repository, event_type: relay.event_type, client_payload: relay.client_payload })
     }
 
-    fn is_allowed(&self, repository: &Repository) -> bool {
-        self.allowed_repositories.iter().any(|allowed| allowed.matches(repository))
+    /// Whether anything may be sent to `repository`.
+    pub fn allow(&self, repository: &Repository) -> Result<(), Outcome> {
+        match self.allowed_repositories.iter().any(|allowed| allowed.matches(repository)) {
+            true => Ok(()),
+            false => Err(Outcome::Forbidden(Forbidden::Repository(repository.clone()))),
+        }
     }
 }
 
@@ -86,6 +92,7 @@ mod tests {
             allowed_repositories: vec![RepositoryPattern::parse("octo/*").expect("a pattern")],
             relay_event_types: EventTypes::Only(vec![EventType::parse("go").expect("an event type")]),
             approvers: Approvers::default(),
+            min_approvals: 1,
         }
     }
 

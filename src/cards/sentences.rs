@@ -43,6 +43,19 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Expired(repository) => {
             format!("Too late: {} was not told within 7 days of the decision. Ask for it anew.", show(repository))
         }
+        Outcome::Ended(repository) => {
+            format!("Too late: nobody decided for {} in time. Run the workflow again to ask anew.", show(repository))
+        }
+        Outcome::Conflict(ending, repository) => {
+            format!("Already {} for {}. Your vote came after that and changes nothing.", ending.as_str(), show(repository))
+        }
+        Outcome::Counted { approvals, required, repository } => {
+            let more = required.saturating_sub(*approvals);
+            format!("Your approval for {} counts: {approvals} of {required}. {more} more needed.", show(repository))
+        }
+        Outcome::Rejected(repository) => {
+            format!("Rejected. Nothing is sent to {}, as the workflow asked.", show(repository))
+        }
         Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
         Outcome::Refused(repository, answer) => refused(&show(repository), answer),
         Outcome::GivenUp(repository) => {
@@ -91,6 +104,17 @@ fn invalid(why: &Invalid) -> String {
         Invalid::Verdict => "verdict must be approve or reject.",
         Invalid::Repository => "repository in the button's address must be one owner/name.",
         Invalid::Method => "this address takes POST only.",
+        Invalid::NotAList(field) => return format!("{field} must be a list of texts."),
+        Invalid::Facts => "facts must be one object of texts.",
+        Invalid::Approver => "approvers must be object ids or user principal names.",
+        Invalid::NotAnApprover => "approvers may only narrow APPROVERS; one of them is not listed there.",
+        Invalid::TooFewApprovers => "approvals_required is more than there are approvers.",
+        Invalid::RelayedEventType => {
+            "event_type is one of RELAY_EVENT_TYPES, so a card could send it unasked."
+        }
+        Invalid::SameEventTypes => "rejected_event_type must differ from event_type.",
+        Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
+        Invalid::Workload => "the token names no repository, run and commit that an approval could be for.",
         Invalid::JsonAsForm => "this is JSON, sent as a form. Set Content-Type: application/json.",
         Invalid::DuplicateKey(key) => return format!("{} stands twice.", named(key, "a key")),
         Invalid::UnknownField(field) => {
@@ -101,8 +125,14 @@ fn invalid(why: &Invalid) -> String {
         Invalid::EventTypeLength => {
             return format!("event_type must have 1 to {} characters.", EventType::MAX);
         }
-        Invalid::TooManyProperties(found) => {
-            return format!("client_payload has {found} properties, and GitHub takes at most 10.");
+        Invalid::TooManyProperties(found, most) => {
+            return format!("client_payload has {found} properties, and may have at most {most}.");
+        }
+        Invalid::NotInRange(field, least, most) => {
+            return format!("{field} must be a whole number from {least} to {most}.");
+        }
+        Invalid::TooFewApprovals(least) => {
+            return format!("approvals_required must be at least {least}, by MIN_APPROVALS here.");
         }
         Invalid::CommentTooLong => {
             return format!("the comment is longer than {} characters.", Vote::MAX_COMMENT);
@@ -120,6 +150,9 @@ fn forbidden(why: &Forbidden) -> String {
             format!("{} is not one of the RELAY_EVENT_TYPES here.", show_event(event_type))
         }
         Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
+        Forbidden::PullRequest => {
+            "runs of pull requests may not ask, since anybody can open one. Ask from a push or a tag.".into()
+        }
         Forbidden::CrossSite => {
             "the request came from another web site, or by a name that is not this computer's.".into()
         }
@@ -132,6 +165,7 @@ fn already_decided(repository: &str, standing: Standing) -> String {
             format!("Already decided: GitHub has accepted it for {repository}. Nothing more was sent.")
         }
         Standing::OnItsWay => format!("Already decided, and on its way to {repository}. Nothing more to do."),
+        Standing::Nothing => format!("Already rejected for {repository}. There is nothing to send."),
         Standing::DryRun => format!("Already decided for {repository}, in a dry run. Nothing was sent."),
     }
 }
@@ -239,7 +273,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::approval::Permission;
+    use crate::approval::{Ending, Permission};
 
     /// Every outcome, with the longest and wildest text that may stand in it.
     fn outcomes() -> Vec<Outcome> {
@@ -283,7 +317,7 @@ mod tests {
             Invalid::BothModes,
             Invalid::EventTypeLength,
             Invalid::ClientPayloadNotAnObject,
-            Invalid::TooManyProperties(usize::MAX),
+            Invalid::TooManyProperties(usize::MAX, 10),
             Invalid::ReservedKey,
             Invalid::NestedTooDeeply,
             Invalid::DispatchTooLarge,
@@ -291,11 +325,23 @@ mod tests {
             Invalid::CommentTooLong,
             Invalid::Repository,
             Invalid::Method,
+            Invalid::NotInRange("approvals_required", i64::MIN, i64::MAX),
+            Invalid::NotAList("approvers"),
+            Invalid::Facts,
+            Invalid::Approver,
+            Invalid::NotAnApprover,
+            Invalid::TooFewApprovals(10),
+            Invalid::TooFewApprovers,
+            Invalid::RelayedEventType,
+            Invalid::SameEventTypes,
+            Invalid::PayloadTooLarge,
+            Invalid::Workload,
         ];
         let forbidden = [
             Forbidden::Repository(repository.clone()),
             Forbidden::EventType(event_type.clone()),
             Forbidden::Performer,
+            Forbidden::PullRequest,
             Forbidden::CrossSite,
         ];
         let mut outcomes = vec![
@@ -307,6 +353,11 @@ mod tests {
             Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),
             Outcome::GivenUp(repository.clone()),
+            Outcome::Ended(repository.clone()),
+            Outcome::Rejected(repository.clone()),
+            Outcome::Counted { approvals: usize::MAX, required: usize::MAX, repository: repository.clone() },
+            Outcome::Conflict(Ending::Approved, repository.clone()),
+            Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
             Outcome::Dispatched(event_type.clone(), repository.clone()),
             Outcome::DryRun(event_type, repository.clone()),
@@ -316,7 +367,7 @@ mod tests {
         outcomes.extend(refusals.map(|answer| Outcome::Refused(repository.clone(), answer)));
         outcomes.extend(delays.map(|answer| Outcome::Recorded(repository.clone(), answer)));
         outcomes.extend(
-            [Standing::Delivered, Standing::OnItsWay, Standing::DryRun]
+            [Standing::Delivered, Standing::OnItsWay, Standing::DryRun, Standing::Nothing]
                 .map(|standing| Outcome::AlreadyDecided(repository.clone(), standing)),
         );
         outcomes

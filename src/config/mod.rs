@@ -15,10 +15,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use self::reader::{Reader, boolean, hours, known_url, log_filter, safe_url, secret};
+use self::reader::{Reader, approvals, boolean, hours, known_url, log_filter, safe_url, secret, secret_url};
 pub use self::reader::{is_loopback, is_safe_url};
 use crate::{
-    approval::{Approver, Approvers, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern},
+    approval::{
+        Approver, Approvers, Asked, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern,
+    },
+    cards::Mail,
+    http_client::SecretUrl,
     identity::entra::EntraApp,
     ledger::Location,
 };
@@ -40,8 +44,16 @@ pub struct Config {
     pub github_api_url: Url,
     /// `GITHUB_TOKEN`.
     pub github_token: Option<SecretString>,
-    /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`, `APPROVERS`.
+    /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`, `APPROVERS`, `MIN_APPROVALS`.
     pub policy: Policy,
+    /// `GITHUB_OIDC_ISSUER`.
+    pub github_oidc_issuer: Url,
+    /// `TEAMS_WEBHOOK_URL`.
+    pub teams_webhook_url: Option<SecretUrl>,
+    /// `APPROVE_URL` and `MAIL_ORIGINATOR`, where both are set.
+    pub mail: Option<Mail>,
+    /// `WEBSITE_AUTH_ENABLED`: the platform signs people in, and its headers can be believed.
+    pub signs_in: bool,
     /// `REQUIRE_IDENTITY`.
     pub require_identity: bool,
     /// `ENTRA_AUTHORITY`, `ENTRA_TENANT_ID`, `ENTRA_CLIENT_ID` and `ENTRA_AUDIENCE`; or which of them are missing.
@@ -112,6 +124,12 @@ impl Config {
                 .unwrap_or_else(|| known_url("https://api.github.com")),
             github_token: reader.parse("GITHUB_TOKEN", "a token without spaces", secret),
             policy: policy(&mut reader),
+            github_oidc_issuer: reader
+                .url("GITHUB_OIDC_ISSUER")
+                .unwrap_or_else(|| known_url("https://token.actions.githubusercontent.com")),
+            teams_webhook_url: reader.parse("TEAMS_WEBHOOK_URL", SECRET_URL, secret_url),
+            mail: mail(&mut reader),
+            signs_in: reader.parse("WEBSITE_AUTH_ENABLED", "True or False", boolean).unwrap_or(false),
             require_identity: reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true),
             entra: entra(&mut reader),
             dry_run: reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false),
@@ -165,6 +183,8 @@ impl Config {
         })
     }
 }
+
+const SECRET_URL: &str = "an https URL, or http to this computer, without user or fragment";
 
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 
@@ -239,7 +259,17 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
         .unwrap_or_default();
     let expected = "* or a comma list of object ids and user principal names";
     let approvers = reader.parse("APPROVERS", expected, approvers).unwrap_or_default();
-    Policy { default_repository, allowed_repositories, relay_event_types, approvers }
+    let least = format!("a whole number from 1 to {}", Asked::MAX_REQUIRED);
+    let min_approvals = reader.parse("MIN_APPROVALS", &least, approvals).unwrap_or(1);
+    Policy { default_repository, allowed_repositories, relay_event_types, approvers, min_approvals }
+}
+
+fn mail(reader: &mut Reader<'_>) -> Option<Mail> {
+    let approve_url = reader.parse("APPROVE_URL", SECRET_URL, secret_url);
+    let originator = reader.parse("MAIL_ORIGINATOR", "a provider id, without spaces", |text| {
+        text.bytes().all(|b| b.is_ascii_graphic()).then(|| text.to_owned())
+    });
+    Some(Mail { approve_url: approve_url?, originator: originator? })
 }
 
 fn entra(reader: &mut Reader<'_>) -> Result<EntraApp, Vec<&'static str>> {

@@ -6,6 +6,8 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::{approval::Asked, http_client::SecretUrl};
+
 /// Reads settings one by one and collects what is wrong with them.
 pub struct Reader<'a> {
     pub settings: &'a BTreeMap<String, String>,
@@ -48,6 +50,19 @@ impl Reader<'_> {
     pub fn url(&mut self, name: &str) -> Option<Url> {
         self.parse(name, "an https URL, or http to this computer, without user, query or fragment", safe_url)
     }
+}
+
+/// How many people must approve at least.
+pub fn approvals(text: &str) -> Option<usize> {
+    text.parse().ok().filter(|least| (1..=Asked::MAX_REQUIRED).contains(least))
+}
+
+/// An https URL, or http to this computer, that may hold a key in its query.
+pub fn secret_url(text: &str) -> Option<SecretUrl> {
+    let url = Url::parse(text).ok()?;
+    let mut without_key = url.clone();
+    without_key.set_query(None);
+    is_safe_url(&without_key).then(|| SecretUrl::new(url))
 }
 
 /// A number of hours; with one attempt an hour, what is kept of them can still be listed.

@@ -204,6 +204,7 @@ impl Deployment {
             allowed_repositories: vec![RepositoryPattern::parse("octo/app").unwrap()],
             relay_event_types: EventTypes::Only(vec![event_type]),
             approvers: Approvers::default(),
+            min_approvals: 1,
         };
         let github = GitHubClient::new(self.github.url().parse().unwrap(), TOKEN.into());
         let ledger = Ledger::new(Store::of(view), false);

@@ -1,0 +1,152 @@
+//! Votes on a requested approval, and what they come to.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use super::{Dispatch, Ending, Performer, Request, Verdict};
+
+/// A vote that was cast: one person's word on one approval, and when it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ballot {
+    /// Whose it is.
+    pub performer: Performer,
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// What the person wrote beside it; may be empty.
+    pub comment: String,
+    /// When the click came.
+    pub at: DateTime<Utc>,
+}
+
+/// How a requested approval was decided, once and for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// How it has ended.
+    pub ending: Ending,
+    /// The votes that were seen then, earliest first, at most [`Ruling::MAX_BALLOTS`].
+    pub ballots: Vec<Ballot>,
+    /// When.
+    pub decided_at: DateTime<Utc>,
+}
+
+/// An approval as it stands.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// What was asked for.
+    pub request: Request,
+    /// The votes, earliest first: those of the ruling once there is one.
+    pub ballots: Vec<Ballot>,
+    /// How it was decided, if it was.
+    pub ruling: Option<Ruling>,
+}
+
+impl Ruling {
+    /// The most votes that are kept with a ruling, so that what is dispatched stays within GitHub's limit.
+    pub const MAX_BALLOTS: usize = 10;
+
+    /// What is sent because of it, where anything is.
+    pub fn dispatch(&self, request: &Request) -> Option<Dispatch> {
+        let approval = ApprovalJson {
+            id: request.id.as_str(),
+            verdict: self.ending.as_str(),
+            performers: performers(&self.ballots, request.workload.is_public),
+            requested_by: &request.workload.actor,
+            run_id: &request.workload.run_id,
+            sha: &request.workload.sha,
+            git_ref: &request.workload.git_ref,
+            decided_at: rfc_3339(self.decided_at),
+        };
+        let approval = serde_json::to_string(&approval).expect("texts under fixed keys are JSON");
+        request.dispatch(self.ending, &approval)
+    }
+}
+
+/// What the votes come to at `now`: nothing while more are needed and there is time.
+///
+/// Votes that came in time count, however late they are counted. One no is a no, also from a person who said yes
+/// before; each person's yes counts once.
+pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Option<Ruling> {
+    let in_time = || ballots.iter().filter(|ballot| ballot.at < request.expires_at());
+    let mut approved_by: Vec<&Performer> = Vec::new();
+    for ballot in in_time().filter(|ballot| ballot.verdict == Verdict::Approve) {
+        if !approved_by.iter().any(|performer| performer.is_same(&ballot.performer)) {
+            approved_by.push(&ballot.performer);
+        }
+    }
+    let ending = if in_time().any(|ballot| ballot.verdict == Verdict::Reject) {
+        Ending::Rejected
+    } else if approved_by.len() >= request.asked.approvals_required {
+        Ending::Approved
+    } else if now >= request.expires_at() {
+        Ending::Expired
+    } else {
+        return None;
+    };
+    // Where there are more than are kept, those against go first.
+    let mut ballots: Vec<_> = in_time().cloned().collect();
+    ballots.sort_by_key(|ballot| (ballot.verdict == Verdict::Approve, ballot.at));
+    ballots.truncate(Ruling::MAX_BALLOTS);
+    ballots.sort_by_key(|ballot| ballot.at);
+    Some(Ruling { ending, ballots, decided_at: now })
+}
+
+/// How many different people have said yes.
+pub fn approvals(ballots: &[Ballot]) -> usize {
+    let approving = || ballots.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
+    let is_first = |(index, ballot): &(usize, &Ballot)| {
+        !approving().take(*index).any(|before| before.performer.is_same(&ballot.performer))
+    };
+    approving().enumerate().filter(is_first).count()
+}
+
+#[derive(Serialize)]
+struct ApprovalJson<'a> {
+    id: &'a str,
+    verdict: &'a str,
+    performers: Vec<PerformerJson<'a>>,
+    requested_by: &'a str,
+    run_id: &'a str,
+    sha: &'a str,
+    #[serde(rename = "ref")]
+    git_ref: &'a str,
+    decided_at: String,
+}
+
+/// A vote as GitHub, a waiting job and a program that reads the list get it.
+#[derive(Serialize)]
+pub struct PerformerJson<'a> {
+    /// The object id; `anonymous` where nobody had to say who they are.
+    pub id: String,
+    /// The display name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
+    /// `approve` or `reject`.
+    pub verdict: &'static str,
+    /// What the person wrote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comment: Option<&'a str>,
+    /// When, after RFC 3339.
+    pub at: String,
+}
+
+impl<'a> PerformerJson<'a> {
+    fn of(Ballot { performer, verdict, comment, at }: &'a Ballot, is_public: bool) -> Self {
+        Self {
+            id: performer.to_string(),
+            name: if is_public { None } else { performer.display_name() },
+            verdict: verdict.as_str(),
+            comment: (!is_public).then_some(comment.as_str()),
+            at: rfc_3339(*at),
+        }
+    }
+}
+
+/// The votes as others get them; where `is_public` without what people are called and what they wrote.
+pub fn performers(ballots: &[Ballot], is_public: bool) -> Vec<PerformerJson<'_>> {
+    ballots.iter().map(|ballot| PerformerJson::of(ballot, is_public)).collect()
+}
+
+/// A time as answers and records have it.
+pub fn rfc_3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
