@@ -14,11 +14,14 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Check, Issuer, Rejection, Verifier};
+use super::{Check, Issuer, METADATA, Rejection, Verifier, below};
 use crate::approval::{Guid, Person};
 
 /// Microsoft's app that sends the clicks of actionable messages.
 const ACTIONS_APP: &str = "48af08dc-f6d2-435f-b2a7-069abd99c086";
+
+/// How far clocks may differ, in seconds: the five minutes that Microsoft's own validators allow.
+const LEEWAY_S: i64 = 5 * 60;
 
 /// Whose tokens are accepted, and for which app.
 #[derive(Clone, Debug)]
@@ -64,9 +67,13 @@ impl ActionTokens {
     /// Verifies tokens that are for `app`; nothing is loaded yet.
     pub fn new(app: EntraApp) -> Self {
         let verifier = |path: &str| {
-            let metadata =
-                at(&app.authority, &format!("{}{path}/.well-known/openid-configuration", app.tenant));
-            Verifier::new(Issuer { metadata, audiences: app.audiences.clone() })
+            // Version 1 has an issuer of another name than its address.
+            Verifier::new(Issuer {
+                metadata: below(&app.authority, &format!("{}{path}/{METADATA}", app.tenant)),
+                url: None,
+                audiences: app.audiences.clone(),
+                leeway_s: LEEWAY_S,
+            })
         };
         Self { version_1: verifier(""), version_2: verifier("/v2.0"), tenant: app.tenant }
     }
@@ -128,10 +135,4 @@ pub fn unverified_version(unverified_token: &str) -> Result<Version, Check> {
         "2.0" => Ok(Version::Two),
         _ => Err(Check::Version),
     }
-}
-
-fn at(authority: &Url, path: &str) -> Url {
-    let mut url = authority.clone();
-    url.set_path(&format!("{}/{path}", authority.path().trim_end_matches('/')));
-    url
 }

@@ -78,6 +78,7 @@ pub struct Keys {
 
 struct Source {
     client: LazyClient,
+    issuer: Option<Url>,
 }
 
 #[derive(Default)]
@@ -129,9 +130,11 @@ impl Cache {
 
 impl Keys {
     /// The keys of the issuer whose OpenID metadata is at `metadata`. Nothing is asked yet.
-    pub fn new(metadata: Url) -> Self {
-        let source = Arc::new(Source { client: LazyClient::new(metadata, CONNECT_TIME) });
-        Self { source, cache: Arc::default() }
+    ///
+    /// Metadata that names another `issuer`, where one is given, is none (OpenID Connect Discovery, 4.3).
+    pub fn new(metadata: Url, issuer: Option<Url>) -> Self {
+        let source = Source { client: LazyClient::new(metadata, CONNECT_TIME), issuer };
+        Self { source: Arc::new(source), cache: Arc::default() }
     }
 
     /// The key with this id, looked up if need be, as far as the issuer answers in time.
@@ -235,6 +238,8 @@ struct JsonWebKey {
 impl Source {
     async fn load(&self) -> anyhow::Result<Published> {
         let metadata: Metadata = self.get(self.client.base()).await.context("metadata")?;
+        let is_issuer = self.issuer.as_ref().is_none_or(|issuer| names(&metadata.issuer, issuer));
+        ensure!(is_issuer, "the metadata is another issuer's");
         let keys_at = Url::parse(&metadata.jwks_uri).ok().filter(is_safe_url);
         let keys_at = keys_at.context("the metadata names keys that are not at an https URL")?;
         let key_set: KeySet = self.get(&keys_at).await.context("keys")?;
@@ -253,6 +258,12 @@ impl Source {
         }
         serde_json::from_slice(&document).context("not the JSON that was expected")
     }
+}
+
+/// Whether `text` is `issuer`, which as a URL may have a slash at its end that the issuer itself does not write.
+fn names(text: &str, issuer: &Url) -> bool {
+    let bare = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+    Url::parse(text).is_ok_and(|url| bare(&url) == bare(issuer))
 }
 
 /// The key, if it is one for RSA signatures; everything else in a key set is passed over.
@@ -315,6 +326,18 @@ mod tests {
             nothing.should_look_up(false, now + RETRY_AFTER),
             "a task that is gone is waited for by nobody"
         );
+    }
+
+    #[test]
+    fn an_issuer_is_the_same_with_a_slash_at_its_end_and_no_other_is() {
+        let is_named = |text: &str, issuer: &str| names(text, &Url::parse(issuer).expect("a URL"));
+        let (cloud, server) = ("https://token.actions.githubusercontent.com", "https://host/_services/token");
+        assert!(is_named(cloud, cloud) && is_named(server, server));
+        assert!(is_named("https://Host/_services/token", server), "as people write their server's name");
+        assert!(is_named(server, &format!("{server}/")) && is_named(&format!("{server}/"), server));
+        for other in ["", "token.actions.githubusercontent.com", &format!("{cloud}.evil"), "https://host"] {
+            assert!(!is_named(other, cloud) && !is_named(other, server), "{other}");
+        }
     }
 
     #[test]

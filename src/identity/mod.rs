@@ -6,13 +6,19 @@
 
 pub mod app_service;
 pub mod entra;
+pub mod github_oidc;
 mod keys;
 mod rs256;
 mod verifier;
 
 use std::fmt;
 
+use url::Url;
+
 pub use self::verifier::{Issuer, Verifier, unverified_key_id};
+
+/// Where OpenID metadata is, below an issuer's address.
+const METADATA: &str = ".well-known/openid-configuration";
 
 /// Why nobody is known to be calling.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +70,14 @@ pub enum Check {
     Scope,
     /// `oid`
     Person,
+    /// `repository` and `repository_id`
+    Repository,
+    /// `ref` and `sha`
+    Commit,
+    /// `run_id`, `run_attempt` and `event_name`
+    Run,
+    /// `actor`
+    Actor,
     /// The platform signs people in.
     AuthenticationOff,
     /// The principal can be read.
@@ -83,4 +97,11 @@ impl fmt::Display for Rejection {
             Self::KeysNotReached => write!(f, "the issuer's keys were not reached"),
         }
     }
+}
+
+/// The address of `path` below another, whether or not that has a slash at its end.
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
+    url
 }

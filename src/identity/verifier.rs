@@ -32,21 +32,23 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The longest key id that is looked up, in bytes.
 const MAX_KEY_ID_BYTES: usize = 256;
 
-/// How far clocks may differ, in seconds: the five minutes that Microsoft's own validators allow.
-const LEEWAY_S: i64 = 5 * 60;
-
 /// Who issues tokens, and to whom.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     /// Its OpenID metadata.
     pub metadata: Url,
+    /// What the metadata must say as `issuer`, where that is known beforehand.
+    pub url: Option<Url>,
     /// What its tokens may say as `aud`.
     pub audiences: Vec<String>,
+    /// How far its clock and ours may differ, in seconds.
+    pub leeway_s: i64,
 }
 
 /// Verifies the tokens of one issuer.
 pub struct Verifier {
     audiences: Vec<String>,
+    leeway_s: i64,
     keys: Keys,
 }
 
@@ -63,7 +65,8 @@ impl Verifier {
     /// A verifier for `issuer`'s tokens; nothing is loaded yet.
     pub fn new(issuer: Issuer) -> Self {
         rs256::install();
-        Self { audiences: issuer.audiences, keys: Keys::new(issuer.metadata) }
+        let keys = Keys::new(issuer.metadata, issuer.url);
+        Self { audiences: issuer.audiences, leeway_s: issuer.leeway_s, keys }
     }
 
     /// Loads the issuer's keys before anybody needs them.
@@ -101,7 +104,7 @@ impl Verifier {
             return Err(Check::Audience);
         }
         // 8. Seconds since 1970 fit a double exactly.
-        let (now, leeway) = (now.timestamp() as f64, LEEWAY_S as f64);
+        let (now, leeway) = (now.timestamp() as f64, self.leeway_s as f64);
         if claims.exp + leeway <= now {
             return Err(Check::Expired);
         }

@@ -1,0 +1,217 @@
+//! GitHub's OIDC tokens, by which a job of a workflow says whose it is.
+//!
+//! After GitHub's "OpenID Connect reference", beyond the checks that every token gets. The audience is our own public
+//! URL, with or without a slash at its end, so that a token for a cloud is worth nothing here, and ours nothing there.
+//! The keys are those of the issuer that is configured: metadata that names another is not believed.
+//!
+//! 1. `repository` is an `owner/name`, and `repository_id` its number, which no later repository of that name has;
+//! 2. `repository_visibility` is there; whatever it says but "private" or "internal", everybody may be reading;
+//! 3. `sha` is a commit, and `ref` a name that fits into a line;
+//! 4. `run_id` and `run_attempt` are numbers, and `event_name` is one of GitHub's names, since two of them mean less
+//!    than the others: a token of a pull request is a good one, and what it may ask for is not decided here;
+//! 5. `actor` is a name that fits into a line.
+//!
+//! The subject (`sub`) is not looked at: repositories can choose what stands in it.
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use url::Url;
+
+use super::{Check, Issuer, METADATA, Rejection, Verifier, below};
+use crate::approval::{Repository, Workload};
+
+/// How far clocks may differ, in seconds. GitHub's tokens live five minutes, and a leeway as long as Microsoft's would
+/// double that.
+const LEEWAY_S: i64 = 60;
+
+/// The most digits of a number; GitHub's are 64 bits long.
+const MAX_DIGITS: usize = 20;
+
+/// The longest name of a branch, a tag, an account or an event, in characters; GitHub's are no longer.
+const MAX_NAME: usize = 255;
+
+/// Verifies the tokens of jobs.
+pub struct JobTokens(Verifier);
+
+/// The job that a token was issued to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What asks.
+    pub workload: Workload,
+    /// Whether a pull request started it (`pull_request`, `pull_request_target`), whose code nobody may have read.
+    pub is_pull_request: bool,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    repository: String,
+    repository_id: String,
+    repository_visibility: String,
+    r#ref: String,
+    sha: String,
+    run_id: String,
+    run_attempt: String,
+    actor: String,
+    event_name: String,
+}
+
+impl JobTokens {
+    /// Verifies the tokens that `issuer` (`GITHUB_OIDC_ISSUER`) gives to jobs for `public_url`; nothing is loaded yet.
+    pub fn new(issuer: Url, public_url: &Url) -> Self {
+        Self(Verifier::new(Issuer {
+            metadata: below(&issuer, METADATA),
+            url: Some(issuer),
+            audiences: audiences(public_url).into(),
+            leeway_s: LEEWAY_S,
+        }))
+    }
+
+    /// Loads the keys before anybody needs them.
+    pub fn warm_up(&self) {
+        self.0.warm_up();
+    }
+
+    /// The job that `token` was issued to.
+    pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Job, Rejection> {
+        let (claims, _): (Claims, _) = self.0.verify(token, now).await?;
+        job(claims).map_err(Rejection::Failed)
+    }
+}
+
+/// The URL as a workflow may write it: with the slash at its end, and without.
+fn audiences(public_url: &Url) -> [String; 2] {
+    let url = public_url.as_str();
+    let bare = url.strip_suffix('/').unwrap_or(url);
+    [bare.to_owned(), format!("{bare}/")]
+}
+
+fn job(claims: Claims) -> Result<Job, Check> {
+    // 1.
+    let repository = Repository::parse(&claims.repository).filter(|_| is_number(&claims.repository_id));
+    let repository = repository.ok_or(Check::Repository)?;
+    // 2.
+    let is_public = !matches!(claims.repository_visibility.as_str(), "private" | "internal");
+    // 3. Where something is deployed by its commit alone, there is no `ref`.
+    if !is_commit(&claims.sha) || !(claims.r#ref.is_empty() || is_name(&claims.r#ref)) {
+        return Err(Check::Commit);
+    }
+    // 4.
+    if !is_number(&claims.run_id) || !is_number(&claims.run_attempt) || !is_event(&claims.event_name) {
+        return Err(Check::Run);
+    }
+    // 5.
+    if !is_name(&claims.actor) {
+        return Err(Check::Actor);
+    }
+    Ok(Job {
+        is_pull_request: matches!(claims.event_name.as_str(), "pull_request" | "pull_request_target"),
+        workload: Workload {
+            repository,
+            repository_id: claims.repository_id,
+            is_public,
+            git_ref: claims.r#ref,
+            sha: claims.sha,
+            run_id: claims.run_id,
+            run_attempt: claims.run_attempt,
+            actor: claims.actor,
+        },
+    })
+}
+
+fn is_number(text: &str) -> bool {
+    (1..=MAX_DIGITS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// An object id of SHA-1, or of SHA-256.
+fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_name(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+}
+
+fn is_event(text: &str) -> bool {
+    is_name(text) && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(claim: &str, value: impl Into<Value>) -> Result<Job, Check> {
+        let mut claims = json!({
+            "repository": "octo/app", "repository_id": "123456789", "repository_visibility": "private",
+            "ref": "refs/heads/main", "sha": "0123456789abcdef0123456789abcdef01234567",
+            "run_id": "1", "run_attempt": "1", "actor": "octocat", "event_name": "push",
+        });
+        claims[claim] = value.into();
+        job(serde_json::from_value(claims).expect("claims"))
+    }
+
+    #[test]
+    fn only_the_public_url_itself_is_the_audience_with_a_slash_at_its_end_or_without() {
+        let of = |url: &str| audiences(&Url::parse(url).expect("a URL"));
+        assert_eq!(of("https://x"), ["https://x", "https://x/"]);
+        assert_eq!(of("http://localhost:7071"), ["http://localhost:7071", "http://localhost:7071/"]);
+        assert_eq!(of("https://x/apps/y"), ["https://x/apps/y", "https://x/apps/y/"]);
+        assert_eq!(of("https://x/apps/y/"), ["https://x/apps/y", "https://x/apps/y/"]);
+    }
+
+    #[test]
+    fn metadata_is_below_the_issuers_own_path() {
+        for (issuer, expected) in [
+            ("https://x", "https://x/.well-known/openid-configuration"),
+            ("https://x/_services/token", "https://x/_services/token/.well-known/openid-configuration"),
+            ("https://x/_services/token/", "https://x/_services/token/.well-known/openid-configuration"),
+        ] {
+            assert_eq!(below(&Url::parse(issuer).expect("a URL"), METADATA).as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn everybody_may_be_reading_unless_the_token_says_otherwise() {
+        for (visibility, is_public) in [
+            ("private", false),
+            ("internal", false),
+            ("public", true),
+            ("Private", true),
+            ("secret", true),
+            ("", true),
+        ] {
+            let job = read("repository_visibility", visibility).expect(visibility);
+            assert_eq!(job.workload.is_public, is_public, "{visibility:?}");
+        }
+    }
+
+    #[test]
+    fn two_events_are_those_of_pull_requests() {
+        for (event, is_pull_request) in [
+            ("pull_request", true),
+            ("pull_request_target", true),
+            ("push", false),
+            ("merge_group", false),
+            ("workflow_dispatch", false),
+            ("workflow_run", false),
+            ("schedule", false),
+            ("release", false),
+        ] {
+            assert_eq!(read("event_name", event).expect(event).is_pull_request, is_pull_request, "{event}");
+        }
+    }
+
+    #[test]
+    fn a_job_may_be_long_named_and_without_a_ref() {
+        for (claim, value) in [
+            ("ref", String::new()),
+            ("ref", "é".repeat(255)),
+            ("sha", "a".repeat(64)),
+            ("run_id", "9".repeat(20)),
+            ("actor", "dependabot[bot]".to_owned()),
+        ] {
+            assert!(read(claim, value.clone()).is_ok(), "{claim} {value:?}");
+        }
+    }
+}
