@@ -1,7 +1,21 @@
-//! Every word that goes to a person.
+//! Every word that goes to a person: the sentence for each outcome, and the cards and pages of a requested
+//! approval.
+//!
+//! What a request says is shown as the request's word, apart from what GitHub vouches for; nothing of it can leave
+//! its place, add an action, or pass for ours.
 
+mod adaptive;
+mod body;
+mod links;
+mod mail;
+pub mod markdown;
+pub mod page;
 pub mod sentences;
+#[cfg(test)]
+mod tests;
+pub mod text;
 
+pub use body::title;
 use url::Url;
 
 use crate::http_client::SecretUrl;

@@ -1,0 +1,122 @@
+//! The stories, straight lines: what is asked for or clicked is held against the policy, then recorded, then
+//! delivered, and what became of it is the outcome.
+//!
+//! Once begun, a story goes on to its end even where nobody waits for the answer any more.
+
+mod ask;
+mod look;
+mod relay;
+mod vote;
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+pub use self::ask::Asking;
+use crate::{
+    approval::{Click, Decision, Dispatch, Outcome, Performer, Policy, Repository, Standing, Unreached},
+    delivery::{Delivered, Delivery},
+    host::Timing,
+    ledger::Next,
+    printable::describe,
+};
+
+/// How long recording may take. What is not known to be recorded by then is answered `unavailable`, while there
+/// still is time to answer.
+const RECORDING_TIME: Duration = Duration::from_millis(2_500);
+
+/// Decides clicks and carries them out.
+pub struct Approvals {
+    /// The operator's rules.
+    pub policy: Policy,
+    /// The ledger, and the way to GitHub.
+    pub delivery: Delivery,
+    /// Whether clicks without credentials count, as one person (`REQUIRE_IDENTITY`).
+    pub anonymous: bool,
+}
+
+/// A click, and what is known besides.
+#[derive(Debug)]
+pub struct Clicked {
+    /// What it asks for.
+    pub click: Click,
+    /// The repository that the button's address names, if it names one.
+    pub repository: Option<Repository>,
+    /// Whose click it is.
+    pub performer: Performer,
+}
+
+/// What became of a click, and what the log says of it besides.
+#[derive(Debug)]
+pub struct Report {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// For the operator; printable, and no secret in it.
+    pub detail: String,
+}
+
+impl From<Outcome> for Report {
+    fn from(outcome: Outcome) -> Self {
+        let detail = match &outcome {
+            Outcome::Misconfigured(setting) => format!("the setting {setting} is missing"),
+            _ => String::new(),
+        };
+        Self { outcome, detail }
+    }
+}
+
+impl Approvals {
+    /// Decides a click and carries it out, answering in time.
+    pub async fn click(self: &Arc<Self>, clicked: Clicked, timing: Timing) -> Report {
+        let Clicked { click, repository, performer } = clicked;
+        let by = performer.to_string();
+        let mut report = match click {
+            Click::Vote(vote) => {
+                let approvals = Arc::clone(self);
+                let story = tokio::spawn(async move { approvals.vote(vote, performer, timing).await });
+                story.await.unwrap_or_else(|error| broken(&error.into()))
+            }
+            Click::Relay(relay) => match self.policy.relay(relay, repository, &performer) {
+                Err(outcome) => outcome.into(),
+                Ok(dispatch) => {
+                    let decision = Decision::new(dispatch, performer, timing.now);
+                    let approvals = Arc::clone(self);
+                    let story = tokio::spawn(async move { approvals.relay(&decision, timing).await });
+                    story.await.unwrap_or_else(|error| broken(&error.into()))
+                }
+            },
+        };
+        report.detail = [format!("by {by}"), report.detail].join(", ").trim_end_matches(", ").to_owned();
+        report
+    }
+
+    /// Until when what is recorded first must be recorded.
+    fn recorded_by(timing: Timing) -> Instant {
+        timing.deadline.min(Instant::now() + RECORDING_TIME)
+    }
+}
+
+/// What a click says of its message.
+fn outcome(delivered: Delivered, dispatch: &Dispatch) -> Outcome {
+    let Dispatch { event_type, repository, .. } = dispatch.clone();
+    match delivered {
+        Delivered::Arrived => Outcome::Dispatched(event_type, repository),
+        Delivered::Before => Outcome::AlreadyDecided(repository, Standing::Delivered),
+        Delivered::OnItsWay => Outcome::AlreadyDecided(repository, Standing::OnItsWay),
+        Delivered::Failed(answer, _) if answer.is_refusal() => Outcome::Refused(repository, answer),
+        Delivered::Failed(answer, Next::NotBefore(_)) => Outcome::Recorded(repository, Some(answer)),
+        Delivered::Failed(_, Next::Dead) | Delivered::Dead => Outcome::GivenUp(repository),
+        Delivered::TooLate => Outcome::Expired(repository),
+        Delivered::NoRoute => Outcome::Misconfigured("GITHUB_TOKEN"),
+    }
+}
+
+/// The report of a story that ended in an error of the store.
+fn failed(unreached: Unreached, error: &anyhow::Error) -> Report {
+    Report { outcome: Outcome::Unavailable(unreached), detail: describe(error) }
+}
+
+/// A story that came to no end of its own, so that nobody knows how far it came.
+fn broken(error: &anyhow::Error) -> Report {
+    failed(Unreached::Progress, error)
+}

@@ -1,0 +1,130 @@
+//! What of a request's markdown is kept.
+
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+
+use super::link::Link;
+use crate::cards::text::visible;
+
+/// One part of a request's text. Each mark that is opened is closed, the last one first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Literal text, visible throughout; lines end in `\n`.
+    Text(String),
+    /// A new line within a paragraph.
+    Break,
+    /// Here it begins.
+    Open(Mark),
+    /// Here it ends.
+    Close(Mark),
+}
+
+/// What a stretch of text can be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// A paragraph.
+    Paragraph,
+    /// A heading, whatever its level: the levels are ours.
+    Heading,
+    /// A quotation.
+    Quote,
+    /// Lines of code.
+    CodeBlock,
+    /// A list without numbers.
+    Bullets,
+    /// A list that begins at this number.
+    Numbers(u64),
+    /// One item of a list.
+    Item,
+    /// Italic.
+    Emphasis,
+    /// Bold.
+    Strong,
+    /// Code within a line.
+    Code,
+    /// A link that may be followed. Its host is to be shown at its end.
+    Link(Link),
+}
+
+/// The parts of `markdown`.
+pub fn parts(markdown: &str) -> Vec<Part> {
+    let visible = visible(markdown);
+    let mut filter = Filter::default();
+    Parser::new(&visible).for_each(|event| filter.take(event));
+    filter.parts
+}
+
+#[derive(Default)]
+struct Filter {
+    parts: Vec<Part>,
+    /// What is open; `None` for what is not kept itself, only its text.
+    open: Vec<Option<Mark>>,
+    /// How many images are open: inside is a description, of which the text alone counts.
+    images: usize,
+}
+
+impl Filter {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::Start(Tag::Image { .. }) => self.images += 1,
+            Event::End(TagEnd::Image) => self.images -= 1,
+            Event::Start(_) | Event::End(_) if self.images > 0 => {}
+            Event::Start(tag) => self.open(tag),
+            Event::End(_) => self.close(),
+            Event::Code(text) if self.images == 0 => self.code(&text),
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                self.text(&text);
+            }
+            Event::SoftBreak => self.text(" "),
+            Event::HardBreak => self.parts.push(Part::Break),
+            Event::Rule => {}
+            // None of these is switched on.
+            Event::InlineMath(text) | Event::DisplayMath(text) | Event::FootnoteReference(text) => {
+                self.text(&text);
+            }
+            Event::TaskListMarker(_) => {}
+        }
+    }
+
+    fn open(&mut self, tag: Tag<'_>) {
+        let mark = self.mark(tag);
+        self.parts.extend(mark.clone().map(Part::Open));
+        self.open.push(mark);
+    }
+
+    fn close(&mut self) {
+        self.parts.extend(self.open.pop().flatten().map(Part::Close));
+    }
+
+    fn code(&mut self, text: &str) {
+        self.parts.push(Part::Open(Mark::Code));
+        self.text(text);
+        self.parts.push(Part::Close(Mark::Code));
+    }
+
+    /// Once more only what is visible: an entity can stand for anything.
+    fn text(&mut self, text: &str) {
+        self.parts.push(Part::Text(visible(text)));
+    }
+
+    fn mark(&self, tag: Tag<'_>) -> Option<Mark> {
+        match tag {
+            Tag::Paragraph | Tag::HtmlBlock => Some(Mark::Paragraph),
+            Tag::Heading { .. } => Some(Mark::Heading),
+            Tag::BlockQuote(_) => Some(Mark::Quote),
+            Tag::CodeBlock(_) => Some(Mark::CodeBlock),
+            Tag::List(None) => Some(Mark::Bullets),
+            Tag::List(Some(first)) => Some(Mark::Numbers(first)),
+            Tag::Item => Some(Mark::Item),
+            Tag::Emphasis => Some(Mark::Emphasis),
+            Tag::Strong => Some(Mark::Strong),
+            Tag::Link { dest_url, .. } => self.link(&dest_url),
+            _ => None,
+        }
+    }
+
+    /// No link stands inside another, where it would borrow that one's host.
+    fn link(&self, address: &str) -> Option<Mark> {
+        let is_inside = self.open.iter().any(|mark| matches!(mark, Some(Mark::Link(_))));
+        if is_inside { None } else { Link::parse(address).map(Mark::Link) }
+    }
+}

@@ -1,0 +1,424 @@
+//! What the pages show, and what nobody can make them show.
+
+use chrono::TimeDelta;
+
+use url::Url;
+
+use super::*;
+use crate::{
+    approval::{
+        Asked, Ballot, ClientPayload, Decision, Dispatch, EventType, Guid, Item, Person, Posted, Repository,
+        Request, Ruling, Seen, Workload,
+    },
+    cards::Cards,
+};
+
+const HOSTILE: &str =
+    r#"</title></style></textarea><script>alert(1)</script>"><img src=x onerror='alert(2)'>&lt;"#;
+
+const ALEX: &str = "0a0b0c0d-1111-2222-3333-444455556666";
+
+fn cards() -> Cards {
+    let url = |text: &str| Url::parse(text).expect("a URL");
+    Cards { public_url: url("https://approve.example/"), github: url("https://github.com/"), mail: None }
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-03-04T14:05:06Z".parse().expect("a time")
+}
+
+fn person(display_name: Option<&str>) -> Performer {
+    Performer::Person(Person {
+        object_id: Guid::parse(ALEX).expect("a GUID"),
+        tenant: Guid::parse("99999999-1111-2222-3333-444455556666").expect("a GUID"),
+        user_principal_name: Some("alex@contoso.com".into()),
+        display_name: display_name.map(str::to_owned),
+    })
+}
+
+fn ballot(performer: Performer, verdict: Verdict, comment: &str) -> Ballot {
+    Ballot { performer, verdict, comment: comment.into(), at: now() - TimeDelta::minutes(5) }
+}
+
+fn event_type(text: &str) -> EventType {
+    EventType::parse(text).expect("an event type")
+}
+
+fn payload(json: &str) -> Option<ClientPayload> {
+    Some(ClientPayload::parse(serde_json::from_str(json).expect("JSON")).expect("a payload"))
+}
+
+/// An approval in which `text` stands wherever somebody else's text can.
+fn saying(text: &str) -> Seen {
+    let quoted = serde_json::Value::from(text);
+    let asked = Asked {
+        event_type: event_type(text),
+        client_payload: payload(&format!("{{{quoted}:{quoted}}}")),
+        rejected_event_type: Some(event_type(text)),
+        title: Some(text.into()),
+        text: Some(text.into()),
+        facts: vec![(text.into(), text.into())],
+        approvers: None,
+        approvals_required: 2,
+        expires_in: TimeDelta::days(3),
+        reminder: None,
+    };
+    let workload = Workload {
+        repository: Repository::parse("octo/app").expect("a repository"),
+        repository_id: "1".into(),
+        is_public: false,
+        git_ref: text.into(),
+        sha: text.into(),
+        run_id: text.into(),
+        run_attempt: text.into(),
+        actor: text.into(),
+    };
+    let id = ApprovalId::new(now(), [7; 16]);
+    let request = Request { id, asked, workload, created_at: now() - TimeDelta::minutes(10) };
+    let ballots = vec![ballot(person(Some(text)), Verdict::Approve, text)];
+    let approval = Approval { request, ballots, ruling: None };
+    Seen { approval, delivery: DeliveryState::None, posted: Posted::None }
+}
+
+/// A release as workflows ask for it.
+fn release() -> Seen {
+    let mut seen = saying("1.4.2");
+    let request = &mut seen.approval.request;
+    request.asked = Asked {
+        event_type: event_type("release-approved"),
+        client_payload: payload(r#"{"version":"1.4.2","image":"ghcr.io/octo/app:1.4.2"}"#),
+        rejected_event_type: None,
+        title: Some("Release 1.4.2 to production".into()),
+        text: Some("Fixes the login page. All checks of the staging environment are green.".into()),
+        facts: vec![("Environment".into(), "production".into()), ("Build".into(), "20260304.1".into())],
+        ..request.asked.clone()
+    };
+    request.workload = Workload {
+        git_ref: "refs/heads/main".into(),
+        sha: "0123456789abcdef0123456789abcdef01234567".into(),
+        run_id: "17512345678".into(),
+        run_attempt: "1".into(),
+        actor: "octocat".into(),
+        ..request.workload.clone()
+    };
+    seen.approval.ballots = vec![ballot(person(Some("Alex Wilber")), Verdict::Approve, "Looks good.")];
+    seen
+}
+
+fn decided(ending: Ending, delivery: DeliveryState) -> Seen {
+    let mut seen = release();
+    seen.approval.request.asked.approvals_required = 1;
+    if ending == Ending::Rejected {
+        seen.approval.ballots[0].verdict = Verdict::Reject;
+    }
+    let ballots = seen.approval.ballots.clone();
+    seen.approval.ruling = Some(Ruling { ending, ballots, decided_at: now() - TimeDelta::minutes(5) });
+    Seen { delivery, ..seen }
+}
+
+fn relayed(text: &str) -> Item {
+    let repository = Repository::parse("octo/app").expect("a repository");
+    let dispatch = Dispatch { repository, event_type: event_type(text), client_payload: None };
+    Item::Relayed(Box::new(Decision::new(dispatch, person(Some(text)), now())), DeliveryState::Delivered)
+}
+
+fn requested(seen: Seen) -> Item {
+    Item::Requested(Box::new(seen))
+}
+
+fn view(performer: &Performer) -> View<'_> {
+    View { performer, may_decide: true, said: None, is_dry_run: false, now: now() }
+}
+
+fn show(seen: &Seen) -> String {
+    approval(&cards(), seen, &view(&person(None)))
+}
+
+fn listing<'a>(waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
+    Listing { waiting, recent, next: None, is_dry_run: false, now: now() }
+}
+
+fn show_list(waiting: &[Item], recent: &[Item]) -> String {
+    list(&cards(), &listing(waiting, recent))
+}
+
+/// Every kind of page, with `text` wherever somebody else's text can stand.
+fn pages(text: &str) -> Vec<String> {
+    let alex = person(Some(text));
+    let said = Some(Said { sentence: text, is_error: true });
+    let of = |seen: &Seen| approval(&cards(), seen, &View { said, ..view(&alex) });
+    let mut over = saying(text);
+    let ballots = over.approval.ballots.clone();
+    over.approval.ruling = Some(Ruling { ending: Ending::Approved, ballots, decided_at: now() });
+    over.delivery = DeliveryState::Dead;
+    let items = [requested(over.clone()), requested(saying(text)), relayed(text)];
+    vec![
+        of(&saying(text)),
+        of(&over),
+        list(&cards(), &Listing { next: Some(text), ..listing(&items, &items) }),
+        show_list(&[], &[]),
+        note(text, text, Some((text, text))),
+    ]
+}
+
+fn count(page: &str, part: &str) -> usize {
+    page.matches(part).count()
+}
+
+#[test]
+fn hostile_text_in_every_field_adds_no_character_that_has_a_meaning_in_html() {
+    for (hostile, harmless) in pages(HOSTILE).iter().zip(pages("harmless")) {
+        for character in ["<", ">", "\"", "'"] {
+            assert_eq!(count(hostile, character), count(&harmless, character), "{character} in {hostile}");
+        }
+        assert!(!hostile.contains("<script") && !hostile.contains("<img"), "{hostile}");
+    }
+}
+
+#[test]
+fn hostile_text_is_shown_to_the_letter() {
+    let escaped =
+        "&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#62;&#60;img src=x onerror=&#39;alert(2)&#39;";
+    let page = show(&saying(HOSTILE));
+    // Title twice, ref, actor, a fact's name and value, two event types, name and comment of a vote, the run and its
+    // attempt. The text is markdown, and has tests of its own.
+    assert_eq!(count(&page, escaped), 12, "{page}");
+    assert!(page.contains(r"&#62;alert(1)&#60;/script&#62;\&#34;"), "the payload: {page}");
+}
+
+#[test]
+fn the_style_hash_is_that_of_the_text_in_every_page() {
+    for page in pages("harmless") {
+        let (_, rest) = page.split_once("<style>").expect("a style element");
+        let (style, _) = rest.split_once("</style>").expect("its end");
+        assert_eq!(style_hash(), BASE64_STANDARD.encode(digest(&SHA256, style.as_bytes())));
+    }
+    // A browser hashes the text after it has made every line's end a line feed.
+    assert!(!STYLE.contains('\r'));
+}
+
+#[test]
+fn nothing_in_a_page_needs_more_than_the_policy_allows() {
+    for page in pages("harmless") {
+        for part in ["style=", "<script", "<img", "<link", "src=", "url(", "@import", " action=", "onclick"] {
+            assert!(!page.contains(part), "{part} in {page}");
+        }
+    }
+}
+
+#[test]
+fn every_page_has_one_main_heading_one_main_landmark_and_no_id_twice() {
+    for page in pages("harmless") {
+        for part in
+            ["<!doctype html>", "lang=\"en\"", "<h1", "<main>", "<header>", "<title>", "name=\"viewport\""]
+        {
+            assert_eq!(count(&page, part), 1, "{part} in {page}");
+        }
+        let mut ids: Vec<_> = page.split(" id=\"").skip(1).map(|rest| rest.split('"').next()).collect();
+        let all = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), all, "{ids:?}");
+    }
+}
+
+#[test]
+fn an_approver_of_what_waits_gets_both_buttons_and_a_comment() {
+    let page = show(&release());
+    assert!(page.contains(r#"<form method="post">"#));
+    assert!(page.contains(r#"name="verdict" value="approve">Approve<"#), "{page}");
+    assert!(page.contains(r#"name="verdict" value="reject">Reject<"#));
+    assert!(page.contains(r#"name="comment" rows="3" maxlength="500""#));
+    assert!(page.contains("Waiting for approval") && page.contains("1 of 2"));
+}
+
+#[test]
+fn whoever_the_workflow_did_not_ask_reads_why_there_are_no_buttons() {
+    let alex = person(None);
+    let page = approval(&cards(), &release(), &View { may_decide: false, ..view(&alex) });
+    assert!(!page.contains("<form") && page.contains("the workflow asked other approvers"));
+}
+
+#[test]
+fn a_second_approval_is_not_asked_for_in_silence() {
+    assert!(show(&release()).contains("You have approved this already"));
+    let anonymous = Performer::Anonymous;
+    let page = approval(&cards(), &release(), &view(&anonymous));
+    assert!(!page.contains("You have approved this already"));
+}
+
+#[test]
+fn what_is_decided_has_no_buttons() {
+    for ending in [Ending::Approved, Ending::Rejected, Ending::Expired] {
+        for delivery in [DeliveryState::None, DeliveryState::Pending, DeliveryState::Delivered] {
+            let page = show(&decided(ending, delivery));
+            assert!(!page.contains("<form") && !page.contains("<button"), "{page}");
+            assert!(!page.contains("Waiting for approval"));
+        }
+    }
+}
+
+#[test]
+fn what_was_given_up_is_sent_again_by_the_same_verdict() {
+    for (ending, verdict) in [(Ending::Approved, "approve"), (Ending::Rejected, "reject")] {
+        let page = show(&decided(ending, DeliveryState::Dead));
+        assert_eq!(count(&page, "<button"), 1);
+        assert!(
+            page.contains(&format!(
+                r#"name="verdict" value="{verdict}" aria-describedby="again">Send again"#
+            ))
+        );
+        assert!(!page.contains("<textarea"));
+    }
+    let alex = person(None);
+    let looks = View { may_decide: false, ..view(&alex) };
+    let page = approval(&cards(), &decided(Ending::Approved, DeliveryState::Dead), &looks);
+    assert!(!page.contains("<button"));
+}
+
+#[test]
+fn time_that_has_run_out_ends_the_vote_before_anybody_has_recorded_it() {
+    let alex = person(None);
+    let late = View { now: now() + TimeDelta::days(4), ..view(&alex) };
+    let page = approval(&cards(), &release(), &late);
+    assert!(page.contains("Expired") && !page.contains("<form"), "{page}");
+    let listed = [requested(release())];
+    let page = list(&cards(), &Listing { now: late.now, ..listing(&listed, &[]) });
+    assert!(page.contains("Expired") && !page.contains("Waiting for approval"));
+}
+
+#[test]
+fn the_result_says_who_decided_and_how_far_the_dispatch_has_come() {
+    for (delivery, words) in [
+        (DeliveryState::None, "not sent yet"),
+        (DeliveryState::Pending, "on its way to GitHub"),
+        (DeliveryState::Delivered, "delivered to GitHub"),
+        (DeliveryState::Dead, "given up: GitHub did not take it"),
+    ] {
+        let page = show(&decided(Ending::Approved, delivery));
+        assert!(page.contains("<dt>Approved by</dt><dd><bdi>Alex Wilber</bdi></dd>"), "{page}");
+        assert!(page.contains(&format!("<dt>Dispatch</dt><dd>{words}</dd>")), "{page}");
+    }
+    let page = show(&decided(Ending::Rejected, DeliveryState::None));
+    assert!(page.contains("<dt>Rejected by</dt>") && page.contains("nothing to send"));
+}
+
+#[test]
+fn what_nobody_decided_in_time_says_so() {
+    let page = show(&decided(Ending::Expired, DeliveryState::None));
+    assert!(
+        page.contains("<dt>Decided by</dt><dd>nobody</dd>") && page.contains("nothing to send"),
+        "{page}"
+    );
+    assert!(!page.contains("<dt>Decided</dt>"));
+    let listed = show_list(&[], &[requested(decided(Ending::Expired, DeliveryState::None))]);
+    assert!(listed.contains("<dt>Expired</dt>") && !listed.contains("<dt>By</dt>"), "{listed}");
+}
+
+#[test]
+fn what_became_of_a_click_is_a_status() {
+    let alex = person(None);
+    let said = |is_error| Some(Said { sentence: "GitHub accepted it.", is_error });
+    let page = |is_error| approval(&cards(), &release(), &View { said: said(is_error), ..view(&alex) });
+    assert!(page(false).contains(r#"<p role="status" class="said">GitHub accepted it.</p>"#));
+    assert!(page(true).contains(r#"<p role="status" class="said error">GitHub accepted it.</p>"#));
+    assert!(!show(&release()).contains("role=\"status\""));
+}
+
+#[test]
+fn links_lead_to_github_and_stay_within_the_repository() {
+    let page = show(&release());
+    let repository = "https://github.com/octo/app";
+    for path in
+        ["", "/commit/0123456789abcdef0123456789abcdef01234567", "/actions/runs/17512345678/attempts/1"]
+    {
+        assert!(page.contains(&format!("href=\"{repository}{path}\"")), "{path} in {page}");
+    }
+    let page = show(&saying("../../evil?#"));
+    assert!(page.contains(&format!("href=\"{repository}/commit/..%2F..%2Fevil%3F%23\"")), "{page}");
+}
+
+#[test]
+fn people_are_called_by_their_display_name_or_else_by_their_object_id() {
+    assert_eq!(name(&person(Some("Alex Wilber"))), "Alex Wilber");
+    assert_eq!(name(&person(Some(" "))), ALEX);
+    assert_eq!(name(&person(None)), ALEX);
+    assert_eq!(name(&Performer::Anonymous), "anonymous");
+    assert!(!show(&release()).contains("alex@contoso.com"));
+}
+
+#[test]
+fn times_are_for_people_and_programs() {
+    let time = r#"<time datetime="2026-03-04T14:05:06.000Z">4 March 2026, 14:05 UTC</time>"#;
+    assert_eq!(Time(now()).to_string(), time);
+    assert!(show(&release()).contains("(2 days left)"), "{}", show(&release()));
+}
+
+#[test]
+fn a_payload_is_shown_to_the_letter_and_cannot_reorder_itself() {
+    let mut seen = release();
+    seen.approval.request.asked.client_payload = payload("{\"n\":1.10,\"é\":\"a\u{202e}b\"}");
+    assert!(show(&seen).contains(r"{&#34;n&#34;:1.10,&#34;é&#34;:&#34;a\u202eb&#34;}"));
+}
+
+#[test]
+fn a_request_without_a_title_is_called_by_its_repository() {
+    let mut seen = release();
+    for none in [None, Some("  ".to_owned())] {
+        seen.approval.request.asked.title = none;
+        assert!(show(&seen).contains(r#"<h1 dir="auto">Release of octo/app</h1>"#));
+    }
+}
+
+#[test]
+fn the_reader_of_a_comment_is_named_before_it_is_written() {
+    let mut seen = release();
+    assert!(show(&seen).contains("it is sent to GitHub with your name"));
+    seen.approval.request.workload.is_public = true;
+    assert!(!show(&seen).contains("with your name"));
+}
+
+#[test]
+fn the_list_links_to_the_approvals_that_have_a_page() {
+    let page = show_list(&[requested(release())], &[relayed("release-approved")]);
+    let href = format!("/api/approvals/{}", ApprovalId::new(now(), [7; 16]));
+    assert!(
+        page.contains(&format!("<a href=\"{href}\"><bdi>Release 1.4.2 to production</bdi></a>")),
+        "{page}"
+    );
+    assert!(page.contains("<h3><bdi>release-approved</bdi></h3>"));
+    assert_eq!(count(&page, "<a "), 1);
+}
+
+#[test]
+fn older_decisions_are_one_link_away_where_there_are_any() {
+    let page = list(&cards(), &Listing { next: Some("/api/approvals?before=a&b"), ..listing(&[], &[]) });
+    assert!(page.contains(r#"rel="next" href="/api/approvals?before=a&#38;b">Older</a>"#), "{page}");
+    assert!(!show_list(&[], &[]).contains("Older"));
+}
+
+#[test]
+fn an_empty_list_says_how_to_ask() {
+    let how = "https://approve.example/api/RequestApproval";
+    assert!(show_list(&[], &[]).contains(how));
+    assert!(!show_list(&[], &[relayed("go")]).contains(how));
+}
+
+#[test]
+fn dry_runs_say_so_on_every_page() {
+    let banner = "Dry run: nothing is sent to GitHub.";
+    let alex = person(None);
+    let dry = View { is_dry_run: true, ..view(&alex) };
+    let page = approval(&cards(), &decided(Ending::Approved, DeliveryState::None), &dry);
+    assert!(page.contains(banner) && page.contains("dry run: not sent"));
+    assert!(list(&cards(), &Listing { is_dry_run: true, ..listing(&[], &[]) }).contains(banner));
+    assert!(!show(&release()).contains(banner) && !show_list(&[], &[]).contains(banner));
+}
+
+#[test]
+fn a_note_has_a_title_a_sentence_and_a_way_on() {
+    let page = note("Not found", "There is no such approval here.", Some((LIST, "All approvals")));
+    assert!(page.contains("<title>Not found – ApproveRelease</title>"), "{page}");
+    assert!(page.contains("<p>There is no such approval here.</p>"));
+    assert!(page.contains(r#"<a class="button" href="/api/approvals">All approvals</a>"#));
+}

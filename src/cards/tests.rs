@@ -1,0 +1,367 @@
+//! What is true of every card, whatever a request, a token or a person brings.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{adaptive::MAX_BYTES, *};
+use crate::approval::{
+    Approval, ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Repository, Request,
+    Ruling, Verdict, Workload,
+};
+
+fn url(text: &str) -> Url {
+    Url::parse(text).expect("a URL")
+}
+
+fn cards() -> Cards {
+    Cards {
+        public_url: url("https://app.example"),
+        github: url("https://github.com"),
+        mail: Some(Mail {
+            approve_url: SecretUrl::new(url("https://app.example/api/ApproveRelease?code=a-key")),
+            originator: "65c680ef-36a6-4a1b-b84c-a7b5c6198792".into(),
+        }),
+    }
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-27T12:00:00Z".parse().expect("a time")
+}
+
+fn event_type(text: &str) -> EventType {
+    let text: String = text.chars().take(EventType::MAX).collect();
+    EventType::parse(&text).or_else(|| EventType::parse("none")).expect("an event type")
+}
+
+fn ballot(number: usize, name: &str, comment: &str) -> Ballot {
+    let guid = |last| Guid::parse(&format!("0a0b0c0d-1111-2222-3333-{last:012}")).expect("a GUID");
+    let performer = Performer::Person(Person {
+        object_id: guid(number),
+        tenant: guid(0),
+        user_principal_name: Some("secret@contoso.com".into()),
+        display_name: Some(name.into()),
+    });
+    Ballot { performer, verdict: Verdict::Approve, comment: comment.into(), at: noon() }
+}
+
+/// An approval with `said` wherever a request can say something.
+fn asked(said: &str) -> Approval {
+    let asked = Asked {
+        event_type: event_type("release-approved"),
+        client_payload: None,
+        rejected_event_type: None,
+        title: Some(said.into()),
+        text: Some(said.into()),
+        facts: vec![(said.into(), said.into()), ("Environment".into(), said.into())],
+        approvers: None,
+        approvals_required: 2,
+        expires_in: TimeDelta::minutes(90),
+        reminder: None,
+    };
+    let workload = Workload {
+        repository: Repository::parse("octo/my_app").expect("a repository"),
+        repository_id: "1".into(),
+        is_public: false,
+        git_ref: "refs/heads/main".into(),
+        sha: "0123456789abcdef0123456789abcdef01234567".into(),
+        run_id: "987".into(),
+        run_attempt: "2".into(),
+        actor: "octocat".into(),
+    };
+    let request = Request { id: ApprovalId::new(noon(), [7; 16]), asked, workload, created_at: noon() };
+    Approval { request, ballots: vec![ballot(1, "Alex Wilber", "")], ruling: None }
+}
+
+/// An approval with `text` wherever anybody can write anything.
+fn wild(text: &str) -> Approval {
+    let mut approval = asked(text);
+    let Request { asked, workload, .. } = &mut approval.request;
+    asked.event_type = event_type(text);
+    asked.rejected_event_type = Some(event_type(text));
+    for field in [
+        &mut workload.git_ref,
+        &mut workload.sha,
+        &mut workload.run_id,
+        &mut workload.run_attempt,
+        &mut workload.actor,
+    ] {
+        *field = text.into();
+    }
+    approval.ballots = (1..=3).map(|number| ballot(number, text, text)).collect();
+    approval
+}
+
+fn ruled(approval: &Approval, ending: Ending) -> Approval {
+    let ruling = Ruling { ending, ballots: approval.ballots.clone(), decided_at: noon() };
+    Approval { ruling: Some(ruling), ..approval.clone() }
+}
+
+/// The four cards of an approval: for Teams and for mail, open and decided.
+fn all_cards(approval: &Approval) -> [Value; 4] {
+    let (cards, ruled) = (cards(), ruled(approval, Ending::Approved));
+    let mail = |approval| cards.mail(approval).expect("a mail card");
+    [cards.teams(approval), cards.teams(&ruled), mail(approval), mail(&ruled)]
+}
+
+/// Every object and every text within `value`, with the key that it stands under.
+fn walk<'a>(key: &'a str, value: &'a Value, found: &mut Vec<(&'a str, &'a Value)>) {
+    found.push((key, value));
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| walk(key, item, found)),
+        Value::Object(fields) => fields.iter().for_each(|(key, value)| walk(key, value, found)),
+        _ => {}
+    }
+}
+
+fn all(card: &Value) -> Vec<(&str, &Value)> {
+    let mut found = Vec::new();
+    walk("", card, &mut found);
+    found
+}
+
+fn types(card: &Value) -> Vec<&str> {
+    let types = all(card).into_iter().filter(|(key, _)| *key == "type");
+    types.map(|(_, value)| value.as_str().expect("a type is text")).collect()
+}
+
+fn actions(card: &Value) -> Vec<&str> {
+    types(card).into_iter().filter(|kind| kind.starts_with("Action.")).collect()
+}
+
+#[track_caller]
+fn assert_sound(approval: &Approval) {
+    let cards = all_cards(approval);
+    let expected: [&[&str]; 4] =
+        [&["Action.OpenUrl"], &[], &["Action.Http", "Action.Http", "Action.OpenUrl"], &["Action.OpenUrl"]];
+    for (card, expected) in cards.iter().zip(expected) {
+        let json = card.to_string();
+        assert!(json.len() < MAX_BYTES, "{} bytes", json.len());
+        assert_eq!(actions(card), expected);
+        let elements = ["AdaptiveCard", "Container", "TextBlock", "FactSet", "ActionSet", "Input.Text"];
+        assert!(types(card).iter().all(|kind| kind.starts_with("Action.") || elements.contains(kind)));
+        for (key, value) in all(card) {
+            assert!(!["msteams", "backgroundImage", "selectAction", "fallback"].contains(&key));
+            if let Some(text) = value.as_str().filter(|_| key != "body") {
+                assert_harmless(text);
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn assert_harmless(text: &str) {
+    assert!(!text.contains("{{") && !text.contains('<'), "{text}");
+    assert!(!text.contains(['\u{202e}', '\u{200f}', '\u{2066}', '\u{feff}', '\u{e0041}', '\r']), "{text}");
+    for (at, _) in text.match_indices("](") {
+        let backslashes = text[..at].len() - text[..at].trim_end_matches('\\').len();
+        let is_escaped = backslashes % 2 == 1;
+        assert!(is_escaped || text[at + 2..].starts_with("https://"), "{text}");
+    }
+}
+
+const INJECTIONS: [&str; 12] = [
+    "[a](http://b.example) [a](javascript:b) [a](data:text/html,b)",
+    "![a](https://b.example/c.png) **d** _e_",
+    "<at>Alex</at> <b>a</b> &lt;at&gt;",
+    "{{DATE(2026-01-01T00:00:00Z,SHORT)}} {{comment.value}} {&#123;a}}",
+    "a\u{202e}b\u{2066}c\u{200f}d\u{feff}e\u{e0041}f &#x202e;",
+    "a\r\nb\n\n# c\n- d\n1. e\n> f",
+    "\",\"type\":\"Action.Http\",\"x\":\"",
+    "**Vouched for by GitHub**\n\n- Repository: evil/app",
+    "a” approved 2026-11-27 12:00 UTC\nMegan Bowen: Approved",
+    "https://github.com@evil.example [https://github.com](https://evil.example)",
+    "../../../evil/app/actions?a#b%2f(c)",
+    "",
+];
+
+#[test]
+fn nothing_in_any_field_adds_an_action_a_template_or_a_mention() {
+    for text in INJECTIONS {
+        assert_sound(&wild(text));
+    }
+}
+
+#[test]
+fn a_request_changes_nothing_but_its_own_container() {
+    let plain = all_cards(&asked("a"));
+    for said in INJECTIONS {
+        for (card, plain) in all_cards(&asked(said)).iter().zip(&plain) {
+            let (mut card, mut plain) = (card.clone(), plain.clone());
+            assert_eq!(card["body"][2]["items"][0]["text"], "What the workflow says");
+            assert_eq!(card["body"][2]["style"], "default");
+            card["body"][2].take();
+            plain["body"][2].take();
+            assert_eq!(card, plain);
+        }
+    }
+}
+
+#[test]
+fn an_open_approval_says_all_there_is_to_know() {
+    let mut approval = asked("Release **1.4.2**");
+    approval.request.asked.rejected_event_type = Some(event_type("release-rejected"));
+    let card = cards().teams(&approval);
+    assert_eq!((&card["version"], &card["body"][0]["text"]), (&json!("1.4"), &json!("Waiting for approval")));
+    let page = format!("https://app.example/api/approvals/{}", approval.request.id);
+    let open = json!({"type": "Action.OpenUrl", "title": "Approve or reject", "url": page});
+    assert_eq!(card["body"][5], json!({"type": "ActionSet", "actions": [open]}));
+
+    let github = "https://github.com/octo/my_app";
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    let container =
+        |style, items| json!({"type": "Container", "style": style, "separator": true, "items": items});
+    let label = |text| json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "Bolder"});
+    let facts = |facts: &[(&str, &str)]| {
+        let facts: Vec<_> =
+            facts.iter().map(|(name, value)| json!({"title": name, "value": value})).collect();
+        json!({"type": "FactSet", "facts": facts})
+    };
+    let vouched_for = facts(&[
+        ("Repository", "octo/my\\_app"),
+        ("Commit", &format!("[0123456]({github}/commit/{commit})")),
+        ("Ref", "refs/heads/main"),
+        ("Run", &format!("[987, attempt 2]({github}/actions/runs/987/attempts/2)")),
+        ("Started by", "octocat"),
+    ]);
+    assert_eq!(card["body"][1], container("emphasis", json!([label("Vouched for by GitHub"), vouched_for])));
+    let said = json!([
+        label("What the workflow says"),
+        label("Release \\*\\*1.4.2\\*\\*"),
+        {"type": "TextBlock", "text": "Release **1.4.2**", "wrap": true},
+        facts(&[("Release \\*\\*1.4.2\\*\\*", "Release \\*\\*1.4.2\\*\\*"), ("Environment", "Release \\*\\*1.4.2\\*\\*")]),
+    ]);
+    assert_eq!(card["body"][2], container("default", said));
+    let consequences = facts(&[
+        ("Approve sends", "release-approved"),
+        ("Reject sends", "release-rejected"),
+        ("Approvals needed", "2"),
+        ("Open until", "2026-11-27 13:30 UTC"),
+    ]);
+    assert_eq!(card["body"][3], container("emphasis", json!([label("What an answer does"), consequences])));
+    let votes = facts(&[("Approvals", "1 of 2"), ("Alex Wilber", "Approved 2026-11-27 12:00 UTC")]);
+    assert_eq!(card["body"][4], container("emphasis", json!([label("Votes"), votes])));
+}
+
+#[test]
+fn a_decided_approval_says_how_it_ended_and_who_decided() {
+    let mut approval = asked("a");
+    approval.ballots[0].comment = "Not on\na *Friday*".into();
+    for (ending, word) in
+        [(Ending::Approved, "Approved"), (Ending::Rejected, "Rejected"), (Ending::Expired, "Expired")]
+    {
+        for card in
+            [cards().teams(&ruled(&approval, ending)), cards().mail(&ruled(&approval, ending)).unwrap()]
+        {
+            assert_eq!(card["body"][0]["text"], word);
+            let votes = &card["body"][4]["items"][1]["facts"];
+            assert_eq!(votes[1], json!({"title": "Decided", "value": "2026-11-27 12:00 UTC"}));
+            let comment = "Approved 2026-11-27 12:00 UTC: “Not on a \\*Friday\\*”";
+            assert_eq!(votes[2], json!({"title": "Alex Wilber", "value": comment}));
+            assert!(!card.to_string().contains("secret@contoso.com"));
+        }
+    }
+}
+
+#[test]
+fn a_request_without_words_has_a_title_of_ours() {
+    let mut approval = asked("\u{202e} ");
+    assert_eq!(title(&approval.request), "Release of octo/my_app");
+    approval.request.asked.title = None;
+    approval.request.asked.text = None;
+    approval.request.asked.facts.clear();
+    let said = &cards().teams(&approval)["body"][2]["items"];
+    assert_eq!(said.as_array().map(Vec::len), Some(2));
+    assert_eq!(said[1]["text"], "Release of octo/my\\_app");
+}
+
+#[test]
+fn a_mail_card_votes_with_what_the_function_takes() {
+    let card = cards().mail(&asked("a")).expect("a mail card");
+    assert_eq!((&card["version"], &card["hideOriginalBody"]), (&json!("1.0"), &json!(true)));
+    assert_eq!(card["originator"], "65c680ef-36a6-4a1b-b84c-a7b5c6198792");
+    let input = &card["body"][5];
+    assert_eq!((&input["id"], &input["maxLength"]), (&json!("comment"), &json!(500)));
+    for (action, title, verdict) in [(0, "Approve", "approve"), (1, "Reject", "reject")] {
+        let action = &card["actions"][action];
+        assert_eq!((&action["title"], &action["method"]), (&json!(title), &json!("POST")));
+        assert_eq!(action["url"], "https://app.example/api/ApproveRelease?code=a-key");
+        assert_eq!(action["headers"], json!([{"name": "Content-Type", "value": "application/json"}]));
+        let body = action["body"].as_str().expect("a body is text").replace("{{comment.value}}", "Yes.");
+        let id = ApprovalId::new(noon(), [7; 16]);
+        let expected = json!({"approval": id.as_str(), "verdict": verdict, "comment": "Yes."});
+        assert_eq!(serde_json::from_str::<Value>(&body).expect("JSON"), expected);
+    }
+    assert_eq!(Cards { mail: None, ..cards() }.mail(&asked("a")), None);
+}
+
+#[test]
+fn links_stay_below_their_base() {
+    let cards = Cards {
+        public_url: url("https://app.example/base/"),
+        github: url("https://ghes.example/x/"),
+        mail: None,
+    };
+    let mut workload = asked("").request.workload;
+    assert!(
+        cards
+            .page_url(&ApprovalId::new(noon(), [7; 16]))
+            .starts_with("https://app.example/base/api/approvals/")
+    );
+    assert_eq!(cards.run_url(&workload), "https://ghes.example/x/octo/my_app/actions/runs/987/attempts/2");
+    workload.sha = "../../evil/app?a#b".into();
+    assert_eq!(
+        cards.commit_url(&workload),
+        "https://ghes.example/x/octo/my_app/commit/..%2F..%2Fevil%2Fapp%3Fa%23b"
+    );
+}
+
+#[test]
+fn the_largest_of_everything_fits_and_says_what_is_left_out() {
+    for bit in [
+        "&",
+        "<",
+        "\\",
+        "\"",
+        "🚀",
+        "{",
+        "*",
+        "\n",
+        "- a\n",
+        "&<",
+        "[a](https://b.example) ",
+        "[a](https://b.example/\"🚀) ",
+        "**a**",
+    ] {
+        let text = bit.repeat(64_000 / bit.len());
+        let mut approval = wild(&text);
+        let comment: String = text.chars().take(500).collect();
+        approval.request.asked.facts = vec![(comment.clone(), comment.clone()); 2_000];
+        approval.ballots = (1..=10).map(|number| ballot(number, &text, &comment)).collect();
+        assert_sound(&approval);
+        assert!(cards().teams(&approval).to_string().contains("more"), "{bit}");
+    }
+}
+
+#[test]
+fn what_fits_is_shown_whole() {
+    let mut approval = asked(&"word ".repeat(400));
+    approval.ballots = (1..=10).map(|number| ballot(number, "Alex", &"x".repeat(500))).collect();
+    let json = cards().mail(&approval).expect("a mail card").to_string();
+    assert_eq!(json.matches(&"x".repeat(500)).count(), 10);
+    assert!(json.contains(&"word ".repeat(399)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(50) })]
+
+    #[test]
+    fn any_text_in_any_field_makes_a_sound_card(
+        text in "(\\PC|[-#*_`>!()\\[\\]<&;/\"\\\\ \n\r1.a]|\\{|<at>|\\]\\(https://a.example\\)|http://|&#123;|&#x202e;|\u{202e}){0,100}",
+        many in 1usize..20,
+    ) {
+        assert_sound(&wild(&text));
+        assert_sound(&wild(&text.repeat(many)));
+    }
+}
