@@ -17,6 +17,8 @@ pub struct Request {
     pub method: String,
     /// The decoded query, in order; repeated keys stay apart where the host keeps them apart.
     pub query: Vec<(String, String)>,
+    /// What stands in the path after the route, where the route takes an id.
+    pub id: Option<String>,
     /// Every header line.
     pub headers: Vec<(String, String)>,
     /// The body, as far as it was read.
@@ -42,6 +44,11 @@ impl Timing {
     pub fn new(now: DateTime<Utc>, time: Duration) -> Self {
         let began = Instant::now();
         Self { now, deadline: began + time, began }
+    }
+
+    /// The same with an earlier deadline.
+    pub fn until(self, deadline: Instant) -> Self {
+        Self { deadline: self.deadline.min(deadline), ..self }
     }
 
     /// The time of day by now.
@@ -79,6 +86,12 @@ impl Request {
             .iter()
             .filter(move |(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The one value of the query's key `name`, whatever its case: nothing where it stands twice.
+    pub fn query_value(&self, name: &str) -> Option<&str> {
+        let mut values = self.query.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        values.next().filter(|_| values.next().is_none()).map(|(_, value)| value.as_str())
     }
 
     /// The first value of the header `name`, whatever its case.
@@ -136,6 +149,8 @@ struct Trigger {
     #[serde(default)]
     headers: Option<BTreeMap<String, Option<OneOrMany>>>,
     #[serde(default)]
+    params: Option<Params>,
+    #[serde(default)]
     body: Option<PayloadBody>,
 }
 
@@ -150,6 +165,12 @@ struct Metadata {
 struct Sys {
     #[serde(default)]
     rand_guid: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Params {
+    #[serde(default)]
+    id: Option<String>,
 }
 
 /// An object; in older hosts a string that holds one.
@@ -200,6 +221,7 @@ pub fn parse_payload(
     Ok(Request {
         method: trigger.method.unwrap_or_else(|| "POST".to_owned()),
         query: pairs(query),
+        id: trigger.params.and_then(|params| params.id).filter(|id| !id.is_empty()),
         headers: pairs(trigger.headers.unwrap_or_default()),
         body: if body.len() > max_body { Body::TooLarge } else { Body::Whole(body) },
         invocation_id: invocation_id.or(own_id).unwrap_or_default(),
@@ -265,10 +287,11 @@ mod tests {
     fn a_payload_becomes_a_request() {
         let request = parse(
             r#"{"Data":{"req":{"Url":"u","Method":"POST","Query":{"a":"b"},"Headers":{"X":["1","2"],"Y":["3"]},
-                "Params":{},"Identities":[],"Body":"text"}},"Metadata":{"sys":{"RandGuid":"guid"},"x":1}}"#,
+                "Params":{"id":"42"},"Identities":[],"Body":"text"}},"Metadata":{"sys":{"RandGuid":"guid"},"x":1}}"#,
         )
         .expect("a request");
         assert_eq!(request.query, [("a".to_owned(), "b".to_owned())]);
+        assert_eq!(request.id.as_deref(), Some("42"));
         assert_eq!(request.headers("x").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(request.body, Body::Whole(b"text".to_vec()));
         assert_eq!(request.invocation_id, "guid");

@@ -3,8 +3,13 @@
 use std::{fmt, sync::OnceLock, time::Duration};
 
 use anyhow::Context;
-use reqwest::{Certificate, Client, redirect};
+use reqwest::{Certificate, Client, Response, redirect};
 use url::Url;
+
+use crate::{
+    approval::{Answered, DispatchAnswer},
+    printable::printable,
+};
 
 /// What is sent as `User-Agent`; GitHub requires one.
 const USER_AGENT: &str = concat!("ApproveRelease/", env!("CARGO_PKG_VERSION"));
@@ -82,4 +87,35 @@ pub fn build(base: &Url, connect_timeout: Duration) -> reqwest::Result<Client> {
     }
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().map(|root| Certificate::from_der(root));
     builder.https_only(true).tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?).build()
+}
+
+/// The first `limit` bytes of the body, or less where it breaks off: the status has been said already.
+pub async fn read_start(response: &mut Response, limit: usize) -> Vec<u8> {
+    let mut start = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        start.extend_from_slice(&chunk);
+        if start.len() >= limit {
+            start.truncate(limit);
+            break;
+        }
+    }
+    start
+}
+
+/// What it means that a call to `whom` brought no answer. The address, which may be a secret, is not repeated.
+pub fn failure(whom: &str, error: &reqwest::Error) -> Answered {
+    let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let is_garbled =
+        || causes().any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
+    let (answer, detail) = if error.is_connect() {
+        (DispatchAnswer::Unreachable, format!("{whom} could not be reached"))
+    } else if error.is_timeout() {
+        (DispatchAnswer::TimedOut, format!("{whom} did not answer in time"))
+    } else if is_garbled() {
+        (DispatchAnswer::Garbled, "the answer is not HTTP".to_owned())
+    } else {
+        (DispatchAnswer::Broken, format!("the connection to {whom} broke"))
+    };
+    let causes = causes().map(|cause| format!(": {cause}")).collect::<String>();
+    Answered { answer, asked_to_wait_s: None, detail: format!("{detail}{}", printable(&causes, 200)) }
 }

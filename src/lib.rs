@@ -20,3 +20,4 @@ pub mod ledger;
 pub mod printable;
 pub mod server;
 pub mod surfaces;
+pub mod teams;

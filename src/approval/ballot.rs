@@ -40,6 +40,27 @@ pub struct Approval {
     pub ruling: Option<Ruling>,
 }
 
+impl Approval {
+    /// The same without what people are called and what they wrote, where everybody could read it.
+    pub fn without_names_if_public(&self) -> Self {
+        let mut approval = self.clone();
+        if self.request.workload.is_public {
+            let ruled = approval.ruling.as_mut().map(|ruling| &mut ruling.ballots);
+            ruled.into_iter().chain([&mut approval.ballots]).flatten().for_each(Ballot::forget_names);
+        }
+        approval
+    }
+}
+
+impl Ballot {
+    fn forget_names(&mut self) {
+        self.comment.clear();
+        if let Performer::Person(person) = &mut self.performer {
+            person.display_name = None;
+        }
+    }
+}
+
 impl Ruling {
     /// The most votes that are kept with a ruling, so that what is dispatched stays within GitHub's limit.
     pub const MAX_BALLOTS: usize = 10;
@@ -130,6 +151,18 @@ pub struct PerformerJson<'a> {
 }
 
 impl<'a> PerformerJson<'a> {
+    /// The click that made a relayed decision.
+    pub fn clicked(performer: &'a Performer, at: DateTime<Utc>) -> Self {
+        let (name, comment) = (performer.display_name(), None);
+        Self {
+            id: performer.to_string(),
+            name,
+            verdict: Verdict::Approve.as_str(),
+            comment,
+            at: rfc_3339(at),
+        }
+    }
+
     fn of(Ballot { performer, verdict, comment, at }: &'a Ballot, is_public: bool) -> Self {
         Self {
             id: performer.to_string(),

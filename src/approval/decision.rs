@@ -57,6 +57,11 @@ impl RelayId {
         (text.len() == 64 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
     }
 
+    /// All of it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The first digits, enough for a log line.
     pub fn short(&self) -> &str {
         &self.0[..12]

@@ -16,7 +16,7 @@ mod standing;
 pub use ballot::{Approval, Ballot, PerformerJson, Ruling, approvals, performers, rfc_3339, tally};
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
 pub use decision::{Decision, RelayId, hex};
-pub use outcome::{DispatchAnswer, Forbidden, Invalid, Outcome, Permission, Standing, Unreached};
+pub use outcome::{Answered, DispatchAnswer, Forbidden, Invalid, Outcome, Permission, Standing, Unreached};
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Policy};
 pub use repository::{Repository, RepositoryPattern};

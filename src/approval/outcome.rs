@@ -136,8 +136,8 @@ pub enum Invalid {
     CommentTooLong,
     /// The address's `repository` is not `owner/name`, or stands there twice.
     Repository,
-    /// Not the method that this address takes.
-    Method,
+    /// Not one of these methods, which this address takes.
+    Method(&'static str),
     /// This field is not a whole number in these limits.
     NotInRange(&'static str, i64, i64),
     /// This field is not a list of texts.
@@ -158,8 +158,8 @@ pub enum Invalid {
     SameEventTypes,
     /// `client_payload` leaves no room for who decided.
     PayloadTooLarge,
-    /// The job's token names no job that an approval could be for.
-    Workload,
+    /// The address's `after` is no place in the list.
+    Cursor,
 }
 
 /// Why a click is not allowed.
@@ -177,7 +177,7 @@ pub enum Forbidden {
     CrossSite,
 }
 
-/// What GitHub said to a dispatch, or why it said nothing.
+/// What GitHub said to a dispatch, or a channel's webhook to a card; or why nothing was said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DispatchAnswer {
@@ -209,6 +209,25 @@ pub enum DispatchAnswer {
     TimedOut,
     /// It was not asked, since the time for delivering was over.
     NotTried,
+}
+
+/// The answer to a message, and its words for the operator's log.
+#[derive(Debug)]
+pub struct Answered {
+    /// What it comes to.
+    pub answer: DispatchAnswer,
+    /// For how long nothing more of us is wanted, in seconds, where it says so.
+    pub asked_to_wait_s: Option<u64>,
+    /// Status and message, made printable.
+    pub detail: String,
+}
+
+impl Answered {
+    /// The answer of somebody who was not asked, since there was no time left for it.
+    pub fn not_tried() -> Self {
+        let detail = "there was no time left to send".to_owned();
+        Self { answer: DispatchAnswer::NotTried, asked_to_wait_s: None, detail }
+    }
 }
 
 impl DispatchAnswer {

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-pub use self::ask::Asking;
+pub use self::{ask::Asking, look::List};
 use crate::{
     approval::{Click, Decision, Dispatch, Outcome, Performer, Policy, Repository, Standing, Unreached},
     delivery::{Delivered, Delivery},

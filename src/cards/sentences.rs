@@ -103,7 +103,6 @@ fn invalid(why: &Invalid) -> String {
         Invalid::DispatchTooLarge => "the event is larger than the 64,000 bytes that GitHub takes.",
         Invalid::Verdict => "verdict must be approve or reject.",
         Invalid::Repository => "repository in the button's address must be one owner/name.",
-        Invalid::Method => "this address takes POST only.",
         Invalid::NotAList(field) => return format!("{field} must be a list of texts."),
         Invalid::Facts => "facts must be one object of texts.",
         Invalid::Approver => "approvers must be object ids or user principal names.",
@@ -114,7 +113,7 @@ fn invalid(why: &Invalid) -> String {
         }
         Invalid::SameEventTypes => "rejected_event_type must differ from event_type.",
         Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
-        Invalid::Workload => "the token names no repository, run and commit that an approval could be for.",
+        Invalid::Cursor => "after in the address is no place in the list.",
         Invalid::JsonAsForm => "this is JSON, sent as a form. Set Content-Type: application/json.",
         Invalid::DuplicateKey(key) => return format!("{} stands twice.", named(key, "a key")),
         Invalid::UnknownField(field) => {
@@ -128,6 +127,7 @@ fn invalid(why: &Invalid) -> String {
         Invalid::TooManyProperties(found, most) => {
             return format!("client_payload has {found} properties, and may have at most {most}.");
         }
+        Invalid::Method(methods) => return format!("this address takes {methods} only."),
         Invalid::NotInRange(field, least, most) => {
             return format!("{field} must be a whole number from {least} to {most}.");
         }
@@ -324,7 +324,7 @@ mod tests {
             Invalid::Verdict,
             Invalid::CommentTooLong,
             Invalid::Repository,
-            Invalid::Method,
+            Invalid::Method("GET, POST"),
             Invalid::NotInRange("approvals_required", i64::MIN, i64::MAX),
             Invalid::NotAList("approvers"),
             Invalid::Facts,
@@ -335,7 +335,7 @@ mod tests {
             Invalid::RelayedEventType,
             Invalid::SameEventTypes,
             Invalid::PayloadTooLarge,
-            Invalid::Workload,
+            Invalid::Cursor,
         ];
         let forbidden = [
             Forbidden::Repository(repository.clone()),

@@ -54,6 +54,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     /// `WEBSITE_AUTH_ENABLED`: the platform signs people in, and its headers can be believed.
     pub signs_in: bool,
+    /// `ENTRA_TENANT_ID`.
+    pub tenant: Option<Guid>,
     /// `REQUIRE_IDENTITY`.
     pub require_identity: bool,
     /// `ENTRA_AUTHORITY`, `ENTRA_TENANT_ID`, `ENTRA_CLIENT_ID` and `ENTRA_AUDIENCE`; or which of them are missing.
@@ -131,6 +133,7 @@ impl Config {
             mail: mail(&mut reader),
             signs_in: reader.parse("WEBSITE_AUTH_ENABLED", "True or False", boolean).unwrap_or(false),
             require_identity: reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true),
+            tenant: reader.text("ENTRA_TENANT_ID").as_deref().and_then(Guid::parse),
             entra: entra(&mut reader),
             dry_run: reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false),
             store: store::location(&mut reader),

@@ -1,4 +1,4 @@
-//! From a recorded decision to GitHub: attempts under a lease, back-off, dead letters.
+//! From a recorded decision to GitHub, and to the channel: attempts under a lease, back-off, dead letters.
 //!
 //! A message goes out at least once, and never from two places at once: whoever wants to send it first claims the
 //! next attempt in the ledger, and the claim holds for half a minute, several times as long as an attempt can take. An
@@ -7,6 +7,7 @@
 //! records and the time alone (`plan`); the rest carries it out.
 
 mod plan;
+mod requested;
 mod sweep;
 
 use std::{
@@ -18,15 +19,18 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use self::plan::{Occasion, Step, plan, result_of};
+use self::plan::{Occasion, Step, is_revived, plan, result_of};
 use crate::{
-    approval::{Decision, Dispatch, DispatchAnswer},
-    github::{Answered, GitHub},
+    approval::{Answered, Decision, Dispatch, DispatchAnswer},
+    cards::Cards,
+    github::GitHub,
     host::Timing,
-    ledger::{Attempt, AttemptResult, Entry, Ledger, Message, Next, Progress},
+    ledger::{Attempt, AttemptResult, Entry, Ledger, Message, Next, Progress, Subject},
     printable::describe,
+    teams::webhook::Webhook,
 };
 
 /// The longest that one call to GitHub takes.
@@ -48,13 +52,33 @@ const ONE_NOTE_TIME: Duration = Duration::from_secs(2);
 pub struct Delivery {
     /// Where it is noted how far they have come.
     pub ledger: Arc<Ledger>,
-    /// Where they go, if there is a token.
-    pub github: Option<GitHub>,
+    /// Where they go.
+    pub routes: Routes,
+    /// Everything but the call to GitHub.
+    pub dry_run: bool,
     /// How long an undelivered message is tried again by itself (`DELIVER_FOR_HOURS`).
     deliver_for: TimeDelta,
     stopping: AtomicBool,
     /// How far the last sweep came that did not come to the end.
     swept_until: Mutex<Option<DateTime<Utc>>>,
+}
+
+/// Where messages go.
+pub struct Routes {
+    /// GitHub, if there is a token; never in a dry run.
+    pub github: Option<GitHub>,
+    /// The channel's webhook, if there is one.
+    pub webhook: Option<Webhook>,
+    /// What writes the cards that go there.
+    pub cards: Arc<Cards>,
+}
+
+impl Routes {
+    /// Builds the clients, which for https loads the trusted certificates (some milliseconds), unless they are there.
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        self.github.as_ref().map_or(Ok(()), GitHub::prepare)?;
+        self.webhook.as_ref().map_or(Ok(()), Webhook::prepare)
+    }
 }
 
 /// What became of a message, and the words of whoever made it so.
@@ -87,22 +111,47 @@ pub enum Delivered {
     Dead,
     /// It was given up too long ago to be revived.
     TooLate,
-    /// There is no token to send it with.
-    NoToken,
+    /// There is no token to send it with, or no webhook.
+    NoRoute,
 }
 
-/// A message, and our entries in the index for it.
+/// A message, since when it is to go out, and our entries in the index that are for it alone.
 struct Letter<'a> {
     message: Message,
-    dispatch: &'a Dispatch,
+    content: Content<'a>,
+    since: DateTime<Utc>,
     entries: Vec<Entry>,
 }
 
+/// What goes out.
+#[derive(Clone, Copy)]
+enum Content<'a> {
+    Dispatch(&'a Dispatch),
+    Card(&'a Value),
+}
+
+impl Content<'_> {
+    fn has_route(self, routes: &Routes) -> bool {
+        match self {
+            Self::Dispatch(_) => routes.github.is_some(),
+            Self::Card(_) => routes.webhook.is_some(),
+        }
+    }
+
+    async fn send(self, routes: &Routes, timeout: Duration, now: DateTime<Utc>) -> Answered {
+        match (self, &routes.github, &routes.webhook) {
+            (Self::Dispatch(dispatch), Some(github), _) => github.dispatch(dispatch, timeout, now).await,
+            (Self::Card(card), _, Some(webhook)) => webhook.post(card, timeout).await,
+            _ => Answered::not_tried(),
+        }
+    }
+}
+
 impl Delivery {
-    /// A delivery of what stands in `ledger`, to `github` if there is a token, each message for `deliver_for`.
-    pub fn new(ledger: Ledger, github: Option<GitHub>, deliver_for: TimeDelta) -> Self {
+    /// A delivery of what stands in `ledger`, along `routes`, each message for `deliver_for`.
+    pub fn new(ledger: Ledger, routes: Routes, deliver_for: TimeDelta, dry_run: bool) -> Self {
         let (stopping, swept_until) = (AtomicBool::new(false), Mutex::new(None));
-        Self { ledger: Arc::new(ledger), github, deliver_for, stopping, swept_until }
+        Self { ledger: Arc::new(ledger), routes, dry_run, deliver_for, stopping, swept_until }
     }
 
     /// Sends what was decided this very moment, by us, with `entry` in the index. An error means that nothing was
@@ -114,62 +163,78 @@ impl Delivery {
         timing: Timing,
     ) -> anyhow::Result<Said> {
         let letter = Letter { entries: vec![entry], ..letter(decision) };
-        self.deliver(letter, decision, (Progress::Untried, Occasion::Decided), timing).await
+        self.deliver(letter, (Progress::Untried, Occasion::Decided), timing).await
     }
 
     /// Sends what was decided before and a person has clicked again, if it is to be sent now. An error means that
     /// it is not known how far it has come, and that nothing was sent.
     pub async fn deliver_again(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Said> {
-        let letter = letter(decision);
-        let progress = self.ledger.progress(&letter.message, timing.deadline).await?;
-        self.deliver(letter, decision, (progress, Occasion::Click), timing).await
+        self.deliver_clicked(letter(decision), timing).await
+    }
+
+    async fn deliver_clicked(&self, letter: Letter<'_>, timing: Timing) -> anyhow::Result<Said> {
+        let names = self.ledger.names(&letter.message.subject, timing.deadline).await?;
+        let progress = self.ledger.progress(&letter.message, &names, timing.deadline).await?;
+        self.deliver(letter, (progress, Occasion::Click), timing).await
     }
 
     async fn deliver(
         &self,
         mut letter: Letter<'_>,
-        decision: &Decision,
         (progress, occasion): (Progress, Occasion),
         timing: Timing,
     ) -> anyhow::Result<Said> {
-        match plan(progress, occasion, decision.decided_at, (timing.now, self.deliver_for)) {
+        match plan(progress, occasion, letter.since, (timing.now, self.deliver_for)) {
             Step::Rest(delivered) => Ok(Said::nothing(delivered)),
             Step::GiveUp(attempt) => self.give_up(letter, attempt, timing).await,
+            Step::Send(_) if !letter.content.has_route(&self.routes) => Ok(Said::nothing(Delivered::NoRoute)),
             Step::Send(mut attempt) => {
-                let Some(github) = &self.github else { return Ok(Said::nothing(Delivered::NoToken)) };
-                if attempt.entry.is_empty() {
-                    // The first attempt, or the first after it was dead, when its entry was taken out.
-                    let entry = match letter.entries.first() {
-                        Some(entry) => entry.clone(),
-                        None => self.ledger.expect(&letter.message, timing.deadline).await?,
-                    };
-                    attempt.entry = entry.name().to_owned();
-                }
-                let entry = self.ledger.entry(&letter.message, &attempt);
-                letter.entries.extend(entry.filter(|entry| !letter.entries.contains(entry)));
-                self.send(github, letter, attempt, timing).await
+                self.expect(&mut letter, &mut attempt, timing.deadline).await?;
+                self.send(letter, attempt, timing).await
             }
         }
     }
 
-    async fn send(
+    /// Makes sure that the index leads to the message until it has arrived.
+    async fn expect(
         &self,
-        github: &GitHub,
-        letter: Letter<'_>,
-        attempt: Attempt,
-        timing: Timing,
-    ) -> anyhow::Result<Said> {
+        letter: &mut Letter<'_>,
+        attempt: &mut Attempt,
+        until: Instant,
+    ) -> anyhow::Result<()> {
+        let subject = &letter.message.subject;
+        if matches!(subject, Subject::Requested(_)) {
+            // An approval's entry is for all its messages, and stays until the last of them has come to rest.
+            if is_revived(attempt) {
+                self.ledger.expect(subject, until).await?;
+            }
+            return Ok(());
+        }
+        if attempt.entry.is_empty() {
+            // The first attempt, or the first after it was dead, when its entry was taken out.
+            let entry = match letter.entries.first() {
+                Some(entry) => entry.clone(),
+                None => self.ledger.expect(subject, until).await?,
+            };
+            attempt.entry = entry.name().to_owned();
+        }
+        let entry = self.ledger.entry(subject, attempt);
+        letter.entries.extend(entry.filter(|entry| !letter.entries.contains(entry)));
+        Ok(())
+    }
+
+    async fn send(&self, letter: Letter<'_>, attempt: Attempt, timing: Timing) -> anyhow::Result<Said> {
         let time_left = || timing.deadline.saturating_duration_since(Instant::now() + NOTING_TIME);
         let claimed = time_left() >= LEAST_DISPATCH_TIME
             && self.ledger.claim(&letter.message, &attempt, timing.deadline).await?;
         if !claimed {
             // A dead letter that is not revived is not on its way.
-            let is_revived = attempt.number > 1 && attempt.window_from == attempt.began_at;
-            return Ok(Said::nothing(if is_revived { Delivered::Dead } else { Delivered::OnItsWay }));
+            let delivered = if is_revived(&attempt) { Delivered::Dead } else { Delivered::OnItsWay };
+            return Ok(Said::nothing(delivered));
         }
         let mut answered = match time_left() {
             left if left < LEAST_DISPATCH_TIME => Answered::not_tried(),
-            left => github.dispatch(letter.dispatch, left.min(DISPATCH_TIME), timing.now).await,
+            left => letter.content.send(&self.routes, left.min(DISPATCH_TIME), timing.now).await,
         };
         answered.detail = format!("attempt {}: {}", attempt.number, answered.detail);
         let detail = answered.detail.clone();
@@ -232,8 +297,12 @@ impl Delivery {
 }
 
 fn letter(decision: &Decision) -> Letter<'_> {
-    let message = Message::Dispatch(decision.id.clone());
-    Letter { message, dispatch: &decision.dispatch, entries: Vec::new() }
+    Letter {
+        message: Message::dispatch(Subject::Relayed(decision.id.clone())),
+        content: Content::Dispatch(&decision.dispatch),
+        since: decision.decided_at,
+        entries: Vec::new(),
+    }
 }
 
 async fn note_during_lease(

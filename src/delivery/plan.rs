@@ -4,8 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Delivered;
 use crate::{
-    approval::DispatchAnswer,
-    github::Answered,
+    approval::{Answered, DispatchAnswer},
     ledger::{Attempt, AttemptResult, Next, Progress},
 };
 
@@ -87,6 +86,11 @@ pub fn plan(
         }
         Occasion::Click | Occasion::Decided => Step::Send(next),
     }
+}
+
+/// Whether the attempt is the first after the message was dead.
+pub fn is_revived(attempt: &Attempt) -> bool {
+    attempt.number > 1 && attempt.window_from == attempt.began_at
 }
 
 fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime<Utc>) -> Attempt {

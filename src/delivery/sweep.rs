@@ -15,9 +15,9 @@ use super::{
     settle_all,
 };
 use crate::{
-    approval::DispatchAnswer,
+    approval::{DispatchAnswer, RelayId},
     host::Timing,
-    ledger::{Expected, Message, Next},
+    ledger::{Entry, Expected, Kind, Message, Next, Subject},
     printable::describe,
 };
 
@@ -38,15 +38,22 @@ impl Delivery {
             Ok(expected) => expected,
             Err(error) => return vec![(Level::Error, format!("cannot sweep: {}", describe(&error)))],
         };
-        if self.github.is_none() && !expected.is_empty() {
-            let waiting = format!("{} messages wait: the setting GITHUB_TOKEN is missing", expected.len());
-            return vec![(Level::Error, waiting)];
+        let mut lines = Vec::new();
+        if self.routes.github.is_none() && !self.dry_run {
+            let all = expected.len();
+            expected.retain(|expected| matches!(expected.subject, Subject::Requested(_)));
+            let waiting = all - expected.len();
+            if waiting > 0 {
+                let waiting = format!("{waiting} messages wait: the setting GITHUB_TOKEN is missing");
+                lines.push((Level::Error, waiting));
+            }
         }
         // What the last sweep had no time for comes first.
         let swept_until = self.swept_until().take();
         let swept = expected.partition_point(|expected| expected.since() <= swept_until);
         expected.rotate_left(swept);
-        self.sweep_each(expected, timing).await
+        lines.extend(self.sweep_each(expected, timing).await);
+        lines
     }
 
     async fn sweep_each(&self, expected: Vec<Expected>, timing: Timing) -> Vec<(Level, String)> {
@@ -61,13 +68,12 @@ impl Delivery {
             }
             last = expected.since();
             let left = timing.deadline.saturating_duration_since(Instant::now()).min(SWEEP_MESSAGE_TIME);
-            let about = expected.message.to_string();
+            let about = expected.subject.to_string();
             match self.sweep_one(expected, Timing::new(timing.current(), left)).await {
-                Ok(None) => {}
-                Ok(Some((delivered, level, line))) => {
-                    sent += 1;
-                    lines.push((level, format!("{about} {line}")));
-                    if matches!(delivered, Delivered::Failed(DispatchAnswer::RateLimited { .. }, _)) {
+                Ok(swept) => {
+                    sent += usize::from(!swept.lines.is_empty());
+                    lines.extend(swept.lines);
+                    if swept.limited {
                         // All messages share one token, and so its limit.
                         break;
                     }
@@ -78,43 +84,82 @@ impl Delivery {
         lines
     }
 
-    /// One message of a sweep; `None` where nothing was to be done.
-    async fn sweep_one(
-        &self,
-        expected: Expected,
-        timing: Timing,
-    ) -> anyhow::Result<Option<(Delivered, Level, String)>> {
+    /// One subject of a sweep.
+    async fn sweep_one(&self, expected: Expected, timing: Timing) -> anyhow::Result<Swept> {
         let older_than = |age: TimeDelta| {
             let old = expected.entries.iter().filter(move |(_, since)| timing.now - *since >= age);
             old.map(|(entry, _)| entry.clone()).collect::<Vec<_>>()
         };
-        // Younger entries are left to the clicks that made them.
+        // Younger entries are left to the stories that made them.
         let entries = older_than(FRESH);
         if entries.is_empty() {
-            return Ok(None);
+            return Ok(Swept::default());
         }
-        let Message::Dispatch(id) = &expected.message;
-        let Some(decision) = self.ledger.decision(id, timing.deadline).await? else {
-            settle_all(&self.ledger, &older_than(UNDECIDED)).await;
-            return Ok(None);
+        let (found, swept) = match &expected.subject {
+            Subject::Relayed(id) => self.sweep_relayed(id, &entries, timing).await?,
+            Subject::Requested(id) => self.sweep_requested(id, timing).await?,
         };
-        let letter = Letter { entries: entries.clone(), ..letter(&decision) };
-        let progress = self.ledger.progress(&letter.message, timing.deadline).await?;
-        let Said { delivered, detail } =
-            self.deliver(letter, &decision, (progress, Occasion::Sweep), timing).await?;
-        if matches!(delivered, Delivered::Before | Delivered::Dead | Delivered::TooLate) {
+        match found {
+            Found::Nothing => settle_all(&self.ledger, &older_than(UNDECIDED)).await,
             // Whoever ended it was cut off before the index said so.
-            settle_all(&self.ledger, &entries).await;
+            Found::AtRest => settle_all(&self.ledger, &entries).await,
+            Found::Waiting => {}
         }
-        let told = tell(&delivered, &detail).map(|(level, told)| {
-            let line = format!("to {}: {told}", decision.dispatch.repository);
-            (delivered, level, line)
-        });
-        Ok(told)
+        Ok(swept)
+    }
+
+    async fn sweep_relayed(
+        &self,
+        id: &RelayId,
+        entries: &[Entry],
+        timing: Timing,
+    ) -> anyhow::Result<(Found, Swept)> {
+        let Some(decision) = self.ledger.decision(id, timing.deadline).await? else {
+            return Ok((Found::Nothing, Swept::default()));
+        };
+        let letter = Letter { entries: entries.to_vec(), ..letter(&decision) };
+        let names = self.ledger.names(&letter.message.subject, timing.deadline).await?;
+        let progress = self.ledger.progress(&letter.message, &names, timing.deadline).await?;
+        let message = letter.message.clone();
+        let said = self.deliver(letter, (progress, Occasion::Sweep), timing).await?;
+        let mut swept = Swept::default();
+        swept.tell(&message, &said, &format!("to {}: ", decision.dispatch.repository));
+        // What has just arrived or failed has been settled with its note.
+        let was_over = matches!(said.delivered, Delivered::Before | Delivered::Dead | Delivered::TooLate);
+        Ok((if was_over { Found::AtRest } else { Found::Waiting }, swept))
     }
 
     fn swept_until(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {
         self.swept_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a sweep found of a subject.
+pub(super) enum Found {
+    /// It was never decided, or never opened.
+    Nothing,
+    /// Something is still to be done.
+    Waiting,
+    /// Nothing is left to be done.
+    AtRest,
+}
+
+/// What a sweep did about a subject.
+#[derive(Default)]
+pub(super) struct Swept {
+    /// A line for each thing that it did.
+    pub lines: Vec<(Level, String)>,
+    /// Whether GitHub limits our rate.
+    pub limited: bool,
+}
+
+impl Swept {
+    /// Tells what became of a message; `to` stands before it.
+    pub fn tell(&mut self, message: &Message, Said { delivered, detail }: &Said, to: &str) {
+        self.limited |= message.kind == Kind::Dispatch
+            && matches!(delivered, Delivered::Failed(DispatchAnswer::RateLimited { .. }, _));
+        let told = tell(delivered, detail);
+        self.lines.extend(told.map(|(level, told)| (level, format!("{message} {to}{told}"))));
     }
 }
 
@@ -125,7 +170,7 @@ fn tell(delivered: &Delivered, detail: &str) -> Option<(Level, String)> {
         | Delivered::Before
         | Delivered::Dead
         | Delivered::TooLate
-        | Delivered::NoToken => None,
+        | Delivered::NoRoute => None,
         Delivered::Arrived => Some((Level::Info, format!("arrived ({detail})"))),
         Delivered::Failed(_, Next::NotBefore(time)) => {
             let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);

@@ -15,8 +15,8 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    approval::{Dispatch, DispatchAnswer, Permission},
-    http_client::LazyClient,
+    approval::{Answered, Dispatch, DispatchAnswer, Permission},
+    http_client::{LazyClient, failure, read_start},
     printable::printable,
 };
 
@@ -33,25 +33,6 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 pub struct GitHub {
     client: LazyClient,
     token: SecretString,
-}
-
-/// GitHub's answer, and its words for the operator's log.
-#[derive(Debug)]
-pub struct Answered {
-    /// What it comes to.
-    pub answer: DispatchAnswer,
-    /// How long GitHub wants nothing more of us, in seconds, where it says so.
-    pub asked_to_wait_s: Option<u64>,
-    /// Status and message, made printable.
-    pub detail: String,
-}
-
-impl Answered {
-    /// The answer of a GitHub that was not asked, since there was no time left for it.
-    pub fn not_tried() -> Self {
-        let detail = "there was no time left to send".to_owned();
-        Self { answer: DispatchAnswer::NotTried, asked_to_wait_s: None, detail }
-    }
 }
 
 impl GitHub {
@@ -80,7 +61,7 @@ impl GitHub {
         };
         match request.timeout(timeout).send().await {
             Ok(response) => classify(response, &self.token, now).await,
-            Err(error) => failure(&error),
+            Err(error) => failure("GitHub", &error),
         }
     }
 
@@ -109,7 +90,8 @@ async fn classify(mut response: Response, token: &SecretString, now: DateTime<Ut
     let status = response.status();
     let headers = response.headers().clone();
     // A server that repeats the token must not make us log it.
-    let message = message(&read_start(&mut response).await).replace(token.expose_secret(), "***");
+    let message =
+        message(&read_start(&mut response, MAX_ANSWER_BYTES).await).replace(token.expose_secret(), "***");
     let asked_to_wait_s = rate_limit_wait(&headers, now);
     let answer = match status {
         StatusCode::NO_CONTENT => DispatchAnswer::Accepted,
@@ -132,19 +114,6 @@ async fn classify(mut response: Response, token: &SecretString, now: DateTime<Ut
         false => format!("GitHub answered {}: {}", status.as_u16(), printable(&message, 200)),
     };
     Answered { answer, asked_to_wait_s, detail }
-}
-
-/// The first [`MAX_ANSWER_BYTES`] of the body, or less where it breaks off: the status has been said already.
-async fn read_start(response: &mut Response) -> Vec<u8> {
-    let mut start = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
-        start.extend_from_slice(&chunk);
-        if start.len() >= MAX_ANSWER_BYTES {
-            start.truncate(MAX_ANSWER_BYTES);
-            break;
-        }
-    }
-    start
 }
 
 /// The `message` of GitHub's JSON, or nothing.
@@ -177,21 +146,4 @@ fn rate_limit_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<u64> {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
-}
-
-fn failure(error: &reqwest::Error) -> Answered {
-    let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let is_garbled =
-        || causes().any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
-    let (answer, detail) = if error.is_connect() {
-        (DispatchAnswer::Unreachable, "GitHub could not be reached")
-    } else if error.is_timeout() {
-        (DispatchAnswer::TimedOut, "GitHub did not answer in time")
-    } else if is_garbled() {
-        (DispatchAnswer::Garbled, "the answer is not HTTP")
-    } else {
-        (DispatchAnswer::Broken, "the connection to GitHub broke")
-    };
-    let causes = causes().map(|cause| format!(": {cause}")).collect::<String>();
-    Answered { answer, asked_to_wait_s: None, detail: format!("{detail}{}", printable(&causes, 200)) }
 }

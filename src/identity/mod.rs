@@ -1,4 +1,4 @@
-//! Who is calling: tokens and principals in, a verified person out.
+//! Who is calling: tokens and principals in, a verified person or job out.
 //!
 //! One [`Verifier`] does what all tokens have in common; an issuer is a description of where its keys are and whom
 //! its tokens are for, and a file of its own for what it alone wants checked. Nothing is believed before it is

@@ -5,28 +5,40 @@
 //! cannot be read is an error that names it.
 //!
 //! ```text
-//! relayed/{id}/decision               what is to be sent, by the first click
+//! relayed/{id}/decision                  what is to be sent, by the first click
 //! relayed/{id}/dispatch.000001.attempt   somebody is sending it, until its lease ends
 //! relayed/{id}/dispatch.000001.result    how that attempt failed, and when the next may come
 //! relayed/{id}/dispatch.done             it has arrived
+//! asked/{hash of run and body}           what was asked for, once
+//! requested/{id}/request                 the same, open to votes
+//! requested/{id}/vote.{person}.{verdict} a vote, once
+//! requested/{id}/decision                what the votes came to, or that nobody decided in time
+//! requested/{id}/dispatch…|card…|result… how far each message has come, as above
 //! pending/relayed.{id}.dispatch.{nonce}  an index of what has not arrived yet
-//! dry-run/…                           the same for dry runs, of which nothing is ever sent
+//! pending/requested.{id}.{nonce}         and of what is not decided, or not all told
+//! listed/{day}/{time}.{kind}.{id}        a list of everything, by time
+//! dry-run/…                              the same for dry runs, of which nothing is ever sent to GitHub
 //! ```
 
+mod message;
 mod open;
+mod recent;
 mod records;
+mod requested;
 mod store;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, anyhow};
-use chrono::{DateTime, Utc};
 use object_store::path::Path;
 use tokio::time::Instant;
 
 pub use self::{
+    message::{Entry, Expected, Kind, Message, Subject},
     open::{Container, Credential, Location},
+    recent::{Cursor, Listed},
     records::{Attempt, AttemptResult, Next},
+    requested::{AskingKey, Folder, Ruled},
     store::Store,
 };
 use self::{
@@ -37,76 +49,6 @@ use crate::{
     approval::{Decision, RelayId},
     printable::printable,
 };
-
-/// A message that has to go out, and arrive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Message {
-    /// The `repository_dispatch` of a relayed decision.
-    Dispatch(RelayId),
-}
-
-impl Message {
-    /// The folder of the decision that it is about.
-    fn folder(&self) -> String {
-        match self {
-            Self::Dispatch(id) => format!("relayed/{id}"),
-        }
-    }
-
-    /// Which of the messages about that decision it is.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Dispatch(_) => "dispatch",
-        }
-    }
-
-    /// The name of an entry in the index, in which no slash stands, so that no folders are left behind.
-    fn entry(&self, nonce: &str) -> String {
-        match self {
-            Self::Dispatch(id) => format!("relayed.{id}.dispatch.{nonce}"),
-        }
-    }
-
-    fn parse_entry(entry: &str) -> Option<Self> {
-        let (id, _) = entry.strip_prefix("relayed.")?.split_once(".dispatch.")?;
-        RelayId::parse(id).map(Self::Dispatch)
-    }
-}
-
-/// An entry of the index. Each story makes one of its own, so that nobody who takes out theirs takes out another's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry(String);
-
-impl Entry {
-    /// Its name in the index.
-    pub fn name(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A message that the index says has to go out.
-#[derive(Debug)]
-pub struct Expected {
-    /// Which.
-    pub message: Message,
-    /// Its entries, each with when it came.
-    pub entries: Vec<(Entry, DateTime<Utc>)>,
-}
-
-impl Expected {
-    /// When its first entry came.
-    pub fn since(&self) -> Option<DateTime<Utc>> {
-        self.entries.iter().map(|(_, since)| *since).min()
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dispatch(id) => write!(f, "dispatch of relayed {}", id.short()),
-        }
-    }
-}
 
 /// How far a message has come.
 #[derive(Debug, PartialEq)]
@@ -165,20 +107,20 @@ impl Ledger {
         }
     }
 
-    /// Notes in the index that `message` has to go out. Must come before the decision, since a crash between the two
-    /// would lose the message the other way round.
-    pub async fn expect(&self, message: &Message, until: Instant) -> anyhow::Result<Entry> {
+    /// Notes in the index that something about `subject` has to go out. Must come before the decision, since a crash
+    /// between the two would lose the message the other way round.
+    pub async fn expect(&self, subject: &Subject, until: Instant) -> anyhow::Result<Entry> {
         let entry = Record::of(())?;
-        let name = Entry(message.entry(entry.writer()));
+        let name = Entry(subject.entry(entry.writer()));
         let path = self.entry_path(&name);
         self.store.create(&path, entry.to_json()?, until).await.context("cannot note the message")?;
         Ok(name)
     }
 
-    /// The entry that an attempt names, if it is one of `message`.
-    pub fn entry(&self, message: &Message, attempt: &Attempt) -> Option<Entry> {
+    /// The entry that an attempt names, if it is one of `subject`.
+    pub fn entry(&self, subject: &Subject, attempt: &Attempt) -> Option<Entry> {
         let is_ours =
-            Message::parse_entry(&attempt.entry).as_ref() == Some(message) && !attempt.entry.contains('/');
+            Subject::parse_entry(&attempt.entry).as_ref() == Some(subject) && !attempt.entry.contains('/');
         is_ours.then(|| Entry(attempt.entry.clone()))
     }
 
@@ -187,31 +129,40 @@ impl Ledger {
         self.store.delete(&self.entry_path(entry), until).await
     }
 
-    /// What the index says has to go out, oldest first; entries of other versions are named in the log and left
+    /// What the index says has to be looked at, oldest first; entries of other versions are named in the log and left
     /// alone.
     pub async fn expected(&self, until: Instant) -> anyhow::Result<Vec<Expected>> {
-        let mut messages: BTreeMap<String, Expected> = BTreeMap::new();
+        let mut subjects: BTreeMap<Subject, Expected> = BTreeMap::new();
         for object in self.store.list(&self.path("pending"), until).await? {
             let name = object.location.filename().unwrap_or_default().to_owned();
-            let Some(message) = Message::parse_entry(&name) else {
+            let Some(subject) = Subject::parse_entry(&name) else {
                 let location = printable(object.location.as_ref(), 200);
                 log::error!("{location} is not an entry that this version knows");
                 continue;
             };
             let expected =
-                messages.entry(message.folder()).or_insert(Expected { message, entries: Vec::new() });
+                subjects.entry(subject.clone()).or_insert(Expected { subject, entries: Vec::new() });
             expected.entries.push((Entry(name), object.last_modified));
         }
-        let mut expected: Vec<_> = messages.into_values().collect();
+        let mut expected: Vec<_> = subjects.into_values().collect();
         expected.sort_by_key(Expected::since);
         Ok(expected)
     }
 
-    /// How far `message` has come.
-    pub async fn progress(&self, message: &Message, until: Instant) -> anyhow::Result<Progress> {
-        let entries = self.store.list(&self.path(&message.folder()), until).await?;
-        let names: Vec<_> = entries.iter().filter_map(|entry| entry.location.filename()).collect();
-        if names.contains(&format!("{}.done", message.name()).as_str()) {
+    /// The names of all records about `subject`.
+    pub async fn names(&self, subject: &Subject, until: Instant) -> anyhow::Result<Vec<String>> {
+        let records = self.store.list(&self.path(&subject.folder()), until).await?;
+        Ok(records.iter().filter_map(|record| record.location.filename().map(str::to_owned)).collect())
+    }
+
+    /// How far `message` has come, where `names` are the records about its subject.
+    pub async fn progress(
+        &self,
+        message: &Message,
+        names: &[String],
+        until: Instant,
+    ) -> anyhow::Result<Progress> {
+        if names.contains(&format!("{}.done", message.name())) {
             return Ok(Progress::Done);
         }
         let number = |name: &str| {
@@ -253,7 +204,7 @@ impl Ledger {
 
     /// Notes that `message` has arrived.
     pub async fn arrived(&self, message: &Message, attempt: &Attempt, until: Instant) -> anyhow::Result<()> {
-        let path = self.path(&format!("{}/{}.done", message.folder(), message.name()));
+        let path = self.path(&format!("{}/{}.done", message.subject.folder(), message.name()));
         let content = Record::of(attempt)?.to_json()?;
         self.store.create(&path, content, until).await.map(drop).context("cannot note that a message arrived")
     }
@@ -280,11 +231,11 @@ impl Ledger {
     }
 
     fn attempt_path(&self, message: &Message, number: u32) -> Path {
-        self.path(&format!("{}/{}.{number:06}.attempt", message.folder(), message.name()))
+        self.path(&format!("{}/{}.{number:06}.attempt", message.subject.folder(), message.name()))
     }
 
     fn result_path(&self, message: &Message, number: u32) -> Path {
-        self.path(&format!("{}/{}.{number:06}.result", message.folder(), message.name()))
+        self.path(&format!("{}/{}.{number:06}.result", message.subject.folder(), message.name()))
     }
 }
 

@@ -1,12 +1,13 @@
 //! The stored shapes.
 
 use anyhow::{Context, ensure};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::approval::{
-    ClientPayload, Decision, Dispatch, DispatchAnswer, EventType, Guid, Performer, Person, Repository, hex,
+    ApprovalId, Approver, Asked, Ballot, ClientPayload, Decision, Dispatch, DispatchAnswer, Ending,
+    EventType, Guid, Performer, Person, Repository, Request, Ruling, Verdict, Workload, hex,
 };
 
 /// The version of every shape here. A reader knows no other, so that an older instance beside a newer one says so
@@ -117,20 +118,197 @@ impl From<&Decision> for StoredDecision {
 impl StoredDecision {
     /// The decision, where it can still be sent.
     pub fn decision(&self) -> Option<Decision> {
-        let client_payload = match &self.client_payload {
-            Some(raw) => Some(ClientPayload::parse(raw).ok()?),
-            None => None,
-        };
+        let client_payload = parsed(self.client_payload.as_ref(), |raw| ClientPayload::parse(raw).ok())?;
         let dispatch = Dispatch {
             repository: Repository::parse(&self.repository)?,
             event_type: EventType::parse(&self.event_type)?,
             client_payload,
         };
-        let performer = match &self.performer {
-            Some(person) => person.performer()?,
-            None => Performer::Anonymous,
-        };
+        let performer =
+            self.performer.as_ref().map_or(Some(Performer::Anonymous), StoredPerson::performer)?;
         Some(Decision::new(dispatch, performer, self.decided_at))
+    }
+}
+
+/// A requested approval.
+#[derive(Serialize, Deserialize)]
+pub struct StoredRequest {
+    id: String,
+    created_at: DateTime<Utc>,
+    asked: StoredAsked,
+    workload: StoredWorkload,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAsked {
+    event_type: String,
+    client_payload: Option<Box<RawValue>>,
+    rejected_event_type: Option<String>,
+    title: Option<String>,
+    text: Option<String>,
+    facts: Vec<(String, String)>,
+    approvers: Option<Vec<String>>,
+    approvals_required: usize,
+    expires_in_minutes: i64,
+    reminder_minutes: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredWorkload {
+    repository: String,
+    repository_id: String,
+    is_public: bool,
+    #[serde(rename = "ref")]
+    git_ref: String,
+    sha: String,
+    run_id: String,
+    run_attempt: String,
+    actor: String,
+}
+
+impl From<&Request> for StoredRequest {
+    fn from(Request { id, asked, workload, created_at }: &Request) -> Self {
+        Self {
+            id: id.to_string(),
+            created_at: *created_at,
+            asked: StoredAsked::from(asked),
+            workload: StoredWorkload::from(workload),
+        }
+    }
+}
+
+impl StoredRequest {
+    /// The request, where it can still be decided.
+    pub fn request(self) -> Option<Request> {
+        Some(Request {
+            id: ApprovalId::parse(&self.id)?,
+            asked: self.asked.asked()?,
+            workload: self.workload.workload()?,
+            created_at: self.created_at,
+        })
+    }
+}
+
+impl From<&Asked> for StoredAsked {
+    fn from(asked: &Asked) -> Self {
+        let text = |event_type: &EventType| event_type.as_str().to_owned();
+        Self {
+            event_type: text(&asked.event_type),
+            client_payload: asked.client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
+            rejected_event_type: asked.rejected_event_type.as_ref().map(text),
+            title: asked.title.clone(),
+            text: asked.text.clone(),
+            facts: asked.facts.clone(),
+            approvers: asked.approvers.as_ref().map(|listed| listed.iter().map(Approver::as_text).collect()),
+            approvals_required: asked.approvals_required,
+            expires_in_minutes: asked.expires_in.num_minutes(),
+            reminder_minutes: asked.reminder.map(|reminder| reminder.num_minutes()),
+        }
+    }
+}
+
+impl StoredAsked {
+    fn asked(self) -> Option<Asked> {
+        let approvers = |listed: Vec<String>| listed.iter().map(|text| Approver::parse(text)).collect();
+        Some(Asked {
+            event_type: EventType::parse(&self.event_type)?,
+            client_payload: parsed(self.client_payload, |raw| ClientPayload::parse(&raw).ok())?,
+            rejected_event_type: parsed(self.rejected_event_type, |text| EventType::parse(&text))?,
+            title: self.title,
+            text: self.text,
+            facts: self.facts,
+            approvers: parsed(self.approvers, approvers)?,
+            approvals_required: self.approvals_required,
+            expires_in: TimeDelta::try_minutes(self.expires_in_minutes)?,
+            reminder: parsed(self.reminder_minutes, TimeDelta::try_minutes)?,
+        })
+    }
+}
+
+/// What is there and can be read, or is not there; `None` where it is there and cannot.
+fn parsed<T, U>(value: Option<T>, parse: impl FnOnce(T) -> Option<U>) -> Option<Option<U>> {
+    match value {
+        None => Some(None),
+        Some(value) => parse(value).map(Some),
+    }
+}
+
+impl From<&Workload> for StoredWorkload {
+    fn from(workload: &Workload) -> Self {
+        let Workload { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor } =
+            workload.clone();
+        let repository = repository.to_string();
+        Self { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor }
+    }
+}
+
+impl StoredWorkload {
+    fn workload(self) -> Option<Workload> {
+        let Self { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor } = self;
+        let repository = Repository::parse(&repository)?;
+        Some(Workload { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor })
+    }
+}
+
+/// A vote.
+#[derive(Serialize, Deserialize)]
+pub struct StoredBallot {
+    /// Nobody, where nobody had to say who they are.
+    performer: Option<StoredPerson>,
+    verdict: String,
+    comment: String,
+    at: DateTime<Utc>,
+}
+
+impl From<&Ballot> for StoredBallot {
+    fn from(ballot: &Ballot) -> Self {
+        Self {
+            performer: StoredPerson::of(&ballot.performer),
+            verdict: ballot.verdict.as_str().to_owned(),
+            comment: ballot.comment.clone(),
+            at: ballot.at,
+        }
+    }
+}
+
+impl StoredBallot {
+    /// The vote.
+    pub fn ballot(&self) -> Option<Ballot> {
+        Some(Ballot {
+            performer: self.performer.as_ref().map_or(Some(Performer::Anonymous), StoredPerson::performer)?,
+            verdict: Verdict::parse(&self.verdict)?,
+            comment: self.comment.clone(),
+            at: self.at,
+        })
+    }
+}
+
+/// How a requested approval was decided.
+#[derive(Serialize, Deserialize)]
+pub struct StoredRuling {
+    verdict: String,
+    votes: Vec<StoredBallot>,
+    decided_at: DateTime<Utc>,
+}
+
+impl From<&Ruling> for StoredRuling {
+    fn from(ruling: &Ruling) -> Self {
+        Self {
+            verdict: ruling.ending.as_str().to_owned(),
+            votes: ruling.ballots.iter().map(StoredBallot::from).collect(),
+            decided_at: ruling.decided_at,
+        }
+    }
+}
+
+impl StoredRuling {
+    /// The ruling.
+    pub fn ruling(&self) -> Option<Ruling> {
+        Some(Ruling {
+            ending: Ending::parse(&self.verdict)?,
+            ballots: self.votes.iter().map(StoredBallot::ballot).collect::<Option<_>>()?,
+            decided_at: self.decided_at,
+        })
     }
 }
 

@@ -133,10 +133,20 @@ impl Store {
         let list =
             async { anyhow::Ok(self.opened()?.list(Some(prefix)).take(MAX_LISTED).try_collect().await) };
         match timeout_at(until, list).await.with_context(|| format!("listing {prefix} took too long"))?? {
-            // No folder yet, or no container yet, for which there is no error of its own when listing.
-            Err(Error::NotFound { .. }) => Ok(Vec::new()),
-            Err(error) if error.to_string().contains("ContainerNotFound") => Ok(Vec::new()),
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
             listed => listed.with_context(|| format!("cannot list {prefix}")),
+        }
+    }
+
+    /// The names of the folders directly under `prefix`, in no order.
+    pub async fn folders(&self, prefix: &Path, until: Instant) -> anyhow::Result<Vec<String>> {
+        let list = async { anyhow::Ok(self.opened()?.list_with_delimiter(Some(prefix)).await) };
+        match timeout_at(until, list).await.with_context(|| format!("listing {prefix} took too long"))?? {
+            Err(error) if is_missing(&error) => Ok(Vec::new()),
+            listed => {
+                let folders = listed.with_context(|| format!("cannot list {prefix}"))?.common_prefixes;
+                Ok(folders.iter().filter_map(|folder| folder.filename().map(str::to_owned)).collect())
+            }
         }
     }
 
@@ -148,6 +158,11 @@ impl Store {
             _ => Ok(()),
         }
     }
+}
+
+/// No folder yet, or no container yet, for which there is no error of its own when listing.
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::NotFound { .. }) || error.to_string().contains("ContainerNotFound")
 }
 
 fn is_not_found(error: &anyhow::Error) -> bool {

@@ -53,7 +53,8 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
     match address(request.path()) {
         Address::Ready => respond(plain_answer(200, "ready", sentences::READY)),
         Address::Nothing => respond(plain_answer(404, "unknown", sentences::NO_SUCH_ADDRESS)),
-        Address::Forwarded(function) => {
+        Address::Forwarded(function, id) => {
+            outer.id = id;
             outer.body = read_body(payload, action_message::MAX_BODY_BYTES, timing.deadline).await;
             respond(call(&rooms, function, outer).await)
         }
@@ -73,6 +74,7 @@ fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
     let mut outer = Request {
         method: request.method().as_str().to_owned(),
         query: form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
+        id: None,
         headers,
         body: Body::Whole(Vec::new()),
         invocation_id: String::new(),
@@ -128,7 +130,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
         return outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite));
     }
     if outer.method != "POST" {
-        return invalid_method();
+        return invalid_method("POST");
     }
     let invocation_id = Some(outer.invocation_id.clone()).filter(|id| !id.is_empty());
     let request = match &outer.body {
@@ -158,6 +160,8 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
 async fn call(rooms: &Rooms, function: Function, request: Request) -> Answer {
     let answer = match function {
         Function::ApproveRelease => rooms.action_messages.answer(request).await,
+        Function::RequestApproval => rooms.requests.answer(request).await,
+        Function::Approvals => rooms.pages.answer(request).await,
         Function::Deliver => {
             Answer { log: sweep(&rooms.approvals).await, ..plain_answer(200, "swept", sentences::SWEPT) }
         }

@@ -2,6 +2,7 @@
 
 mod address;
 mod entry;
+mod sample;
 
 use std::{
     net::Ipv4Addr,
@@ -17,14 +18,16 @@ use url::Url;
 
 use crate::{
     approve::Approvals,
+    cards::Cards,
     config::{Config, Listen},
-    delivery::Delivery,
+    delivery::{Delivery, Routes},
     github::GitHub,
     host::Timing,
-    identity::entra::ActionTokens,
+    identity::{entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
     printable::describe,
-    surfaces::action_message::ActionMessages,
+    surfaces::{action_message::ActionMessages, page::Pages, request::Requests},
+    teams::webhook::Webhook,
 };
 
 /// How often what has not arrived is looked through.
@@ -36,6 +39,9 @@ const SWEEP_TIME: Duration = Duration::from_secs(40);
 /// How long after the start the rooms are opened that take some milliseconds.
 const WARM_UP_AFTER: Duration = Duration::from_millis(100);
 
+/// How long making the sample may take.
+const SAMPLE_TIME: Duration = Duration::from_secs(10);
+
 /// How long answers in flight are waited for when the process is asked to stop, in seconds.
 const SHUTDOWN_SECONDS: u64 = 5;
 
@@ -43,6 +49,8 @@ const SHUTDOWN_SECONDS: u64 = 5;
 struct Rooms {
     approvals: Arc<Approvals>,
     action_messages: ActionMessages,
+    requests: Requests,
+    pages: Pages,
     public_url: Url,
     listen: Listen,
     stopping: Notify,
@@ -114,19 +122,27 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if let Err(error) = rooms.approvals.delivery.ledger.prepare().await {
         log::error!("{}", describe(&error));
     }
-    let client = tokio::task::spawn_blocking(move || {
-        rooms.approvals.delivery.github.as_ref().map_or(Ok(()), GitHub::prepare)
-    });
+    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.approvals.delivery.dry_run {
+        offer_sample(&rooms).await;
+    }
+    let client = tokio::task::spawn_blocking(move || rooms.approvals.delivery.routes.prepare());
     if let Ok(Err(error)) = client.await {
         log::error!("{error:#}");
     }
 }
 
+/// Makes a sample approval for whoever started us by hand, and tells where it is.
+async fn offer_sample(rooms: &Rooms) {
+    match sample::open(&rooms.approvals, timing(SAMPLE_TIME)).await {
+        Ok(id) => {
+            log::info!("a sample approval to click: {}", rooms.approvals.delivery.routes.cards.page_url(&id))
+        }
+        Err(error) => log::warn!("{}", describe(&error)),
+    }
+}
+
 /// The timer's work for as long as the process runs, so that nothing depends on the timer.
 async fn sweep_regularly(rooms: Arc<Rooms>) {
-    if rooms.approvals.dry_run {
-        return;
-    }
     loop {
         tokio::select! {
             () = tokio::time::sleep(SWEEP_INTERVAL) => log_lines(&sweep(&rooms.approvals).await),
@@ -138,9 +154,6 @@ async fn sweep_regularly(rooms: Arc<Rooms>) {
 /// Looks through what has not arrived, once; returns the lines for the log. Once begun it goes on to its end, even
 /// where nobody waits for it any more.
 async fn sweep(approvals: &Arc<Approvals>) -> Vec<(Level, String)> {
-    if approvals.dry_run {
-        return Vec::new();
-    }
     let approvals = Arc::clone(approvals);
     let swept = tokio::spawn(async move { approvals.delivery.sweep(timing(SWEEP_TIME)).await }).await;
     let lines = swept.unwrap_or_else(|error| vec![(Level::Error, format!("a sweep broke off: {error}"))]);
@@ -162,9 +175,27 @@ fn rooms(config: Config) -> Rooms {
         true => None,
         false => config.github_token.map(|token| GitHub::new(config.github_api_url, token)),
     };
+    let cards = Arc::new(Cards {
+        public_url: config.public_url.clone(),
+        github: github_pages(&config.github_oidc_issuer),
+        mail: config.mail,
+    });
+    let webhook = config.teams_webhook_url.map(Webhook::new);
     let ledger = Ledger::new(Store::new(config.store), config.dry_run);
-    let delivery = Delivery::new(ledger, github, config.deliver_for);
-    let approvals = Arc::new(Approvals { policy: config.policy, delivery, dry_run: config.dry_run });
+    let routes = Routes { github, webhook, cards };
+    let delivery = Delivery::new(ledger, routes, config.deliver_for, config.dry_run);
+    let approvals =
+        Arc::new(Approvals { policy: config.policy, delivery, anonymous: !config.require_identity });
+    let requests = Requests {
+        approvals: Arc::clone(&approvals),
+        tokens: JobTokens::new(config.github_oidc_issuer, &config.public_url),
+    };
+    let pages = Pages {
+        approvals: Arc::clone(&approvals),
+        signs_in: config.signs_in,
+        tenant: config.tenant,
+        public_url: config.public_url.clone(),
+    };
     let action_messages = ActionMessages {
         approvals: Arc::clone(&approvals),
         tokens: config.entra.map(ActionTokens::new),
@@ -174,16 +205,31 @@ fn rooms(config: Config) -> Rooms {
     Rooms {
         approvals,
         action_messages,
+        requests,
+        pages,
         public_url: config.public_url,
         listen: config.listen,
         stopping: Notify::new(),
     }
 }
 
+/// Where GitHub's pages are, as the issuer of its jobs' tokens tells: that of an enterprise server stands on it.
+fn github_pages(issuer: &Url) -> Url {
+    let mut pages = issuer.clone();
+    pages.set_path("/");
+    let host = issuer.host_str().unwrap_or_default();
+    if let Some(domain) = host.strip_prefix("token.actions.").map(str::to_owned) {
+        let domain = if domain == "githubusercontent.com" { "github.com" } else { &domain };
+        // A host without its first labels is a host.
+        let _ = pages.set_host(Some(domain));
+    }
+    pages
+}
+
 /// Tells a person who started us by hand what to do next.
 fn announce(rooms: &Rooms) {
     let Listen::Standalone(port) = rooms.listen else { return };
-    let mode = if rooms.approvals.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
+    let mode = if rooms.approvals.delivery.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
     log::info!("listening on http://localhost:{port}{mode}");
     log::info!(
         "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \

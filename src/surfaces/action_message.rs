@@ -6,23 +6,35 @@
 use std::sync::Arc;
 
 use log::Level;
-use serde_json::value::RawValue;
 use url::Url;
 
-use super::{invalid_method, is_cross_site, outcome_answer};
+use super::{
+    bearer,
+    fields::{Field, media_type, once, text_of},
+    is_cross_site, rejected, report_answer,
+};
 use crate::{
     approval::{
-        Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Performer, Relay, Repository,
-        Unreached, Verdict, Vote,
+        ApprovalId, Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Performer, Relay,
+        Repository, Verdict, Vote,
     },
     approve::{Approvals, Clicked, Report},
-    host::{Answer, Body, Request, parse_urlencoded},
-    identity::{Check, Rejection, entra::ActionTokens},
-    printable::printable,
+    host::{Answer, Body, Request, Timing, parse_urlencoded},
+    identity::{Rejection, entra::ActionTokens},
+    printable::describe,
 };
 
 /// The largest decoded body, in bytes, which is GitHub's limit.
 pub const MAX_BODY_BYTES: usize = 64_000;
+
+/// The function's name in the log.
+const FUNCTION: &str = "ApproveRelease";
+
+/// Where a client puts its token: a card may blank the first header, and then the client uses the second.
+const TOKEN_HEADERS: [&str; 2] = ["authorization", "action-authorization"];
+
+/// The header that makes the answer's body the card.
+const CARD_UPDATE_IN_BODY: &str = "CARD-UPDATE-IN-BODY";
 
 /// The function, with what it needs.
 pub struct ActionMessages {
@@ -39,22 +51,45 @@ pub struct ActionMessages {
 impl ActionMessages {
     /// Answers one click.
     pub async fn answer(&self, request: Request) -> Answer {
-        let report = match self.read(&request).await {
-            Ok(clicked) => self.approvals.click(clicked, request.timing).await,
-            Err(report) => report,
+        let clicked = match self.read(&request).await {
+            Ok(clicked) => clicked,
+            Err(report) => return report_answer(FUNCTION, &request, &report),
         };
-        let mut answer = match report.outcome {
-            Outcome::Invalid(Invalid::Method) => invalid_method(),
-            _ => outcome_answer(&report.outcome),
+        let voted_on = match &clicked.click {
+            Click::Vote(vote) => ApprovalId::parse(&vote.approval),
+            Click::Relay(_) => None,
         };
-        answer.log.push(log_line(&request, &report));
+        let report = self.approvals.click(clicked, request.timing).await;
+        let answer = report_answer(FUNCTION, &request, &report);
+        match voted_on {
+            Some(id) if answer.status == 200 => self.with_card(answer, &id, request.timing).await,
+            _ => answer,
+        }
+    }
+
+    /// A vote's answer shows the card as it is now, where there are mail cards. What cannot be shown was done all
+    /// the same.
+    async fn with_card(&self, mut answer: Answer, id: &ApprovalId, timing: Timing) -> Answer {
+        let cards = &self.approvals.delivery.routes.cards;
+        if cards.mail.is_none() {
+            return answer;
+        }
+        match self.approvals.look(id, timing).await {
+            Ok(seen) => {
+                if let Some(card) = seen.and_then(|seen| cards.mail(&seen.approval)) {
+                    answer.body = card.to_string();
+                    answer.headers.push((CARD_UPDATE_IN_BODY, "true".to_owned()));
+                }
+            }
+            Err(error) => answer.log.push((Level::Warn, format!("{FUNCTION}: {}", describe(&error)))),
+        }
         answer
     }
 
     /// Whose click it is and what it asks for, or why not, in the order that the outcomes have.
     async fn read(&self, request: &Request) -> Result<Clicked, Report> {
         if !request.method.eq_ignore_ascii_case("POST") {
-            return Err(Outcome::Invalid(Invalid::Method).into());
+            return Err(Outcome::Invalid(Invalid::Method("POST")).into());
         }
         // Where a token is required, a page of another site has none to send.
         if !self.require_identity && is_cross_site(request, &self.public_url) {
@@ -72,7 +107,7 @@ impl ActionMessages {
     }
 
     async fn performer(&self, request: &Request) -> Result<Performer, Rejection> {
-        match bearer(request).map_err(Rejection::Failed)? {
+        match bearer(request, &TOKEN_HEADERS).map_err(Rejection::Failed)? {
             None if self.require_identity => Err(Rejection::NoCredentials),
             None => Ok(Performer::Anonymous),
             Some(token) => {
@@ -82,40 +117,6 @@ impl ActionMessages {
             }
         }
     }
-}
-
-/// What the caller hears is the same whatever failed; what failed is for the log.
-fn rejected(rejection: Rejection) -> Report {
-    let outcome = match rejection {
-        Rejection::KeysNotReached => Outcome::Unavailable(Unreached::Keys),
-        Rejection::NoCredentials | Rejection::Failed(_) | Rejection::NotConfigured(_) => {
-            Outcome::Unauthenticated
-        }
-    };
-    Report { outcome, detail: rejection.to_string() }
-}
-
-/// The one bearer token of `Authorization` and `Action-Authorization`; a card may blank the first, and then the
-/// client uses the second. `None` where there is none.
-fn bearer(request: &Request) -> Result<Option<&str>, Check> {
-    let mut token = None;
-    for name in ["authorization", "action-authorization"] {
-        let mut values = request.headers(name);
-        let (first, second) = (values.next(), values.next());
-        if second.is_some() {
-            return Err(Check::Headers);
-        }
-        let value = first.unwrap_or_default().trim_matches([' ', '\t']);
-        if value.is_empty() {
-            continue;
-        }
-        let (scheme, credentials) = value.split_once(' ').ok_or(Check::Headers)?;
-        if !scheme.eq_ignore_ascii_case("bearer") || token.is_some_and(|token| token != credentials) {
-            return Err(Check::Headers);
-        }
-        token = Some(credentials);
-    }
-    Ok(token)
 }
 
 fn content_type(request: &Request) -> &str {
@@ -134,14 +135,8 @@ fn repository(query: &[(String, String)]) -> Result<Option<Repository>, Invalid>
 
 /// Reads the body of a click, of at most [`MAX_BODY_BYTES`].
 pub fn parse_body(content_type: &str, body: &[u8]) -> Result<Click, Invalid> {
-    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let text = std::str::from_utf8(body).map_err(|_| Invalid::NotUtf8)?;
-    // The host drops a byte order mark when it puts the body into a payload; so that both forms agree, so do we.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim().is_empty() {
-        return Err(Invalid::Empty);
-    }
-    match media_type.as_str() {
+    let text = text_of(body)?;
+    match media_type(content_type).as_str() {
         "application/json" => {
             let members = Members::parse(text)?;
             parse_fields(members.0.into_iter().map(|(key, value)| (key, Field::Json(value))))
@@ -152,30 +147,6 @@ pub fn parse_body(content_type: &str, body: &[u8]) -> Result<Click, Invalid> {
             parse_fields(pairs.into_iter().map(|(key, value)| (key, Field::Text(value))))
         }
         _ => Err(Invalid::ContentType),
-    }
-}
-
-/// A field's value: JSON, or the text that a form has.
-enum Field<'a> {
-    Json(&'a RawValue),
-    Text(String),
-}
-
-impl Field<'_> {
-    fn text(self, name: &'static str) -> Result<String, Invalid> {
-        match self {
-            Self::Json(value) => serde_json::from_str(value.get()).map_err(|_| Invalid::NotText(name)),
-            Self::Text(text) => Ok(text),
-        }
-    }
-
-    fn client_payload(self) -> Result<ClientPayload, Invalid> {
-        match self {
-            Self::Json(value) => ClientPayload::parse(value),
-            Self::Text(text) => {
-                ClientPayload::parse(serde_json::from_str(&text).map_err(|_| Invalid::NotJson)?)
-            }
-        }
     }
 }
 
@@ -204,13 +175,6 @@ fn parse_fields<'a>(fields: impl Iterator<Item = (String, Field<'a>)>) -> Result
     click(read)
 }
 
-fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), Invalid> {
-    match slot.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(Invalid::DuplicateKey(name.to_owned())),
-    }
-}
-
 fn click(fields: Fields) -> Result<Click, Invalid> {
     let relays = fields.event_type.is_some() || fields.client_payload.is_some();
     let votes = fields.approval.is_some() || fields.verdict.is_some() || fields.comment.is_some();
@@ -230,31 +194,15 @@ fn relay(fields: Fields) -> Result<Relay, Invalid> {
 fn vote(fields: Fields) -> Result<Vote, Invalid> {
     let approval = fields.approval.ok_or(Invalid::MissingField("approval"))?;
     let verdict = fields.verdict.ok_or(Invalid::MissingField("verdict"))?;
-    let comment = fields.comment.unwrap_or_default();
+    vote_of(approval, &verdict, fields.comment.unwrap_or_default())
+}
+
+/// A vote, if its verdict is one and its comment is no longer than comments may be.
+pub fn vote_of(approval: String, verdict: &str, comment: String) -> Result<Vote, Invalid> {
     if comment.chars().count() > Vote::MAX_COMMENT {
         return Err(Invalid::CommentTooLong);
     }
-    Ok(Vote { approval, verdict: Verdict::parse(&verdict).ok_or(Invalid::Verdict)?, comment })
-}
-
-/// One line that reads alone: what became of which click, for whoever looks for it by the ids that the client and
-/// the host gave it.
-fn log_line(request: &Request, report: &Report) -> (Level, String) {
-    let level = match report.outcome.status() {
-        200 => Level::Info,
-        _ => Level::Warn,
-    };
-    let id = |text: Option<&str>| printable(text.filter(|text| !text.is_empty()).unwrap_or("-"), 80);
-    let line = format!(
-        "ApproveRelease: {}: {}{} (card {}, action {}, invocation {})",
-        report.outcome.name(),
-        crate::cards::sentences::sentence(&report.outcome),
-        if report.detail.is_empty() { String::new() } else { format!(" [{}]", report.detail) },
-        id(request.header("card-correlation-id")),
-        id(request.header("action-request-id")),
-        id(Some(&request.invocation_id)),
-    );
-    (level, line)
+    Ok(Vote { approval, verdict: Verdict::parse(verdict).ok_or(Invalid::Verdict)?, comment })
 }
 
 #[cfg(test)]

@@ -2,15 +2,23 @@
 //! stands here.
 
 pub mod action_message;
+mod fields;
+mod item;
+pub mod page;
+pub mod request;
 
+use log::Level;
 use serde::Serialize;
 use url::Url;
 
 use crate::{
-    approval::{Invalid, Outcome},
+    approval::{Invalid, Outcome, Unreached},
+    approve::Report,
     cards::sentences::sentence,
     config::is_loopback,
     host::{Answer, Request},
+    identity::{Check, Rejection},
+    printable::printable,
 };
 
 /// The header in which a card shows what happened.
@@ -18,15 +26,21 @@ pub const CARD_ACTION_STATUS: &str = "CARD-ACTION-STATUS";
 
 /// The answer that says `sentence`, in its JSON and for the card.
 pub fn plain_answer(status: u16, outcome: &str, sentence: &str) -> Answer {
+    let mut answer = json_answer(status, &Said { outcome, message: sentence });
+    answer.headers.push((CARD_ACTION_STATUS, sentence.to_owned()));
+    answer
+}
+
+/// The answer that is `value`, for a program.
+fn json_answer(status: u16, value: &impl Serialize) -> Answer {
     Answer {
         status,
         headers: vec![
             ("Content-Type", "application/json".to_owned()),
             ("Cache-Control", "no-store".to_owned()),
             ("X-Content-Type-Options", "nosniff".to_owned()),
-            (CARD_ACTION_STATUS, sentence.to_owned()),
         ],
-        body: to_json(&Said { outcome, message: sentence }),
+        body: to_json(value),
         log: Vec::new(),
     }
 }
@@ -46,12 +60,75 @@ pub fn outcome_answer(outcome: &Outcome) -> Answer {
     plain_answer(outcome.status(), outcome.name(), &sentence(outcome))
 }
 
-/// The answer to a method that an address does not take.
-pub fn invalid_method() -> Answer {
-    let mut answer = outcome_answer(&Outcome::Invalid(Invalid::Method));
+/// The answer to a method that is not one of `allowed`.
+pub fn invalid_method(allowed: &'static str) -> Answer {
+    let mut answer = outcome_answer(&Outcome::Invalid(Invalid::Method(allowed)));
     answer.status = 405;
-    answer.headers.push(("Allow", "POST".to_owned()));
+    answer.headers.push(("Allow", allowed.to_owned()));
     answer
+}
+
+/// The answer that says what became of a request, and the line for the log.
+fn report_answer(function: &str, request: &Request, report: &Report) -> Answer {
+    let mut answer = match report.outcome {
+        Outcome::Invalid(Invalid::Method(allowed)) => invalid_method(allowed),
+        _ => outcome_answer(&report.outcome),
+    };
+    answer.log.push(log_line(function, request, report));
+    answer
+}
+
+/// One line that reads alone: what became of which request, for whoever looks for it by the ids that the client and
+/// the host gave it.
+fn log_line(function: &str, request: &Request, report: &Report) -> (Level, String) {
+    let level = match report.outcome.status() {
+        200 => Level::Info,
+        _ => Level::Warn,
+    };
+    let id = |text: Option<&str>| printable(text.filter(|text| !text.is_empty()).unwrap_or("-"), 80);
+    let line = format!(
+        "{function}: {}: {}{} (card {}, action {}, invocation {})",
+        report.outcome.name(),
+        sentence(&report.outcome),
+        if report.detail.is_empty() { String::new() } else { format!(" [{}]", report.detail) },
+        id(request.header("card-correlation-id")),
+        id(request.header("action-request-id")),
+        id(Some(&request.invocation_id)),
+    );
+    (level, line)
+}
+
+/// What the caller hears is the same whatever failed; what failed is for the log.
+fn rejected(rejection: Rejection) -> Report {
+    let outcome = match rejection {
+        Rejection::KeysNotReached => Outcome::Unavailable(Unreached::Keys),
+        Rejection::NoCredentials | Rejection::Failed(_) | Rejection::NotConfigured(_) => {
+            Outcome::Unauthenticated
+        }
+    };
+    Report { outcome, detail: rejection.to_string() }
+}
+
+/// The one bearer token in the headers of these names. `None` where there is none.
+fn bearer<'a>(request: &'a Request, names: &'static [&'static str]) -> Result<Option<&'a str>, Check> {
+    let mut token = None;
+    for name in names {
+        let mut values = request.headers(name);
+        let (first, second) = (values.next(), values.next());
+        if second.is_some() {
+            return Err(Check::Headers);
+        }
+        let value = first.unwrap_or_default().trim_matches([' ', '\t']);
+        if value.is_empty() {
+            continue;
+        }
+        let (scheme, credentials) = value.split_once(' ').ok_or(Check::Headers)?;
+        if !scheme.eq_ignore_ascii_case("bearer") || token.is_some_and(|token| token != credentials) {
+            return Err(Check::Headers);
+        }
+        token = Some(credentials);
+    }
+    Ok(token)
 }
 
 /// Whether a browser says that a page of another site made this request. Programs and mail servers send neither

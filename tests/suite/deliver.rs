@@ -159,7 +159,8 @@ async fn every_attempt_and_its_result_stays_on_record(store: Store) {
     host.click(CLICK).await.assert_outcome(200, "dispatched");
 
     let objects = store.objects().await;
-    let names: Vec<_> = objects.iter().filter_map(|path| path.rsplit('/').next()).collect();
+    let names: Vec<_> =
+        objects.iter().filter_map(|path| path.strip_prefix("relayed/")?.rsplit('/').next()).collect();
     let expected = [
         "decision",
         "dispatch.000001.attempt",

@@ -18,7 +18,8 @@ use std::{
 use approve_release::{
     approval::{Approvers, EventTypes, Outcome, Performer, Policy, Repository, RepositoryPattern},
     approve::{Approvals, Clicked, Report},
-    delivery::Delivery,
+    cards::Cards,
+    delivery::{Delivery, Routes},
     github::GitHub as GitHubClient,
     host::Timing,
     http_client,
@@ -208,8 +209,15 @@ impl Deployment {
         };
         let github = GitHubClient::new(self.github.url().parse().unwrap(), TOKEN.into());
         let ledger = Ledger::new(Store::of(view), false);
-        let delivery = Delivery::new(ledger, Some(github), self.deliver_for);
-        Arc::new(Approvals { policy, delivery, dry_run: false })
+        let url = "https://approve.example".parse().unwrap();
+        let cards = Arc::new(Cards {
+            github: url,
+            public_url: "https://approve.example".parse().unwrap(),
+            mail: None,
+        });
+        let routes = Routes { github: Some(github), webhook: None, cards };
+        let delivery = Delivery::new(ledger, routes, self.deliver_for, false);
+        Arc::new(Approvals { policy, delivery, anonymous: true })
     }
 
     fn instance(&self) -> Arc<Approvals> {
@@ -335,7 +343,7 @@ async fn a_click_makes_the_calls_that_these_tests_are_about() {
         deployment.expect(dispatched);
     })
     .await;
-    let marks = ["/decision", "pending/", "/decision", ".attempt", ".done", "delete"];
+    let marks = ["/decision", "pending/", "listed/", "/decision", ".attempt", ".done", "delete"];
     assert_eq!(struck.len(), marks.len(), "{struck:?}");
     assert!(struck.iter().zip(marks).all(|(path, mark)| path.contains(mark)), "{struck:?}");
 }
@@ -405,7 +413,7 @@ async fn a_winner_that_is_told_it_lost_still_wins() {
 async fn what_is_not_known_to_be_recorded_is_unavailable_and_sends_nothing() {
     at_every_call(Fault::FailsBefore, async |deployment, stricken| {
         let struck = stricken.struck.unwrap_or_default();
-        if struck.ends_with("/decision") || struck.starts_with("pending/") {
+        if struck.ends_with("/decision") || struck.starts_with("pending/") || struck.starts_with("listed/") {
             assert_eq!(stricken.outcome.map(|outcome| outcome.name()), Some("unavailable"), "{struck}");
             deployment.expect(0);
         } else {
@@ -507,7 +515,7 @@ async fn a_renewed_token_is_used_within_the_hour() {
 async fn sweeps_and_clicks_at_once_send_once() {
     let deployment = Deployment::new().await;
     // The process that recorded it was killed before it sent anything.
-    let at_attempt = 4;
+    let at_attempt = 5;
     assert!(stricken_click(&deployment, at_attempt, Fault::KilledBefore).await.outcome.is_none());
     let minute = TimeDelta::minutes(1);
     let [a, b, c] = [deployment.instance(), deployment.instance(), deployment.instance()];
@@ -524,7 +532,7 @@ async fn sweeps_and_clicks_at_once_send_once() {
 #[tokio::test]
 async fn an_entry_without_a_decision_is_dropped_after_some_minutes() {
     let deployment = Deployment::new().await;
-    let at_decision = 3;
+    let at_decision = 4;
     stricken_click(&deployment, at_decision, Fault::KilledBefore).await;
     deployment.sweep_every_minute(1..=9).await;
     assert_eq!(deployment.pending().await, 1, "a slow click may still come");
@@ -537,7 +545,7 @@ async fn an_entry_without_a_decision_is_dropped_after_some_minutes() {
 async fn what_a_dead_click_left_in_the_index_does_not_take_a_later_click_along() {
     let deployment = Deployment::new().await;
     // A click died before it decided; after some minutes a sweep drops its entry, while another click decides.
-    let at_decision = 3;
+    let at_decision = 4;
     stricken_click(&deployment, at_decision, Fault::KilledBefore).await;
     deployment.turn_away(github_error(503, "down"));
     assert_eq!(
@@ -556,7 +564,7 @@ async fn a_revived_dispatch_has_an_entry_of_its_own() {
     let deployment = Deployment::new().await;
     deployment.turn_away(github_error(422, "No."));
     // It is dead, and whoever sent it was killed before its entry was taken out.
-    let at_delete = 6;
+    let at_delete = 7;
     assert!(stricken_click(&deployment, at_delete, Fault::KilledBefore).await.outcome.is_none());
     deployment.turn_away(github_error(503, "down"));
     assert_eq!(
@@ -593,7 +601,7 @@ async fn githubs_wait_is_kept_whatever_its_status_and_size() {
 #[tokio::test]
 async fn a_sweep_that_is_stopped_sends_nothing_more() {
     let deployment = Deployment::new().await;
-    let at_attempt = 4;
+    let at_attempt = 5;
     stricken_click(&deployment, at_attempt, Fault::KilledBefore).await;
     let instance = deployment.instance();
     instance.delivery.stop();
@@ -612,7 +620,7 @@ async fn every_attempt_and_its_result_stay_on_record() {
     deployment.click(&deployment.instance(), TimeDelta::minutes(2)).await;
 
     let mut kinds = BTreeMap::new();
-    for name in deployment.names().await {
+    for name in deployment.names().await.into_iter().filter(|name| name.starts_with("relayed/")) {
         *kinds.entry(name.rsplit('.').next().unwrap().rsplit('/').next().unwrap().to_owned()).or_insert(0) +=
             1;
     }

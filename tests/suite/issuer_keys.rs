@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::{
-    authority::{Authority, Document, TENANT, Version},
+    authority::{Authority, TENANT, Version},
     functions_host::{FunctionsHost, Mode},
     github::{GitHub, html, redirect},
     handler_process::within,
     http1::Answer,
     misbehaving::{Misbehaving, Misbehaviour, nobody},
+    openid::Document,
     relay::new_click,
     signing_keys::Key,
     stores::Store,

@@ -5,7 +5,8 @@
 //! - [`standalone`] starts the binary without a host, as `cargo run` does.
 //! - [`github`] is a GitHub that refuses what GitHub refuses, and [`misbehaving`] a server that breaks HTTP itself.
 //!   Both fail a test on traffic it did not announce.
-//! - [`authority`] is an Entra that publishes [`signing_keys`], and [`tokens`] are what it issues.
+//! - [`authority`] is an Entra, and [`actions`] the issuer of GitHub Actions: both publish [`signing_keys`] by
+//!   [`openid`]. [`tokens`] are what they issue, and [`forgeries`] what others make of them.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //!
 //! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
@@ -15,15 +16,19 @@ mod modes;
 #[macro_use]
 mod stores;
 
+mod actions;
 mod authority;
 mod azurite;
 mod card_answer;
+mod deployment;
+mod forgeries;
 mod functions_host;
 mod github;
 mod handler_process;
 mod http1;
 mod misbehaving;
 mod node_tools;
+mod openid;
 mod signing_keys;
 mod standalone;
 mod tokens;
@@ -31,6 +36,7 @@ mod tokens;
 mod app_files;
 mod approval_mail;
 mod approvers;
+mod bad_job_tokens;
 mod bad_tokens;
 mod broken_stores;
 mod browser_guards;
@@ -40,14 +46,19 @@ mod github_answers;
 mod identity_settings;
 mod invalid_clicks;
 mod issuer_keys;
+mod job_tokens;
 mod ledger;
 mod lifecycle;
 mod local_run;
 mod logs;
 mod package;
+mod pages;
+
 mod performers;
 mod protocol;
 mod refusals;
 mod relay;
+mod requests;
 mod stand_in;
+mod votes;
 mod workflows;

@@ -40,6 +40,8 @@ pub enum Key {
     Version1,
     /// Signs tokens of version 2.
     Version2,
+    /// Signs the tokens of jobs.
+    Job,
     /// Will sign tokens after a rotation.
     Next,
     /// An attacker's.
@@ -62,9 +64,10 @@ struct Made {
 }
 
 impl Key {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Version1,
         Self::Version2,
+        Self::Job,
         Self::Next,
         Self::Foreign,
         Self::Encryption,

@@ -1,4 +1,4 @@
-//! Entra's access tokens as actionable messages bring them: good ones, in which a test changes one thing.
+//! Tokens in which a test changes one thing; and Entra's access tokens, as actionable messages bring them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -32,13 +32,14 @@ pub struct Token {
 impl Token {
     /// A good one of Alex's, issued a minute ago and good for an hour; like no other.
     pub fn good(version: Version, authority: &Authority) -> Self {
-        let key = version.key();
         let claims = [common_claims(authority, version), claims_of(version)];
-        Self {
-            header: object(json!({"typ": "JWT", "alg": "RS256", "x5t": key.id(), "kid": key.id()})),
-            claims: claims.into_iter().flatten().collect(),
-            key,
-        }
+        Self::issued(version.key(), claims.into_iter().flatten().collect())
+    }
+
+    /// A token with these claims, of a key's owner.
+    pub fn issued(key: Key, claims: Map<String, Value>) -> Self {
+        let header = object(json!({"typ": "JWT", "alg": "RS256", "x5t": key.id(), "kid": key.id()}));
+        Self { header, claims, key }
     }
 
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -92,6 +93,12 @@ impl Token {
     }
 }
 
+/// A number that no other token of this run has.
+pub fn new_number() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// Now, and so many seconds later.
 pub fn in_seconds(seconds: i64) -> i64 {
     Utc::now().timestamp() + seconds
@@ -136,7 +143,6 @@ fn compact(
 }
 
 fn common_claims(authority: &Authority, version: Version) -> Map<String, Value> {
-    static COUNT: AtomicU32 = AtomicU32::new(1);
     object(json!({
         "iss": authority.issuer(version),
         "iat": in_seconds(-60),
@@ -148,7 +154,7 @@ fn common_claims(authority: &Authority, version: Version) -> Map<String, Value> 
         "scp": "user_impersonation",
         "sub": "S7oyLTBSjNO4_3uT2dpDbrTnQh5S4QTkAfsQPnTeMyo",
         "tid": TENANT,
-        "uti": format!("uti-{}", COUNT.fetch_add(1, Ordering::Relaxed)),
+        "uti": format!("uti-{}", new_number()),
     }))
 }
 
@@ -174,7 +180,7 @@ fn claims_of(version: Version) -> Map<String, Value> {
     })
 }
 
-fn object(json: Value) -> Map<String, Value> {
+pub fn object(json: Value) -> Map<String, Value> {
     let Value::Object(members) = json else { panic!("no object: {json}") };
     members
 }

@@ -40,9 +40,14 @@ impl Builder {
         self
     }
 
+    /// Application settings that belong together.
+    pub fn settings(self, settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        settings.into_iter().fold(self, |builder, (name, value)| builder.setting(name, &value))
+    }
+
     /// Another place for decisions.
     pub fn store(self, store: &Store) -> Self {
-        store.settings().iter().fold(self, |builder, (name, value)| builder.setting(name, value))
+        self.settings(store.settings())
     }
 
     /// Takes a setting away.

@@ -1,0 +1,198 @@
+//! The story of a vote on a requested approval: the vote is recorded, then all votes are counted, then whoever sees
+//! that they suffice decides. The last to write sees them all, so nobody has to wait for anybody.
+
+use std::sync::Arc;
+
+use super::{Approvals, Report, failed, outcome};
+use crate::{
+    approval::{
+        Approval, ApprovalId, Ballot, Dispatch, Ending, Forbidden, Outcome, Performer, Policy, Request,
+        Ruling, Standing, Unreached, Verdict, Vote, approvals, tally,
+    },
+    cards::text::{plain, visible},
+    delivery::{Delivered, Said},
+    host::Timing,
+    ledger::{Folder, Ruled},
+    printable::describe,
+};
+
+/// The longest name that is kept of a person, in characters.
+const MAX_NAME: usize = 100;
+
+impl Approvals {
+    pub(super) async fn vote(self: Arc<Self>, vote: Vote, performer: Performer, timing: Timing) -> Report {
+        let Some(id) = ApprovalId::parse(&vote.approval) else { return Outcome::Unknown.into() };
+        let ballot = Ballot {
+            performer: shown(performer),
+            verdict: vote.verdict,
+            comment: visible(&vote.comment),
+            at: timing.now,
+        };
+        let mut report = match self.count(&id, ballot, timing).await {
+            Ok(report) => report,
+            Err(error) => failed(Unreached::Store, &error),
+        };
+        let about = format!("{} of approval {}", vote.verdict.as_str(), id.short());
+        report.detail = [about, report.detail].join(": ").trim_end_matches(": ").to_owned();
+        report
+    }
+
+    /// An error means that the vote is not known to be recorded.
+    async fn count(
+        self: &Arc<Self>,
+        id: &ApprovalId,
+        ballot: Ballot,
+        timing: Timing,
+    ) -> anyhow::Result<Report> {
+        let until = Self::recorded_by(timing);
+        let Some(folder) = self.open_or_over(id, timing.until(until)).await? else {
+            return Ok(Outcome::Unknown.into());
+        };
+        let Approval { request, ruling, .. } = folder.approval;
+        if let Err(outcome) = may_vote(&self.policy, &request, &ballot.performer) {
+            return Ok(outcome.into());
+        }
+        if let Some(ruling) = ruling {
+            return Ok(self.ruled_before(&request, &ruling, ballot.verdict, timing).await);
+        }
+        if self.lacks_token(&request, ballot.verdict) {
+            return Ok(Outcome::Misconfigured("GITHUB_TOKEN").into());
+        }
+        self.delivery.ledger.cast(id, &ballot, until).await?;
+        let ballots = self.delivery.ledger.cast_so_far(id, until).await?;
+        let Some(ruling) = tally(&request, &ballots, timing.now) else {
+            return Ok(counted(&request, &ballots).into());
+        };
+        match self.delivery.ledger.rule(id, &ruling, until).await? {
+            Ruled::First => Ok(self.ruled_now(&request, &ruling, ballot.verdict, timing).await),
+            Ruled::Before(before) => Ok(self.ruled_before(&request, &before, ballot.verdict, timing).await),
+        }
+    }
+
+    /// The approval, and how it ended if its time is over. What other votes come to is left to be counted with this
+    /// one.
+    async fn open_or_over(
+        self: &Arc<Self>,
+        id: &ApprovalId,
+        timing: Timing,
+    ) -> anyhow::Result<Option<Folder>> {
+        let Some(folder) = self.delivery.ledger.folder(id, timing.deadline).await? else { return Ok(None) };
+        let approval = &folder.approval;
+        if approval.ruling.is_some() || timing.now < approval.request.expires_at() {
+            return Ok(Some(folder));
+        }
+        let (folder, has_ruled) = self.delivery.rule_if_due(folder, timing).await?;
+        if has_ruled {
+            self.follow_up(id.clone(), timing);
+        }
+        Ok(Some(folder))
+    }
+
+    /// Whether a decision of this kind could not be sent to GitHub, now or later.
+    fn lacks_token(&self, request: &Request, verdict: Verdict) -> bool {
+        let ending = match verdict {
+            Verdict::Approve => Ending::Approved,
+            Verdict::Reject => Ending::Rejected,
+        };
+        !self.delivery.dry_run && self.delivery.routes.github.is_none() && request.dispatches(ending)
+    }
+
+    /// What follows from a ruling that was just made, by us.
+    async fn ruled_now(
+        self: &Arc<Self>,
+        request: &Request,
+        ruling: &Ruling,
+        verdict: Verdict,
+        timing: Timing,
+    ) -> Report {
+        let report = match (answers(ruling.ending, verdict), ruling.dispatch(request)) {
+            (true, Some(dispatch)) if self.delivery.dry_run => {
+                Outcome::DryRun(dispatch.event_type, dispatch.repository).into()
+            }
+            (true, Some(dispatch)) => self.dispatch_now(request, (ruling, &dispatch), timing).await,
+            (true, None) => Outcome::Rejected(request.workload.repository.clone()).into(),
+            // Somebody's no came between.
+            (false, _) => too_late(ruling.ending, request).into(),
+        };
+        self.follow_up(request.id.clone(), timing);
+        report
+    }
+
+    async fn dispatch_now(
+        &self,
+        request: &Request,
+        (ruling, dispatch): (&Ruling, &Dispatch),
+        timing: Timing,
+    ) -> Report {
+        let recorded = |detail| {
+            let repository = dispatch.repository.clone();
+            Report { outcome: Outcome::Recorded(repository, None), detail }
+        };
+        match self.delivery.deliver_ruling(request, (ruling, dispatch), timing).await {
+            Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(detail),
+            Ok(Said { delivered, detail }) => Report { outcome: outcome(delivered, dispatch), detail },
+            // Recorded is recorded: the next sweep sends it.
+            Err(error) => recorded(describe(&error)),
+        }
+    }
+
+    async fn ruled_before(
+        &self,
+        request: &Request,
+        ruling: &Ruling,
+        verdict: Verdict,
+        timing: Timing,
+    ) -> Report {
+        let already =
+            |standing| Outcome::AlreadyDecided(request.workload.repository.clone(), standing).into();
+        if !answers(ruling.ending, verdict) {
+            return too_late(ruling.ending, request).into();
+        }
+        let Some(dispatch) = ruling.dispatch(request) else { return already(Standing::Nothing) };
+        if self.delivery.dry_run {
+            return already(Standing::DryRun);
+        }
+        match self.delivery.deliver_ruling_again(request, (ruling, &dispatch), timing).await {
+            Ok(Said { delivered, detail }) => Report { outcome: outcome(delivered, &dispatch), detail },
+            Err(error) => failed(Unreached::Progress, &error),
+        }
+    }
+}
+
+/// The performer, as a name that others read without harm, and that is not so long that the dispatch would not fit.
+fn shown(mut performer: Performer) -> Performer {
+    if let Performer::Person(person) = &mut performer {
+        person.display_name = person.display_name.as_deref().map(|name| plain(name, MAX_NAME));
+    }
+    performer
+}
+
+fn may_vote(policy: &Policy, request: &Request, performer: &Performer) -> Result<(), Outcome> {
+    policy.allow(&request.workload.repository)?;
+    match request.may_decide(&policy.approvers, performer) {
+        true => Ok(()),
+        false => Err(Outcome::Forbidden(Forbidden::Performer)),
+    }
+}
+
+/// Whether a vote is what was decided.
+fn answers(ending: Ending, verdict: Verdict) -> bool {
+    matches!((ending, verdict), (Ending::Approved, Verdict::Approve) | (Ending::Rejected, Verdict::Reject))
+}
+
+/// What is said of a vote that is not what was decided.
+fn too_late(ending: Ending, request: &Request) -> Outcome {
+    let repository = request.workload.repository.clone();
+    match ending {
+        Ending::Expired => Outcome::Ended(repository),
+        Ending::Approved | Ending::Rejected => Outcome::Conflict(ending, repository),
+    }
+}
+
+fn counted(request: &Request, ballots: &[Ballot]) -> Outcome {
+    Outcome::Counted {
+        approvals: approvals(ballots),
+        required: request.asked.approvals_required,
+        repository: request.workload.repository.clone(),
+    }
+}

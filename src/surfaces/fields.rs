@@ -1,0 +1,54 @@
+//! The fields of a body, as JSON or as a form has them.
+
+use serde_json::value::RawValue;
+
+use crate::approval::{ClientPayload, Invalid};
+
+/// The text of a body.
+pub fn text_of(body: &[u8]) -> Result<&str, Invalid> {
+    let text = std::str::from_utf8(body).map_err(|_| Invalid::NotUtf8)?;
+    // The host drops a byte order mark when it puts the body into a payload; so that both forms agree, so do we.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() { Err(Invalid::Empty) } else { Ok(text) }
+}
+
+/// The media type without its parameters, in small letters.
+pub fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// A field's value: JSON, or the text that a form has.
+pub enum Field<'a> {
+    /// JSON.
+    Json(&'a RawValue),
+    /// A form's text.
+    Text(String),
+}
+
+impl Field<'_> {
+    /// The text that it is.
+    pub fn text(self, name: &'static str) -> Result<String, Invalid> {
+        match self {
+            Self::Json(value) => serde_json::from_str(value.get()).map_err(|_| Invalid::NotText(name)),
+            Self::Text(text) => Ok(text),
+        }
+    }
+
+    /// The payload that it is; in a form, JSON text.
+    pub fn client_payload(self) -> Result<ClientPayload, Invalid> {
+        match self {
+            Self::Json(value) => ClientPayload::parse(value),
+            Self::Text(text) => {
+                ClientPayload::parse(serde_json::from_str(&text).map_err(|_| Invalid::NotJson)?)
+            }
+        }
+    }
+}
+
+/// Puts `value` into `slot`, once.
+pub fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<(), Invalid> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Invalid::DuplicateKey(name.to_owned())),
+    }
+}

@@ -1,0 +1,333 @@
+//! `Approvals`: the page of one approval, and the list of all, for approvers.
+//!
+//! Showing never decides: scanners fetch every address that they find. A vote is a POST that only our own page can
+//! make a browser send. Who is signed in is the word of App Service Authentication.
+
+use std::sync::Arc;
+
+use log::Level;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use url::Url;
+
+use super::{
+    CARD_ACTION_STATUS,
+    action_message::vote_of,
+    fields::{media_type, once, text_of},
+    item::{self, ItemJson},
+    json_answer, log_line, report_answer,
+};
+use crate::{
+    approval::{
+        ApprovalId, Click, Forbidden, Guid, Invalid, Item, Outcome, Performer, Seen, Unreached, Vote,
+    },
+    approve::{Approvals, Clicked, List, Report},
+    cards::{
+        page::{Listing, Said, View, approval, list, note, style_hash},
+        sentences::sentence,
+    },
+    host::{Answer, Body, Request, parse_urlencoded},
+    identity::{Check, Rejection, app_service},
+    ledger::Cursor,
+    printable::describe,
+};
+
+/// The function's name in the log.
+const FUNCTION: &str = "Approvals";
+
+/// Where the list is.
+const LIST: &str = "/api/approvals";
+
+/// The function, with what it needs.
+pub struct Pages {
+    /// Where approvals are.
+    pub approvals: Arc<Approvals>,
+    /// Whether the platform signs people in (`WEBSITE_AUTH_ENABLED`).
+    pub signs_in: bool,
+    /// The tenant of all performers (`ENTRA_TENANT_ID`).
+    pub tenant: Option<Guid>,
+    /// Where our own pages are.
+    pub public_url: Url,
+}
+
+/// Why there is no page.
+enum Refusal {
+    /// Nobody is signed in; why nobody is known to be is for the log.
+    SignIn(Rejection),
+    /// Something else stands in the way.
+    Report(Report),
+}
+
+impl<T: Into<Report>> From<T> for Refusal {
+    fn from(report: T) -> Self {
+        Self::Report(report.into())
+    }
+}
+
+/// A page of the list, as JSON.
+#[derive(Serialize)]
+struct ListJson<'a> {
+    items: Vec<ItemJson<'a>>,
+    next: Option<String>,
+}
+
+impl Pages {
+    /// Answers one request.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let answered = match (request.method.to_ascii_uppercase().as_str(), &request.id) {
+            ("GET", None) => self.list(&request).await,
+            ("GET", Some(id)) => self.show(&request, id).await,
+            ("POST", Some(id)) => self.vote(&request, id).await,
+            (_, None) => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
+            (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET, POST")).into()),
+        };
+        answered.unwrap_or_else(|refusal| match refusal {
+            Refusal::SignIn(rejection) => sign_in(&request, &rejection),
+            Refusal::Report(report) => refused(&request, &report),
+        })
+    }
+
+    async fn list(&self, request: &Request) -> Result<Answer, Refusal> {
+        self.approver(request)?;
+        let after = match request.query_value("after") {
+            None => None,
+            Some(text) => Some(Cursor::parse(text).ok_or(Outcome::Invalid(Invalid::Cursor))?),
+        };
+        let page = self.approvals.list(after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
+        let next = page.next.as_ref().map(|next| next_page(next, wants_json(request)));
+        Ok(match wants_json(request) {
+            true => json_answer(200, &self.list_json(&page, next)),
+            false => html_answer(200, self.list_html(&page, next.as_deref(), request)),
+        })
+    }
+
+    fn list_json<'a>(&self, page: &'a List, next: Option<String>) -> ListJson<'a> {
+        let cards = &self.approvals.delivery.routes.cards;
+        let items: Vec<&Item> = page.waiting.iter().chain(&page.recent).collect();
+        ListJson { items: items.into_iter().map(|item| item::item(cards, item)).collect(), next }
+    }
+
+    fn list_html(&self, page: &List, next: Option<&str>, request: &Request) -> String {
+        let listing = Listing {
+            waiting: &page.waiting,
+            recent: &page.recent,
+            next,
+            is_dry_run: self.approvals.delivery.dry_run,
+            now: request.timing.now,
+        };
+        list(&self.approvals.delivery.routes.cards, &listing)
+    }
+
+    async fn show(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
+        let performer = self.approver(request)?;
+        let seen = self.seen(request, id).await?;
+        Ok(match wants_json(request) {
+            true => {
+                let cards = &self.approvals.delivery.routes.cards;
+                json_answer(200, &item::requested(cards, &seen, false))
+            }
+            false => html_answer(200, self.html(&seen, &performer, None, request)),
+        })
+    }
+
+    async fn seen(&self, request: &Request, id: &str) -> Result<Seen, Report> {
+        let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
+        let seen = self.approvals.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
+        Ok(seen.ok_or(Outcome::Unknown)?)
+    }
+
+    fn html(&self, seen: &Seen, performer: &Performer, said: Option<Said>, request: &Request) -> String {
+        let view = View {
+            performer,
+            may_decide: seen.approval.request.may_decide(&self.approvals.policy.approvers, performer),
+            said,
+            is_dry_run: self.approvals.delivery.dry_run,
+            now: request.timing.now,
+        };
+        approval(&self.approvals.delivery.routes.cards, seen, &view)
+    }
+
+    async fn vote(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
+        if !is_from_own_page(request, &self.public_url) {
+            return Err(Outcome::Forbidden(Forbidden::CrossSite).into());
+        }
+        if request.body == Body::TooLarge {
+            return Err(Outcome::TooLarge.into());
+        }
+        let performer = self.approver(request)?;
+        let vote = read_vote(request, id).map_err(Outcome::Invalid)?;
+        let clicked = Clicked { click: Click::Vote(vote), repository: None, performer: performer.clone() };
+        let report = self.approvals.click(clicked, request.timing).await;
+        Ok(self.voted(request, id, &performer, &report).await)
+    }
+
+    /// The page as it is after a click, with what became of that. What cannot be shown was done all the same.
+    async fn voted(&self, request: &Request, id: &str, performer: &Performer, report: &Report) -> Answer {
+        if wants_json(request) {
+            return report_answer(FUNCTION, request, report);
+        }
+        let Ok(seen) = self.seen(request, id).await else { return refused(request, report) };
+        let sentence = sentence(&report.outcome);
+        let status = report.outcome.status();
+        let said = Said { sentence: &sentence, is_error: status != 200 };
+        let mut answer = html_answer(status, self.html(&seen, performer, Some(said), request));
+        answer.headers.push((CARD_ACTION_STATUS, sentence));
+        answer.log.push(log_line(FUNCTION, request, report));
+        answer
+    }
+
+    /// The approver of this deployment who is looking.
+    fn approver(&self, request: &Request) -> Result<Performer, Refusal> {
+        let performer = self.performer(request)?;
+        match self.approvals.policy.approvers.include(&performer) {
+            true => Ok(performer),
+            false => Err(Report {
+                outcome: Outcome::Forbidden(Forbidden::Performer),
+                detail: format!("by {performer}"),
+            }
+            .into()),
+        }
+    }
+
+    fn performer(&self, request: &Request) -> Result<Performer, Refusal> {
+        let mut headers = request.headers(app_service::HEADER).peekable();
+        // Nobody has to say who they are where nothing is ever sent.
+        if headers.peek().is_none() && self.approvals.delivery.dry_run && self.approvals.anonymous {
+            return Ok(Performer::Anonymous);
+        }
+        let Some(tenant) = &self.tenant else { return Err(Outcome::Misconfigured("ENTRA_TENANT_ID").into()) };
+        match app_service::person(self.signs_in, headers, tenant) {
+            Ok(person) => Ok(Performer::Person(person)),
+            Err(rejection @ (Rejection::NoCredentials | Rejection::Failed(Check::AuthenticationOff))) => {
+                Err(Refusal::SignIn(rejection))
+            }
+            // Signed in, but not as somebody whom we could believe: signing in again changes nothing.
+            Err(rejection) => Err(Report {
+                outcome: Outcome::Forbidden(Forbidden::Performer),
+                detail: rejection.to_string(),
+            }
+            .into()),
+        }
+    }
+}
+
+/// The fields of the page's form.
+fn read_vote(request: &Request, id: &str) -> Result<Vote, Invalid> {
+    let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
+    if media_type(request.header("content-type").unwrap_or_default()) != "application/x-www-form-urlencoded" {
+        return Err(Invalid::ContentType);
+    }
+    let (mut verdict, mut comment) = (None, None);
+    for (name, value) in parse_urlencoded(text_of(body)?).ok_or(Invalid::NotUtf8)? {
+        match name.as_str() {
+            "verdict" => once(&mut verdict, &name, value)?,
+            "comment" => once(&mut comment, &name, value)?,
+            _ => return Err(Invalid::UnknownField(name)),
+        }
+    }
+    // Browsers count a line's end as one character, and send two.
+    let comment = comment.unwrap_or_default().replace("\r\n", "\n");
+    vote_of(id.to_owned(), &verdict.ok_or(Invalid::MissingField("verdict"))?, comment)
+}
+
+/// Whether a browser says that our own page made this request; where it does not speak of that, by its origin.
+fn is_from_own_page(request: &Request, public_url: &Url) -> bool {
+    let one = |name| {
+        let mut values = request.headers(name);
+        (values.next(), values.next())
+    };
+    match one("sec-fetch-site") {
+        (Some(site), None) => site == "same-origin",
+        (Some(_), Some(_)) => false,
+        (None, _) => match one("origin") {
+            (Some(origin), None) => {
+                Url::parse(origin).is_ok_and(|origin| origin.origin() == public_url.origin())
+            }
+            _ => false,
+        },
+    }
+}
+
+fn wants_json(request: &Request) -> bool {
+    let accepts = |kind| request.headers("accept").any(|accept| accept.contains(kind));
+    match request.query_value("format") {
+        Some(format) => format == "json",
+        None => accepts("application/json") && !accepts("text/html"),
+    }
+}
+
+fn next_page(next: &Cursor, as_json: bool) -> String {
+    let after = utf8_percent_encode(&next.as_text(), NON_ALPHANUMERIC).to_string();
+    format!("{LIST}?{}after={after}", if as_json { "format=json&" } else { "" })
+}
+
+fn unreached(error: &anyhow::Error) -> Report {
+    Report { outcome: Outcome::Unavailable(Unreached::Progress), detail: describe(error) }
+}
+
+/// Sends a browser to sign in, and back here. A form that was sent is not sent again by that, and a program cannot
+/// sign in: they are told so.
+fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
+    let report = Report { outcome: Outcome::Unauthenticated, detail: rejection.to_string() };
+    let here = request.id.as_deref().and_then(ApprovalId::parse).map(|id| format!("{LIST}/{id}"));
+    let here = utf8_percent_encode(here.as_deref().unwrap_or(LIST), NON_ALPHANUMERIC).to_string();
+    let address = format!("/.auth/login/aad?post_login_redirect_uri={here}");
+    let mut answer = if wants_json(request) {
+        return report_answer(FUNCTION, request, &report);
+    } else if request.method.eq_ignore_ascii_case("GET") {
+        let mut answer = html_answer(302, note("Sign in", SIGN_IN, Some((&address, "Sign in"))));
+        answer.headers.push(("Location", address));
+        answer
+    } else {
+        html_answer(401, note("Sign in", NOT_SIGNED_IN, Some((&address, "Sign in"))))
+    };
+    answer.log.push(match rejection {
+        Rejection::NoCredentials => (Level::Debug, format!("{FUNCTION}: nobody is signed in")),
+        _ => (Level::Warn, format!("{FUNCTION}: WEBSITE_AUTH_ENABLED is not True: nobody can sign in")),
+    });
+    answer
+}
+
+const SIGN_IN: &str = "Approvals are shown to those who may decide on them.";
+
+const NOT_SIGNED_IN: &str =
+    "Nothing was recorded: you are not signed in any more. Sign in, then decide again.";
+
+/// The page that says why there is no other.
+fn refused(request: &Request, report: &Report) -> Answer {
+    let plain = report_answer(FUNCTION, request, report);
+    if wants_json(request) {
+        return plain;
+    }
+    let title = match report.outcome {
+        Outcome::Unknown => "No such approval",
+        Outcome::Forbidden(_) => "Not allowed",
+        Outcome::Unavailable(_) => "Not available now",
+        _ => "That did not work",
+    };
+    let mut answer =
+        html_answer(plain.status, note(title, &sentence(&report.outcome), Some((LIST, "All approvals"))));
+    let kept = |name: &&str| ["Allow", CARD_ACTION_STATUS].contains(name);
+    answer.headers.extend(plain.headers.into_iter().filter(|(name, _)| kept(name)));
+    answer.log = plain.log;
+    answer
+}
+
+fn html_answer(status: u16, body: String) -> Answer {
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        style_hash()
+    );
+    Answer {
+        status,
+        headers: vec![
+            ("Content-Type", "text/html; charset=utf-8".to_owned()),
+            ("Cache-Control", "no-store".to_owned()),
+            ("X-Content-Type-Options", "nosniff".to_owned()),
+            ("Referrer-Policy", "same-origin".to_owned()),
+            ("Content-Security-Policy", policy),
+        ],
+        body,
+        log: Vec::new(),
+    }
+}

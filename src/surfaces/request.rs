@@ -1,0 +1,312 @@
+//! `RequestApproval`: a job of a workflow asks for an approval, and how it stands.
+//!
+//! Who asks is the word of GitHub's token; the body says only what is to be decided. It is read strictly, so that
+//! a field that is misspelt is named instead of passed over.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use log::Level;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    bearer,
+    fields::{Field, media_type, once, text_of},
+    item, json_answer, rejected, report_answer,
+};
+use crate::{
+    approval::{
+        ApprovalId, Approver, Asked, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Seen,
+        Unreached, Workload, rfc_3339,
+    },
+    approve::{Approvals, Asking, Report},
+    host::{Answer, Body, Request},
+    identity::{
+        Rejection,
+        github_oidc::{Job, JobTokens},
+    },
+    printable::{describe, printable},
+};
+
+/// The function's name in the log.
+const FUNCTION: &str = "RequestApproval";
+
+/// The function, with what it needs.
+pub struct Requests {
+    /// Where approvals are.
+    pub approvals: Arc<Approvals>,
+    /// What verifies the tokens of jobs.
+    pub tokens: JobTokens,
+}
+
+/// The answer to a job that asks.
+#[derive(Serialize)]
+struct AskedJson<'a> {
+    id: &'a str,
+    status: &'static str,
+    url: String,
+    expires_at: String,
+    posted: &'static str,
+    card: serde_json::Value,
+    mail_card: Option<serde_json::Value>,
+}
+
+impl Requests {
+    /// Answers one request.
+    pub async fn answer(&self, request: Request) -> Answer {
+        let answered = match (request.method.to_ascii_uppercase().as_str(), &request.id) {
+            ("POST", None) => self.ask(&request).await,
+            ("GET", Some(id)) => self.show(&request, id).await,
+            (_, None) => Err(Outcome::Invalid(Invalid::Method("POST")).into()),
+            (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
+        };
+        answered.unwrap_or_else(|report| report_answer(FUNCTION, &request, &report))
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Answer, Report> {
+        if request.body == Body::TooLarge {
+            return Err(Outcome::TooLarge.into());
+        }
+        let workload = self.workload(request).await?;
+        let asking = self.asking(request, workload?).map_err(Outcome::Invalid)?;
+        let (seen, is_new) = self.approvals.ask(asking, request.timing).await?;
+        let mut answer = json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&seen));
+        answer.log.push((Level::Info, asked_line(request, &seen)));
+        Ok(answer)
+    }
+
+    /// The job that asks; the inner error is that of a job that may not, which is told after what is unreadable.
+    async fn workload(&self, request: &Request) -> Result<Result<Workload, Report>, Report> {
+        let token = bearer(request, &["authorization"]).map_err(Rejection::Failed).map_err(rejected)?;
+        let token = token.ok_or_else(|| rejected(Rejection::NoCredentials))?;
+        let job = self.tokens.verify(token, request.timing.now).await.map_err(rejected)?;
+        Ok(match job {
+            Job { is_pull_request: true, .. } => Err(Outcome::Forbidden(Forbidden::PullRequest).into()),
+            Job { workload, .. } => Ok(workload),
+        })
+    }
+
+    fn asking(&self, request: &Request, workload: Workload) -> Result<Asking, Invalid> {
+        let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
+        if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
+            return Err(Invalid::ContentType);
+        }
+        let asked = parse_body(body, self.approvals.policy.min_approvals)?;
+        Ok(Asking { asked, workload, body: body.clone() })
+    }
+
+    fn asked_json<'a>(&self, seen: &'a Seen) -> AskedJson<'a> {
+        let cards = &self.approvals.delivery.routes.cards;
+        let request = &seen.approval.request;
+        // At a public repository everybody reads what its jobs print.
+        let shown = seen.approval.without_names_if_public();
+        AskedJson {
+            id: request.id.as_str(),
+            status: item::status(seen),
+            url: cards.page_url(&request.id),
+            expires_at: rfc_3339(request.expires_at()),
+            posted: seen.posted.as_str(),
+            card: cards.teams(&shown),
+            mail_card: cards.mail(&shown),
+        }
+    }
+
+    async fn show(&self, request: &Request, id: &str) -> Result<Answer, Report> {
+        let workload = self.workload(request).await??;
+        let unknown = || Report::from(Outcome::Unknown);
+        let id = ApprovalId::parse(id).ok_or_else(unknown)?;
+        let seen = self.approvals.look(&id, request.timing).await.map_err(|error| Report {
+            outcome: Outcome::Unavailable(Unreached::Progress),
+            detail: describe(&error),
+        })?;
+        // Another repository of the same name is another repository.
+        let is_own = |seen: &Seen| seen.approval.request.workload.repository_id == workload.repository_id;
+        let seen = seen.filter(is_own).ok_or_else(unknown)?;
+        Ok(json_answer(200, &item::requested(&self.approvals.delivery.routes.cards, &seen, true)))
+    }
+}
+
+/// One line that reads alone: who asked for what.
+fn asked_line(request: &Request, seen: &Seen) -> String {
+    let Workload { repository, run_id, run_attempt, .. } = &seen.approval.request.workload;
+    format!(
+        "{FUNCTION}: approval {} for {repository}, run {run_id}, attempt {run_attempt}: {}, posted: {} (invocation {})",
+        seen.approval.request.id,
+        item::status(seen),
+        seen.posted.as_str(),
+        printable(Some(request.invocation_id.as_str()).filter(|id| !id.is_empty()).unwrap_or("-"), 80),
+    )
+}
+
+/// The fields of a request, each at most once.
+#[derive(Default)]
+struct Fields {
+    event_type: Option<EventType>,
+    client_payload: Option<ClientPayload>,
+    rejected_event_type: Option<EventType>,
+    title: Option<String>,
+    text: Option<String>,
+    facts: Option<Vec<(String, String)>>,
+    approvers: Option<Vec<Approver>>,
+    approvals_required: Option<i64>,
+    expires_in_minutes: Option<i64>,
+    reminder_minutes: Option<i64>,
+}
+
+/// Reads the body of a request. Unless it says how many approvals it wants, that is `min_approvals`.
+pub fn parse_body(body: &[u8], min_approvals: usize) -> Result<Asked, Invalid> {
+    let mut read = Fields::default();
+    for (name, value) in Members::parse(text_of(body)?)?.0 {
+        parse_field(&mut read, &name, value)?;
+    }
+    asked(read, min_approvals)
+}
+
+fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), Invalid> {
+    let text = |name| Field::Json(value).text(name);
+    match name {
+        "event_type" => once(&mut read.event_type, name, event_type(text("event_type")?)?),
+        "client_payload" => once(&mut read.client_payload, name, client_payload(value)?),
+        "rejected_event_type" => {
+            once(&mut read.rejected_event_type, name, event_type(text("rejected_event_type")?)?)
+        }
+        "title" => once(&mut read.title, name, text("title")?),
+        "text" => once(&mut read.text, name, text("text")?),
+        "facts" => once(&mut read.facts, name, facts(value)?),
+        "approvers" => once(&mut read.approvers, name, approvers(value)?),
+        "approvals_required" => {
+            let most = Asked::MAX_REQUIRED as i64;
+            once(&mut read.approvals_required, name, number(value, "approvals_required", most)?)
+        }
+        "expires_in_minutes" => {
+            let minutes = number(value, "expires_in_minutes", Asked::MAX_MINUTES)?;
+            once(&mut read.expires_in_minutes, name, minutes)
+        }
+        "reminder_minutes" => {
+            once(&mut read.reminder_minutes, name, number(value, "reminder_minutes", Asked::MAX_MINUTES)?)
+        }
+        _ => Err(Invalid::UnknownField(name.to_owned())),
+    }
+}
+
+fn asked(read: Fields, min_approvals: usize) -> Result<Asked, Invalid> {
+    let event_type = read.event_type.ok_or(Invalid::MissingField("event_type"))?;
+    if read.rejected_event_type.as_ref() == Some(&event_type) {
+        return Err(Invalid::SameEventTypes);
+    }
+    let required = read.approvals_required.and_then(|required| usize::try_from(required).ok());
+    Ok(Asked {
+        event_type,
+        client_payload: read.client_payload,
+        rejected_event_type: read.rejected_event_type,
+        title: read.title,
+        text: read.text,
+        facts: read.facts.unwrap_or_default(),
+        approvers: read.approvers,
+        approvals_required: required.unwrap_or(min_approvals),
+        expires_in: TimeDelta::minutes(read.expires_in_minutes.unwrap_or(Asked::DEFAULT_MINUTES)),
+        reminder: read.reminder_minutes.map(TimeDelta::minutes),
+    })
+}
+
+fn event_type(text: String) -> Result<EventType, Invalid> {
+    EventType::parse(&text).ok_or(Invalid::EventTypeLength)
+}
+
+fn client_payload(value: &RawValue) -> Result<ClientPayload, Invalid> {
+    let payload = ClientPayload::parse(value)?;
+    let properties = payload.properties();
+    if properties > Asked::MAX_PROPERTIES {
+        return Err(Invalid::TooManyProperties(properties, Asked::MAX_PROPERTIES));
+    }
+    match payload.as_str().len() <= Asked::MAX_PAYLOAD_BYTES {
+        true => Ok(payload),
+        false => Err(Invalid::PayloadTooLarge),
+    }
+}
+
+fn facts(value: &RawValue) -> Result<Vec<(String, String)>, Invalid> {
+    let members = match value.get().starts_with('{') {
+        true => Members::parse(value.get())?,
+        false => return Err(Invalid::Facts),
+    };
+    let text = |value: &RawValue| serde_json::from_str(value.get()).map_err(|_| Invalid::Facts);
+    members.0.into_iter().map(|(name, value)| Ok((name, text(value)?))).collect()
+}
+
+fn approvers(value: &RawValue) -> Result<Vec<Approver>, Invalid> {
+    let texts: Vec<String> = serde_json::from_str(value.get()).map_err(|_| Invalid::NotAList("approvers"))?;
+    texts.iter().map(|text| Approver::parse(text.trim()).ok_or(Invalid::Approver)).collect()
+}
+
+/// A whole number from 1 to `most`.
+fn number(value: &RawValue, name: &'static str, most: i64) -> Result<i64, Invalid> {
+    let number = serde_json::from_str::<i64>(value.get()).ok();
+    number.filter(|number| (1..=most).contains(number)).ok_or(Invalid::NotInRange(name, 1, most))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &str) -> Result<Asked, Invalid> {
+        parse_body(body.as_bytes(), 1)
+    }
+
+    #[test]
+    fn only_the_event_type_is_needed() {
+        let asked = parse_body(br#"{"event_type":"go"}"#, 2).expect("a request");
+        assert_eq!((asked.approvals_required, asked.expires_in), (2, TimeDelta::days(3)));
+        assert!(asked.approvers.is_none() && asked.reminder.is_none() && asked.facts.is_empty());
+    }
+
+    #[test]
+    fn each_fault_has_its_own_name() {
+        let big = format!(r#"{{"event_type":"go","client_payload":{{"x":"{}"}}}}"#, "x".repeat(32_000));
+        let ten = (0..10).map(|i| format!("\"k{i}\":1")).collect::<Vec<_>>().join(",");
+        let ten = format!(r#"{{"event_type":"go","client_payload":{{{ten}}}}}"#);
+        for (body, expected) in [
+            ("", Invalid::Empty),
+            ("[]", Invalid::NotAnObject),
+            ("{}", Invalid::MissingField("event_type")),
+            (r#"{"event_type":""}"#, Invalid::EventTypeLength),
+            (r#"{"event_type":1}"#, Invalid::NotText("event_type")),
+            (r#"{"event_type":"go","event_type":"go"}"#, Invalid::DuplicateKey("event_type".into())),
+            (r#"{"event_type":"go","rejected_event_type":"go"}"#, Invalid::SameEventTypes),
+            (r#"{"event_type":"go","evnt":1}"#, Invalid::UnknownField("evnt".into())),
+            (r#"{"event_type":"go","title":null}"#, Invalid::NotText("title")),
+            (r#"{"event_type":"go","facts":["a"]}"#, Invalid::Facts),
+            (r#"{"event_type":"go","facts":{"a":1}}"#, Invalid::Facts),
+            (r#"{"event_type":"go","facts":{"a":"1","a":"2"}}"#, Invalid::DuplicateKey("a".into())),
+            (r#"{"event_type":"go","approvers":"a@x.com"}"#, Invalid::NotAList("approvers")),
+            (r#"{"event_type":"go","approvers":["Alex"]}"#, Invalid::Approver),
+            (
+                r#"{"event_type":"go","approvals_required":0}"#,
+                Invalid::NotInRange("approvals_required", 1, 10),
+            ),
+            (
+                r#"{"event_type":"go","approvals_required":11}"#,
+                Invalid::NotInRange("approvals_required", 1, 10),
+            ),
+            (
+                r#"{"event_type":"go","expires_in_minutes":43201}"#,
+                Invalid::NotInRange("expires_in_minutes", 1, 43_200),
+            ),
+            (
+                r#"{"event_type":"go","expires_in_minutes":1.5}"#,
+                Invalid::NotInRange("expires_in_minutes", 1, 43_200),
+            ),
+            (
+                r#"{"event_type":"go","reminder_minutes":"1"}"#,
+                Invalid::NotInRange("reminder_minutes", 1, 43_200),
+            ),
+            (r#"{"event_type":"go","client_payload":[]}"#, Invalid::ClientPayloadNotAnObject),
+            (r#"{"event_type":"go","client_payload":{"approval":1}}"#, Invalid::ReservedKey),
+            (&ten, Invalid::TooManyProperties(10, 9)),
+            (&big, Invalid::PayloadTooLarge),
+        ] {
+            assert_eq!(parse(body).expect_err(body), expected, "{body}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Outbound to Microsoft Teams.
+
+pub mod webhook;
