@@ -1,0 +1,168 @@
+//! A view of a store on which one call goes wrong, as told. A *killed* process is one whose store never answers again.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream::BoxStream};
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
+};
+use tokio::sync::Notify;
+
+/// How one call to the store goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    /// Nothing is done, and an error comes back.
+    FailsBefore,
+    /// It is done, and an error comes back.
+    FailsAfter,
+    /// It is done, and "exists already" comes back, as when a store repeats a create by itself.
+    CommitsAndDenies,
+    /// Nothing is done, and "exists already" comes back: what was in the way is gone again.
+    Denies,
+    /// The process is killed before it is done.
+    KilledBefore,
+    /// The process is killed after it is done.
+    KilledAfter,
+}
+
+/// A view of a store on which the call number `at` goes wrong, counted from 1.
+pub struct FaultyStore {
+    inner: Arc<InMemory>,
+    fault: Option<(usize, Fault)>,
+    calls: AtomicUsize,
+    /// What the faulty call was about.
+    struck: Mutex<Option<String>>,
+    pub killed: Notify,
+}
+
+impl FaultyStore {
+    pub fn new(inner: &Arc<InMemory>, fault: Option<(usize, Fault)>) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Arc::clone(inner),
+            fault,
+            calls: AtomicUsize::new(0),
+            struck: Mutex::new(None),
+            killed: Notify::new(),
+        })
+    }
+
+    /// Does `call` as told.
+    async fn call<T>(&self, about: &Path, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let fault = match self.fault {
+            Some((at, fault)) if at == number => fault,
+            Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
+                return std::future::pending().await;
+            }
+            _ => return call.await,
+        };
+        *self.struck.lock().unwrap() = Some(about.to_string());
+        if !matches!(fault, Fault::FailsBefore | Fault::Denies | Fault::KilledBefore) {
+            let _ = call.await;
+        }
+        match fault {
+            Fault::FailsBefore | Fault::FailsAfter => {
+                Err(Error::Generic { store: "faulty", source: "told to fail".into() })
+            }
+            Fault::CommitsAndDenies | Fault::Denies => {
+                Err(Error::AlreadyExists { path: about.to_string(), source: "denied".into() })
+            }
+            Fault::KilledBefore | Fault::KilledAfter => {
+                self.killed.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// A stream that fails as told; of what it does, done and not done are one here.
+    fn stream<T: Send + 'static>(
+        &self,
+        about: &str,
+        call: impl FnOnce() -> BoxStream<'static, Result<T>>,
+    ) -> BoxStream<'static, Result<T>> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        match self.fault {
+            Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
+                futures_util::stream::pending().boxed()
+            }
+            Some((at, fault)) if at == number => {
+                *self.struck.lock().unwrap() = Some(about.to_owned());
+                if matches!(fault, Fault::KilledBefore | Fault::KilledAfter) {
+                    self.killed.notify_one();
+                    return futures_util::stream::pending().boxed();
+                }
+                let failure = Error::Generic { store: "faulty", source: "told to fail".into() };
+                futures_util::stream::iter([Err(failure)]).boxed()
+            }
+            _ => call(),
+        }
+    }
+
+    /// What the faulty call was about; `None` where there was no such call.
+    pub fn struck(&self) -> Option<String> {
+        self.struck.lock().unwrap().clone()
+    }
+}
+
+impl fmt::Debug for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FaultyStore({:?})", self.fault)
+    }
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FaultyStore {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, opts: PutOptions) -> Result<PutResult> {
+        self.call(location, self.inner.put_opts(location, payload, opts)).await
+    }
+
+    async fn put_multipart_opts(&self, _: &Path, _: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        unimplemented!("records are small")
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.call(location, self.inner.get_opts(location, options)).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        // One at a time is all that is asked for; a fault here is a fault of the only one.
+        self.stream("delete", || self.inner.delete_stream(locations))
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let about = format!("list {}", prefix.map(Path::to_string).unwrap_or_default());
+        self.stream(&about, || self.inner.list(prefix))
+    }
+
+    async fn list_with_delimiter(&self, _: Option<&Path>) -> Result<ListResult> {
+        unimplemented!("nothing lists folders")
+    }
+
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        unimplemented!("nothing copies")
+    }
+}
+
+/// Each of them.
+pub const EVERY_FAULT: [Fault; 6] = [
+    Fault::FailsBefore,
+    Fault::FailsAfter,
+    Fault::CommitsAndDenies,
+    Fault::Denies,
+    Fault::KilledBefore,
+    Fault::KilledAfter,
+];

@@ -1,0 +1,424 @@
+//! The stories of asking and voting with one thing going wrong, at every step and in every way; and with a clock that
+//! is an argument, so that the last moment can be met exactly.
+
+use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+
+use approve_release::{
+    approval::{
+        ApprovalId, Approvers, Asked, Click, DeliveryState, Ending, EventType, EventTypes, Guid, Outcome,
+        Performer, Person, Policy, Repository, RepositoryPattern, Seen, Verdict, Vote, Workload,
+    },
+    approve::{Approvals, Asking, Clicked},
+    cards::Cards,
+    delivery::{Delivery, Routes},
+    github::GitHub as GitHubClient,
+    host::Timing,
+    http_client::{self, SecretUrl},
+    ledger::{Ledger, Store},
+    teams::webhook::Webhook,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+use object_store::{ObjectStore, memory::InMemory};
+
+use crate::{
+    deployment::Channel,
+    faulty_store::{EVERY_FAULT, Fault, FaultyStore},
+    github::{GitHub, TOKEN, github_error},
+    handler_process::within,
+};
+
+/// For how long people may decide here.
+const TIME_TO_DECIDE: TimeDelta = TimeDelta::minutes(30);
+
+/// A deployment at a GitHub, with a channel: as many instances as one likes on one store.
+struct Deployment {
+    github: GitHub,
+    channel: Channel,
+    store: Arc<InMemory>,
+    began: DateTime<Utc>,
+    required: usize,
+}
+
+impl Deployment {
+    async fn new() -> Self {
+        Self::requiring(1).await
+    }
+
+    async fn requiring(required: usize) -> Self {
+        http_client::use_ring();
+        let (github, channel) = (GitHub::start().await, Channel::start().await);
+        Self { github, channel, store: Arc::new(InMemory::new()), began: Utc::now(), required }
+    }
+
+    fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
+        let url = |text: &str| text.parse().expect("a URL");
+        let policy = Policy {
+            default_repository: None,
+            allowed_repositories: vec![RepositoryPattern::parse("octo/app").expect("a pattern")],
+            relay_event_types: EventTypes::default(),
+            approvers: Approvers::Everybody,
+            min_approvals: 1,
+        };
+        let [(_, webhook)] = self.channel.setting();
+        let routes = Routes {
+            github: Some(GitHubClient::new(url(&self.github.url()), TOKEN.into())),
+            webhook: Some(Webhook::new(SecretUrl::new(url(&webhook)))),
+            cards: Arc::new(Cards {
+                public_url: url("https://approve.example"),
+                github: url("https://github.com"),
+                mail: None,
+            }),
+        };
+        let ledger = Ledger::new(Store::of(view), false);
+        let delivery = Delivery::new(ledger, routes, TimeDelta::hours(24), false);
+        Arc::new(Approvals { policy, delivery, anonymous: false })
+    }
+
+    fn instance(&self) -> Arc<Approvals> {
+        self.instance_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
+    }
+
+    /// A moment this long after the beginning, with a request's time to answer.
+    fn after(&self, time: TimeDelta) -> Timing {
+        Timing::new(self.began + time, Duration::from_millis(4_400))
+    }
+
+    async fn ask(&self, instance: &Arc<Approvals>, time: TimeDelta) -> Result<(Seen, bool), Outcome> {
+        let asked = instance.ask(asking(self.required), self.after(time)).await;
+        asked.map_err(|report| report.outcome)
+    }
+
+    async fn asked(&self) -> ApprovalId {
+        let (seen, _) = self.ask(&self.instance(), TimeDelta::zero()).await.expect("it is open");
+        seen.approval.request.id
+    }
+
+    async fn vote(
+        &self,
+        instance: &Arc<Approvals>,
+        (id, person): (&ApprovalId, u8),
+        verdict: Verdict,
+        time: TimeDelta,
+    ) -> Outcome {
+        let vote = Vote { approval: id.to_string(), verdict, comment: String::new() };
+        let clicked = Clicked {
+            click: Click::Vote(vote),
+            repository: None,
+            performer: Performer::Person(somebody(person)),
+        };
+        instance.click(clicked, self.after(time)).await.outcome
+    }
+
+    /// A yes that is recorded; the process is killed before it is counted.
+    async fn vote_and_die(&self, (id, person): (&ApprovalId, u8), time: TimeDelta) {
+        let record = format!("/vote.{person:08}-");
+        for at in 1.. {
+            let vote = async |instance: &Arc<Approvals>| {
+                self.vote(instance, (id, person), Verdict::Approve, time).await
+            };
+            let (_, struck) = stricken(self, (at, Fault::KilledAfter), vote).await;
+            if struck.expect("it is recorded at some time").contains(&record) {
+                return;
+            }
+        }
+    }
+
+    async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
+        for minute in minutes {
+            self.instance().delivery.sweep(self.after(TimeDelta::minutes(minute))).await;
+        }
+    }
+
+    async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Seen {
+        self.instance().look(id, self.after(time)).await.expect("a store").expect("an approval")
+    }
+
+    async fn names(&self, prefix: &str) -> Vec<String> {
+        let objects = self.store.list(None).map(|object| object.unwrap().location.to_string());
+        objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
+    }
+
+    /// Waits until nothing is under way any more that began beside an answer.
+    async fn settled(&self) {
+        let mut before = 0;
+        within("nothing more is written", async || {
+            loop {
+                tokio::time::sleep(Duration::from_millis(40)).await;
+                let now = self.names("").await.len() + self.channel.tried() + self.github.dispatches().len();
+                if now == before {
+                    return;
+                }
+                before = now;
+            }
+        })
+        .await;
+    }
+}
+
+fn asking(required: usize) -> Asking {
+    let event_type = EventType::parse("go-live").expect("an event type");
+    Asking {
+        asked: Asked {
+            event_type,
+            client_payload: None,
+            rejected_event_type: None,
+            title: None,
+            text: None,
+            facts: Vec::new(),
+            approvers: None,
+            approvals_required: required,
+            expires_in: TIME_TO_DECIDE,
+            reminder: None,
+        },
+        workload: Workload {
+            repository: Repository::parse("octo/app").expect("a repository"),
+            repository_id: "1".to_owned(),
+            is_public: false,
+            git_ref: "refs/heads/main".to_owned(),
+            sha: "0".repeat(40),
+            run_id: "1".to_owned(),
+            run_attempt: "1".to_owned(),
+            actor: "octocat".to_owned(),
+        },
+        body: b"the body".to_vec(),
+    }
+}
+
+fn somebody(number: u8) -> Person {
+    Person {
+        object_id: Guid::parse(&format!("{number:08}-1111-4222-8333-444455556666")).expect("a GUID"),
+        tenant: Guid::parse("99999999-1111-2222-3333-444455556666").expect("a GUID"),
+        user_principal_name: None,
+        display_name: None,
+    }
+}
+
+/// What became of a story whose call number `at` went wrong: `None` where its process was killed.
+async fn stricken<T>(
+    deployment: &Deployment,
+    (at, fault): (usize, Fault),
+    story: impl AsyncFnOnce(&Arc<Approvals>) -> T,
+) -> (Option<T>, Option<String>) {
+    let view = FaultyStore::new(&deployment.store, Some((at, fault)));
+    let instance = deployment.instance_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
+    let outcome = tokio::select! {
+        outcome = story(&instance) => Some(outcome),
+        () = view.killed.notified() => None,
+    };
+    deployment.settled().await;
+    (outcome, view.struck())
+}
+
+/// Whether the call noted that something had arrived: only there may a fault make it arrive twice.
+fn is_marker(path: &str) -> bool {
+    path.ends_with(".done")
+}
+
+#[tokio::test]
+async fn whatever_fails_while_it_is_asked_there_is_one_approval_in_the_end() {
+    for fault in EVERY_FAULT {
+        let mut calls = 0;
+        for at in 1.. {
+            let deployment = Deployment::new().await;
+            let ask = async |instance: &Arc<Approvals>| deployment.ask(instance, TimeDelta::zero()).await;
+            let (outcome, struck) = stricken(&deployment, (at, fault), ask).await;
+            let Some(struck) = struck else { break };
+            calls += 1;
+            let about = format!("{fault:?} at {struck}");
+            // The job's own retry.
+            let (seen, _) =
+                deployment.ask(&deployment.instance(), TimeDelta::minutes(1)).await.expect(&about);
+            if let Some(Ok((before, is_new))) = outcome {
+                assert!(is_new, "{about}");
+                assert_eq!(before.approval.request.id, seen.approval.request.id, "{about}");
+            }
+            deployment.sweep_every_minute(2..=4).await;
+            assert_eq!(deployment.names("asked/").await.len(), 1, "{about}");
+            let open = deployment.names("requested/").await;
+            assert_eq!(open.iter().filter(|name| name.ends_with("/request")).count(), 1, "{about}: {open:?}");
+            let most = if is_marker(&struck) { 2 } else { 1 };
+            assert!((1..=most).contains(&deployment.channel.cards().len()), "{about}");
+            assert!(!deployment.names("pending/").await.is_empty(), "it is looked after: {about}");
+        }
+        assert!(calls >= 7, "{fault:?}: {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_with_an_approval_needs_no_retry() {
+    for fault in EVERY_FAULT {
+        for at in 1.. {
+            let deployment = Deployment::new().await;
+            let ask = async |instance: &Arc<Approvals>| deployment.ask(instance, TimeDelta::zero()).await;
+            let (outcome, struck) = stricken(&deployment, (at, fault), ask).await;
+            let Some(struck) = struck else { break };
+            let Some(Ok((seen, _))) = outcome else { continue };
+            deployment.sweep_every_minute(1..=3).await;
+            let id = seen.approval.request.id;
+            assert!(!deployment.channel.cards().is_empty(), "{fault:?} at {struck}");
+            deployment.github.expect_dispatches(1);
+            let outcome = deployment
+                .vote(&deployment.instance(), (&id, 1), Verdict::Approve, TimeDelta::minutes(4))
+                .await;
+            assert_eq!(outcome.name(), "dispatched", "{fault:?} at {struck}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hears_of_it() {
+    for fault in EVERY_FAULT {
+        let mut calls = 0;
+        for at in 1.. {
+            let deployment = Deployment::new().await;
+            let id = deployment.asked().await;
+            let vote = async |instance: &Arc<Approvals>| {
+                deployment.vote(instance, (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await
+            };
+            let (outcome, struck) = stricken(&deployment, (at, fault), vote).await;
+            let Some(struck) = struck else {
+                deployment.github.expect_dispatches(1);
+                break;
+            };
+            calls += 1;
+            let about = format!("{fault:?} at {struck}: {outcome:?}");
+            deployment.sweep_every_minute(2..=4).await;
+            let dispatched = deployment.github.dispatches().len();
+            if outcome.as_ref().is_some_and(|outcome| outcome.status() == 200) {
+                assert!(dispatched >= 1, "lost: {about}");
+            }
+            // Whoever was not told clicks again.
+            let again = deployment
+                .vote(&deployment.instance(), (&id, 1), Verdict::Approve, TimeDelta::minutes(5))
+                .await;
+            assert_eq!(again.status(), 200, "{again:?} after {about}");
+            deployment.settled().await;
+            deployment.sweep_every_minute(6..=8).await;
+            let most = if is_marker(&struck) { 2 } else { 1 };
+            let dispatched = deployment.github.dispatches().len();
+            assert!((1..=most).contains(&dispatched), "{dispatched} dispatches: {about}");
+            let results = deployment.channel.cards().len() - 1;
+            assert!((1..=most).contains(&results), "{results} results: {about}");
+            let seen = deployment.look(&id, TimeDelta::minutes(9)).await;
+            assert_eq!(seen.delivery, DeliveryState::Delivered, "{about}");
+            assert_eq!(deployment.names("pending/").await, [""; 0], "{about}");
+            deployment.github.expect_dispatches(dispatched);
+        }
+        assert!(calls >= 9, "{fault:?}: {calls} calls");
+    }
+}
+
+#[tokio::test]
+async fn votes_that_suffice_are_counted_by_whoever_looks_next() {
+    for heal in ["sweep", "look", "vote"] {
+        let deployment = Deployment::requiring(2).await;
+        let id = deployment.asked().await;
+        let one =
+            deployment.vote(&deployment.instance(), (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await;
+        assert_eq!(one.name(), "counted");
+        deployment.vote_and_die((&id, 2), TimeDelta::minutes(2)).await;
+        assert_eq!(deployment.github.dispatches().len(), 0);
+        match heal {
+            "sweep" => deployment.sweep_every_minute(3..=3).await,
+            "look" => drop(deployment.look(&id, TimeDelta::minutes(3)).await),
+            _ => {
+                let (other, time) = (deployment.instance(), TimeDelta::minutes(3));
+                let third = deployment.vote(&other, (&id, 3), Verdict::Approve, time).await;
+                assert_eq!(third.name(), "dispatched");
+            }
+        }
+        deployment.settled().await;
+        let seen = deployment.look(&id, TimeDelta::minutes(4)).await;
+        assert_eq!(seen.approval.ruling.map(|ruling| ruling.ending), Some(Ending::Approved), "{heal}");
+        assert_eq!(seen.delivery, DeliveryState::Delivered, "{heal}");
+        deployment.github.expect_dispatches(1);
+    }
+}
+
+#[tokio::test]
+async fn the_last_moment_to_decide_is_met_exactly() {
+    let just_before = TIME_TO_DECIDE - TimeDelta::milliseconds(1);
+    for (time, expected) in [(just_before, "dispatched"), (TIME_TO_DECIDE, "expired")] {
+        let deployment = Deployment::new().await;
+        let id = deployment.asked().await;
+        let outcome = deployment.vote(&deployment.instance(), (&id, 1), Verdict::Approve, time).await;
+        assert_eq!(outcome.name(), expected);
+        deployment.settled().await;
+        let seen = deployment.look(&id, TIME_TO_DECIDE * 2).await;
+        let ending = if expected == "expired" { Ending::Expired } else { Ending::Approved };
+        assert_eq!(seen.approval.ruling.map(|ruling| ruling.ending), Some(ending));
+        deployment.github.expect_dispatches(usize::from(expected == "dispatched"));
+        assert_eq!(deployment.channel.cards().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn votes_that_came_in_time_win_over_the_time_that_is_over() {
+    let deployment = Deployment::requiring(2).await;
+    let id = deployment.asked().await;
+    for person in [1, 2] {
+        deployment.vote_and_die((&id, person), TIME_TO_DECIDE - TimeDelta::seconds(1)).await;
+    }
+    let late = deployment.vote(&deployment.instance(), (&id, 3), Verdict::Reject, TIME_TO_DECIDE * 2).await;
+    assert_eq!(late.name(), "conflict", "it was approved in time");
+    deployment.settled().await;
+    deployment.github.expect_dispatches(1);
+}
+
+#[tokio::test]
+async fn a_vote_and_the_end_of_the_time_at_once_come_to_one_decision() {
+    for round in 0..40_u64 {
+        let deployment = Deployment::new().await;
+        let id = deployment.asked().await;
+        let (voting, looking) = (deployment.instance(), deployment.instance());
+        let in_time = TIME_TO_DECIDE - TimeDelta::milliseconds(1);
+        let (outcome, seen) = tokio::join!(
+            async {
+                tokio::time::sleep(Duration::from_micros(round % 8 * 50)).await;
+                deployment.vote(&voting, (&id, 1), Verdict::Approve, in_time).await
+            },
+            looking.look(&id, deployment.after(TIME_TO_DECIDE)),
+        );
+        let ending = seen.expect("a store").expect("an approval").approval.ruling.expect("it is over").ending;
+        let expected = if ending == Ending::Expired { "expired" } else { "approved" };
+        let said = match outcome.name() {
+            "dispatched" | "already-decided" | "recorded" => "approved",
+            other => other,
+        };
+        assert_eq!(said, expected, "{outcome:?}");
+        deployment.settled().await;
+        deployment.github.expect_dispatches(usize::from(ending == Ending::Approved));
+    }
+}
+
+#[tokio::test]
+async fn nobody_has_to_look_for_an_approval_to_expire() {
+    let deployment = Deployment::new().await;
+    let id = deployment.asked().await;
+    deployment.sweep_every_minute(29..=32).await;
+    assert_eq!(deployment.names("pending/").await, [""; 0]);
+    let cards = deployment.channel.cards();
+    assert!(cards.len() == 2 && cards[1].to_string().contains("Expired"), "{cards:?}");
+    let again = deployment.ask(&deployment.instance(), TimeDelta::hours(1)).await.expect("it was asked");
+    assert_eq!(again.0.approval.request.id, id);
+    assert_eq!(deployment.channel.cards().len(), 2, "what is over is not announced anew");
+}
+
+#[tokio::test]
+async fn a_dispatch_that_github_refuses_waits_and_the_channel_hears_of_the_decision_all_the_same() {
+    let deployment = Deployment::new().await;
+    let id = deployment.asked().await;
+    deployment.github.answer_with(github_error(401, "Bad credentials"));
+    let outcome =
+        deployment.vote(&deployment.instance(), (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await;
+    assert_eq!(outcome.name(), "refused");
+    deployment.settled().await;
+    assert_eq!(deployment.channel.cards().len(), 2);
+    assert_eq!(deployment.look(&id, TimeDelta::minutes(2)).await.delivery, DeliveryState::Pending);
+    deployment.github.answer_as_github();
+    deployment.sweep_every_minute(62..=63).await;
+    assert_eq!(deployment.look(&id, TimeDelta::minutes(64)).await.delivery, DeliveryState::Delivered);
+    assert_eq!(deployment.names("pending/").await, [""; 0]);
+    deployment.github.expect_dispatches(2);
+}
