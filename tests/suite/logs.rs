@@ -78,7 +78,7 @@ async fn no_secret_and_no_body_is_in_a_line(mode: Mode) {
     host.send(click()).await.assert_outcome(200, "dispatched");
 
     host.stderr_line("card-1f3c").await;
-    let written = host.stderr() + &host.logs().join("\n");
+    let written = host.written();
     for secret in [host.key(), crate::github::TOKEN, "aTokenOfMicrosoft", "alex@contoso.com", "a-body-value"]
     {
         assert!(!written.contains(secret), "{secret} in: {written}");

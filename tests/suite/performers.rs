@@ -97,7 +97,7 @@ async fn no_token_and_no_name_is_in_a_log_or_an_answer(mode: Mode) {
         host.stderr_line(&format!("ApproveRelease: {outcome}")).await;
     }
 
-    written += &(host.stderr() + &host.logs().join("\n"));
+    written += &host.written();
     let parts = tokens.iter().flat_map(|token| token.split('.').skip(1));
     for secret in parts.chain(["contoso", "Bearer"]) {
         assert!(!written.contains(secret), "{secret} in: {written}");

@@ -167,6 +167,11 @@ impl FunctionsHost {
         self.handler.output()
     }
 
+    /// Everything that an operator can read so far: stderr, and the `Logs` of every invocation.
+    pub fn written(&self) -> String {
+        format!("{}{}", self.stderr(), self.logs().join("\n"))
+    }
+
     /// Waits for a line on stderr that contains `needle`.
     pub async fn stderr_line(&self, needle: &str) -> String {
         self.handler.line_with(needle).await
