@@ -7,6 +7,7 @@
 //!   Both fail a test on traffic it did not announce.
 //! - [`authority`] is an Entra, and [`actions`] the issuer of GitHub Actions: both publish [`signing_keys`] by
 //!   [`openid`]. [`tokens`] are what they issue, and [`forgeries`] what others make of them.
+//! - [`browser`] is a real one, for pages.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //!
 //! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
@@ -19,6 +20,7 @@ mod stores;
 mod actions;
 mod authority;
 mod azurite;
+mod browser;
 mod card_answer;
 mod deployment;
 mod faulty_store;
@@ -33,6 +35,7 @@ mod openid;
 mod signing_keys;
 mod standalone;
 mod tokens;
+mod web_server;
 
 mod app_files;
 mod approval_mail;
@@ -41,6 +44,7 @@ mod bad_job_tokens;
 mod bad_tokens;
 mod broken_stores;
 mod browser_guards;
+mod browser_tools;
 mod channel;
 mod deliver;
 mod faults;
@@ -55,7 +59,6 @@ mod local_run;
 mod logs;
 mod package;
 mod pages;
-
 mod performers;
 mod protocol;
 mod refusals;
