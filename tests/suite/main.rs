@@ -7,7 +7,7 @@
 //!   Both fail a test on traffic it did not announce.
 //! - [`authority`] is an Entra, and [`actions`] the issuer of GitHub Actions: both publish [`signing_keys`] by
 //!   [`openid`]. [`tokens`] are what they issue, and [`forgeries`] what others make of them.
-//! - [`browser`] is a real one, for pages.
+//! - [`browser`] is a real one, for pages; [`card_page`] shows a card in it as Teams and Outlook do.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //!
 //! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
@@ -22,6 +22,7 @@ mod authority;
 mod azurite;
 mod browser;
 mod card_answer;
+mod card_page;
 mod deployment;
 mod faulty_store;
 mod forgeries;
@@ -45,6 +46,7 @@ mod bad_tokens;
 mod broken_stores;
 mod browser_guards;
 mod browser_tools;
+mod card_tools;
 mod channel;
 mod deliver;
 mod faults;

@@ -1,0 +1,62 @@
+// What a client does with a card: shows it, and acts on its buttons.
+"use strict";
+
+const { AdaptiveCard, CardObjectRegistry, GlobalRegistry, HttpAction, OpenUrlAction, SerializationContext, Version } =
+  AdaptiveCards;
+
+// Teams and Outlook render the text of cards as Markdown, and HTML in it as text.
+AdaptiveCard.onProcessMarkdown = (text, result) => {
+  result.outputHtml = markdownit().render(text);
+  result.didProcess = true;
+};
+
+// Shows a card in place of the one before; gives what is wrong with it.
+function showCard(source) {
+  const context = contextFor(Version.parse(source.version, new SerializationContext()));
+  const card = new AdaptiveCard();
+  card.onExecuteAction = (action) => execute(action, source.correlationId);
+  card.parse(source, context);
+  document.getElementById("card").replaceChildren(card.render());
+  for (const input of card.getAllInputs()) input.renderedInputControlElement.name = input.id;
+  const parsing = Array.from({ length: context.eventCount }, (_, index) => context.getEventAt(index));
+  return parsing.concat(card.validateProperties().validationEvents).map((event) => event.message);
+}
+
+// Action.Http is no part of Adaptive Cards any more: only clients that show cards below 1.4 still know it.
+function contextFor(version) {
+  const context = new SerializationContext();
+  if (version.compareTo(new Version(1, 4)) < 0) {
+    const actions = new CardObjectRegistry();
+    GlobalRegistry.populateWithDefaultActions(actions);
+    actions.register(HttpAction.JsonTypeName, HttpAction);
+    context.setActionRegistry(actions);
+  }
+  return context;
+}
+
+function execute(action, correlationId) {
+  if (action instanceof OpenUrlAction) location.assign(action.url);
+  else if (action instanceof HttpAction) send(action, correlationId);
+  else say(`This client cannot do ${action.getJsonTypeName()}.`);
+}
+
+// The renderer has put the inputs' values into the action. The call itself is made by the client's server.
+async function send({ method, url, headers, body }, correlationId) {
+  say("");
+  const click = {
+    method, url, body, correlation_id: correlationId ?? "",
+    headers: headers.map(({ name, value }) => [name, value]),
+  };
+  try {
+    const answer = await fetch("/send", { method: "POST", body: JSON.stringify(click) });
+    const { sentence, card } = await answer.json();
+    const problems = card ? showCard(card) : [];
+    say([sentence, ...problems].join("\n"));
+  } catch (error) {
+    say(`The action could not be sent: ${error}`);
+  }
+}
+
+function say(sentence) {
+  document.getElementById("status").textContent = sentence;
+}
