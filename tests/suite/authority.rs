@@ -64,7 +64,7 @@ impl Authority {
 
     /// Where a version's keys are.
     pub fn keys_url(&self, version: Version) -> String {
-        self.url() + &keys_path(version)
+        format!("{}{}", self.url(), keys_path(version))
     }
 
     /// The settings that make it the one that is believed.
@@ -126,7 +126,7 @@ fn published(url: &str, version: Version) -> Published {
         metadata_path: format!("/{TENANT}{folder}/.well-known/openid-configuration"),
         metadata: json!({
             "token_endpoint": format!("{url}/{TENANT}/oauth2/token"),
-            "jwks_uri": url.to_owned() + &keys_path(version),
+            "jwks_uri": format!("{url}{}", keys_path(version)),
             "subject_types_supported": ["pairwise"],
             "id_token_signing_alg_values_supported": ["RS256"],
             "issuer": issuer(url, version),

@@ -115,7 +115,7 @@ pub async fn assert_none_counts(host: &FunctionsHost, request: &Request, corpus:
             faults.push(format!("{} should fail the check of {}: {line}", bad.name, bad.check));
         }
     }
-    let written = host.stderr() + &host.logs().join("\n");
+    let written = host.written();
     let told = corpus.iter().filter(|bad| bad.token.len() > 20 && written.contains(&bad.token));
     faults.extend(told.map(|bad| format!("{} is in the log", bad.name)));
     assert!(faults.is_empty(), "{faults:#?}");
