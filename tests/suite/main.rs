@@ -61,6 +61,7 @@ mod local_run;
 mod logs;
 mod package;
 mod pages;
+mod pages_in_a_browser;
 mod performers;
 mod protocol;
 mod refusals;

@@ -75,6 +75,12 @@ impl Standalone {
         self.send(Request::post("/api/ApproveRelease").json(body)).await
     }
 
+    /// The address of the sample approval that it offers.
+    pub async fn sample(&self) -> String {
+        let line = self.handler.line_with("a sample approval to click: ").await;
+        line.split_once("to click: ").expect("an address").1.to_owned()
+    }
+
     /// What the binary wrote to stderr so far.
     pub fn stderr(&self) -> String {
         self.handler.output()

@@ -26,12 +26,13 @@ pub struct Builder {
     mode: Mode,
     app_root: PathBuf,
     settings: Environment,
+    is_local: bool,
 }
 
 impl Builder {
     /// A host for the repository root, without any application setting.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, app_root: repository_root(), settings: Environment::new() }
+        Self { mode, app_root: repository_root(), settings: Environment::new(), is_local: false }
     }
 
     /// An application setting.
@@ -56,6 +57,12 @@ impl Builder {
         self
     }
 
+    /// Under its own address, as `func start` runs it, so that links lead back to it; and mail cards have its key.
+    pub fn local(mut self) -> Self {
+        self.is_local = true;
+        self.without("PUBLIC_URL")
+    }
+
     /// Another app folder than the repository root, such as a package; its own executable is started.
     pub fn app_root(mut self, app_root: &Path) -> Self {
         self.app_root = app_root.to_owned();
@@ -63,16 +70,22 @@ impl Builder {
     }
 
     /// Starts the handler and serves, once it is ready.
-    pub async fn start(self) -> FunctionsHost {
+    pub async fn start(mut self) -> FunctionsHost {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a loopback port");
         let port = listener.local_addr().expect("bound").port();
+        let key = generate_key();
+        if self.is_local {
+            let approve_url = format!("http://127.0.0.1:{port}/api/ApproveRelease?code={key}");
+            self = self.setting("WEBSITE_HOSTNAME", &format!("localhost:{port}"));
+            self = self.setting("APPROVE_URL", &approve_url);
+        }
         let handler_port = free_port();
         let mut handler = self.spawn_handler(handler_port);
         handler.until_ready(handler_port).await;
         let shared = Arc::new(Shared {
             mode: self.mode,
             functions: read_functions(&self.app_root),
-            key: generate_key(),
+            key,
             port,
             handler_port,
             record: Mutex::default(),

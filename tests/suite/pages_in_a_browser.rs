@@ -1,0 +1,300 @@
+//! The page as people use it, in a real browser: with mouse and keyboard, on a phone and in the dark; and the cards
+//! that lead to it, drawn by Microsoft's own renderer.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use thirtyfour::Key;
+
+use crate::{
+    browser::Browser,
+    card_page::CardPage,
+    deployment::{Channel, Someone, Surroundings, page_of, text},
+    functions_host::{FunctionsHost, Mode},
+    handler_process::repository_root,
+    http1::Request,
+    standalone::Standalone,
+    tokens::Token,
+};
+
+/// What is asked for here.
+const BODY: &str = r#"{"event_type":"release-1.4.2","client_payload":{"version":"1.4.2"},
+    "title":"Release 1.4.2 to production",
+    "text":"**What is new**\n\n- Invoices in euros\n- [Change log](https://github.com/octo/app/releases)",
+    "facts":{"Environment":"production","Risk":"low"},"approvals_required":2,
+    "approvers":["alex@contoso.com","person1@contoso.com"]}"#;
+
+/// A host under its own address, and a browser in which Alex is signed in.
+struct Stage {
+    around: Surroundings,
+    channel: Channel,
+    host: FunctionsHost,
+    browser: Browser,
+}
+
+impl Stage {
+    /// Nothing where there is no browser.
+    async fn open() -> Option<Self> {
+        let browser = Browser::open().await?;
+        let (around, channel) = (Surroundings::start().await, Channel::start().await);
+        let host = around.host(Mode::Proxying).settings(channel.setting()).local();
+        let host = host.setting("MAIL_ORIGINATOR", "c7a1f2d0-0000-4000-8000-000000000001").start().await;
+        browser.headers(&[("X-MS-CLIENT-PRINCIPAL", &Someone::alex().principal())]).await;
+        Some(Self { around, channel, host, browser })
+    }
+
+    async fn ask(&self, body: &str) -> Value {
+        let aud = format!("http://localhost:{}", self.host.port());
+        let token = Token::of_job(&self.around.actions).claim("aud", aud).sign();
+        let request = Request::post("/api/RequestApproval").json(body);
+        let request = request.header("Authorization", &format!("Bearer {token}"));
+        // The mail card in the answer holds the key, and has to.
+        request.send(self.host.port()).await.json()
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://localhost:{}{path}", self.host.port())
+    }
+
+    /// Asks for an approval and opens its page.
+    async fn visit(&self, body: &str) -> String {
+        let id = text(&self.ask(body).await["id"]);
+        self.browser.goto(&self.url(&page_of(&id))).await;
+        id
+    }
+
+    async fn said(&self) -> String {
+        self.browser.text("[role=status]").await
+    }
+}
+
+const ONE: &str = r#"{"event_type":"go-live","title":"Release 1.4.2 to production"}"#;
+
+#[tokio::test]
+async fn a_click_on_approve_approves() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    stage.visit(ONE).await;
+
+    assert!(stage.browser.text(".status").await.contains("Waiting"));
+    stage.browser.click_text("Approve").await;
+    let said = stage.said().await;
+    assert!(said.contains("GitHub accepted go-live"), "{said}");
+    assert_eq!(stage.browser.text(".status").await, "Approved");
+    assert_eq!(stage.browser.count("form").await, 0);
+    assert_eq!(stage.browser.console_errors().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_release_is_rejected_with_a_comment() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.visit(ONE).await;
+
+    stage.browser.fill("textarea", "Not on a Friday.\nWait for <b>Monday</b>.").await;
+    stage.browser.click_text("Reject").await;
+    assert!(stage.said().await.starts_with("Rejected"));
+    let comment = stage.browser.text("blockquote").await;
+    assert_eq!(comment, "Not on a Friday.\nWait for <b>Monday</b>.");
+}
+
+#[tokio::test]
+async fn a_double_click_decides_once() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    stage.visit(ONE).await;
+
+    let twice =
+        "const button = document.querySelector('button[value=approve]'); button.click(); button.click();";
+    stage.browser.script(twice, vec![]).await;
+    let said = stage.said().await;
+    assert!(said.contains("accepted") || said.contains("Already decided"), "{said}");
+}
+
+#[tokio::test]
+async fn going_back_shows_what_has_been_decided() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    let id = stage.visit(ONE).await;
+    // Another page before it, so that there is something to go back and forth between.
+    stage.browser.goto(&stage.url("/api/approvals")).await;
+    stage.browser.goto(&stage.url(&page_of(&id))).await;
+
+    stage.browser.click_text("Approve").await;
+    stage.said().await;
+    stage.browser.back().await;
+    stage.browser.text_with(".status", "Approved").await;
+    assert_eq!(stage.browser.count("button").await, 0);
+}
+
+#[tokio::test]
+async fn a_second_tab_that_comes_too_late_says_so() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    let id = stage.visit(ONE).await;
+    let first = stage.browser.tab().await;
+    let second = stage.browser.new_tab().await;
+    stage.browser.switch_to(&second).await;
+    stage.browser.headers(&[("X-MS-CLIENT-PRINCIPAL", &Someone::number(1).principal())]).await;
+    stage.browser.goto(&stage.url(&page_of(&id))).await;
+
+    stage.browser.switch_to(&first).await;
+    stage.browser.click_text("Approve").await;
+    stage.said().await;
+    stage.browser.switch_to(&second).await;
+    stage.browser.click_text("Reject").await;
+    let said = stage.said().await;
+    assert!(said.contains("Already approved"), "{said}");
+    assert_eq!(stage.browser.text(".status").await, "Approved");
+}
+
+#[tokio::test]
+async fn the_keyboard_is_enough() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    stage.visit(ONE).await;
+
+    stage.browser.script("document.querySelector('textarea').focus()", vec![]).await;
+    stage.browser.press("Fine.").await;
+    stage.browser.press(Key::Tab + Key::Enter).await;
+    stage.said().await;
+    assert_eq!(stage.browser.text(".status").await, "Approved");
+    assert_eq!(stage.browser.text("blockquote").await, "Fine.");
+}
+
+/// Where screenshots go: into the documentation when they are to be made anew, else out of the way.
+fn screenshot(name: &str) -> PathBuf {
+    let folder = match std::env::var_os("UPDATE_SCREENSHOTS") {
+        Some(_) => repository_root().join("docs/images"),
+        None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots"),
+    };
+    fs::create_dir_all(&folder).expect("a folder");
+    folder.join(name)
+}
+
+#[tokio::test]
+async fn every_page_is_for_everybody_on_a_phone_and_in_the_dark() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    let decided = stage.visit(ONE).await;
+    stage.browser.click_text("Approve").await;
+    stage.said().await;
+    let waiting = text(&stage.ask(BODY).await["id"]);
+    let pages = [page_of(&waiting), page_of(&decided), "/api/approvals".to_owned(), page_of("nothing")];
+
+    for (width, dark) in [(1000, false), (1000, true), (360, false), (320, true)] {
+        stage.browser.window_size(width, 900).await;
+        stage.browser.dark_mode(dark).await;
+        for page in &pages {
+            let about = format!("{page}, {width} wide, dark: {dark}");
+            stage.browser.goto(&stage.url(page)).await;
+            assert_eq!(stage.browser.accessibility_violations().await, [""; 0], "{about}");
+            let needed = stage.browser.script("return document.documentElement.scrollWidth", vec![]).await;
+            assert!(needed.as_u64().is_some_and(|needed| needed <= u64::from(width)), "{needed}: {about}");
+            let light = "return matchMedia('(prefers-color-scheme: dark)').matches";
+            assert_eq!(stage.browser.script(light, vec![]).await, json!(dark), "{about}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_pages_and_the_card_look_as_the_documentation_shows_them() {
+    let Some(stage) = Stage::open().await else { return };
+    let asked = stage.ask(BODY).await;
+    let page = stage.url(&page_of(&text(&asked["id"])));
+    stage.browser.window_size(420, 1480).await;
+    stage.browser.goto(&page).await;
+    stage.browser.screenshot(&screenshot("page.png")).await;
+    stage.browser.dark_mode(true).await;
+    stage.browser.screenshot(&screenshot("page-dark.png")).await;
+    stage.browser.dark_mode(false).await;
+    stage.browser.window_size(620, 930).await;
+    let _card = CardPage::show(&stage.browser, "", &asked["card"]).await;
+    stage.browser.screenshot(&screenshot("card.png")).await;
+}
+
+#[tokio::test]
+async fn the_card_in_the_channel_leads_to_the_page() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.ask(BODY).await;
+    let posted = stage.channel.cards().pop().expect("a card");
+
+    let card = CardPage::show(&stage.browser, "", &posted).await;
+    let shown = card.text().await;
+    for words in
+        ["Release 1.4.2 to production", "octo/app", "octocat", "Vouched for by GitHub", "Invoices in euros"]
+    {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    let buttons = card.buttons().await;
+    assert_eq!(buttons.len(), 1, "{buttons:?}");
+    card.click(&buttons[0]).await;
+    stage.browser.text_with("h1", "Release 1.4.2 to production").await;
+    assert!(stage.browser.url().await.contains("/api/approvals/"));
+}
+
+#[tokio::test]
+async fn hostile_words_stay_words_in_the_renderer() {
+    let Some(stage) = Stage::open().await else { return };
+    let evil = "<img src=x onerror=alert(1)> ![x](https://evil.example/x.png) <at>all</at> [here](javascript:alert(1)) \
+        [GitHub](https://evil.example) **bold** {{x}}";
+    let body = json!({"event_type": "go-live", "title": evil, "text": evil, "facts": {evil: evil}});
+    stage.ask(&body.to_string()).await;
+
+    let _card = CardPage::show(&stage.browser, "", &stage.channel.cards()[0]).await;
+    assert_eq!(stage.browser.count("#card img, #card script, #card iframe, #card at").await, 0);
+    let links = stage.browser.script(
+        "return [...document.querySelectorAll('#card a')].map(a => [a.protocol, a.hostname, a.textContent])",
+        vec![],
+    );
+    let links = links.await;
+    for link in links.as_array().expect("a list") {
+        let (scheme, host, label) = (text(&link[0]), text(&link[1]), text(&link[2]));
+        // What is ours leads to where the issuer says that GitHub is; all else says where it leads.
+        let is_ours = host == "127.0.0.1";
+        assert!(is_ours || (scheme == "https:" && label.contains(&host)), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_card_is_voted_on_and_becomes_the_new_one() {
+    let Some(stage) = Stage::open().await else { return };
+    let asked = stage.ask(BODY).await;
+    let token = stage.around.token_of(&Someone::alex());
+
+    let card = CardPage::show(&stage.browser, &token, &asked["mail_card"]).await;
+    assert_eq!(card.buttons().await, ["Approve", "Reject", "Open the page"]);
+    card.fill("comment", "Quotes \" and \\ and {{x}}").await;
+    card.click("Approve").await;
+    let said = card.status().await;
+    assert!(said.contains("1 of 2"), "{said}");
+    let shown = card.text().await;
+    assert!(shown.contains("Alex Wilber") && shown.contains("Quotes \" and \\ and"), "{shown}");
+    card.click("Reject").await;
+    stage.browser.text_with("#status", "Rejected").await;
+    assert_eq!(card.buttons().await, ["Open the page"]);
+}
+
+#[tokio::test]
+async fn who_starts_it_by_hand_has_a_sample_to_click() {
+    let Some(browser) = Browser::open().await else { return };
+    let standalone = Standalone::start_with_our_settings(&[]).await;
+    let url = standalone.sample().await;
+
+    browser.goto(&url).await;
+    assert!(browser.text("body").await.contains("Dry run"));
+    browser.click_text("Approve").await;
+    let said = browser.text("[role=status]").await;
+    assert!(said.starts_with("Dry run:"), "{said}");
+}
+
+/// The one who asks is on the page in GitHub's words.
+#[tokio::test]
+async fn what_github_vouches_for_stands_apart() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.visit(BODY).await;
+    let vouched = stage.browser.text("section[aria-labelledby=vouched]").await;
+    for words in ["octo/app", "octocat", "refs/heads/main"] {
+        assert!(vouched.contains(words), "{words} in {vouched}");
+    }
+    assert!(!vouched.contains("production"), "{vouched}");
+}
