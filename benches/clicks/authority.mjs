@@ -1,4 +1,5 @@
-// A stand-in for Entra: publishes a key of its own, and hands out a token to whoever asks.
+// A stand-in for Entra, and under /jobs for the issuer of GitHub Actions: publishes a key of its own, and hands out
+// tokens to whoever asks.
 import { createServer } from "node:http";
 import { generateKeyPairSync, sign } from "node:crypto";
 
@@ -8,28 +9,53 @@ const issuer = `${base}/${ENTRA_TENANT_ID}/v2.0`;
 const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const keys = [{ kid: "key", use: "sig", alg: "RS256", ...publicKey.export({ format: "jwk" }) }];
 
-function token() {
+const jobs = `${base}/jobs`;
+
+function token(claims) {
   const now = Math.floor(Date.now() / 1000);
-  const claims = {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const times = { exp: now + 3600, nbf: now };
+  const message = `${part({ alg: "RS256", typ: "JWT", kid: "key" })}.${part({ ...claims, ...times })}`;
+  return `${message}.${sign("sha256", message, privateKey).toString("base64url")}`;
+}
+
+function personsToken() {
+  return token({
     iss: issuer,
     aud: ENTRA_CLIENT_ID,
-    exp: now + 3600,
-    nbf: now,
     ver: "2.0",
     tid: ENTRA_TENANT_ID,
     oid: "0a0b0c0d-1111-4222-8333-444455556666",
     azp: "48af08dc-f6d2-435f-b2a7-069abd99c086",
     scp: "access_as_user",
     name: "Alex",
-  };
-  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const message = `${part({ alg: "RS256", typ: "JWT", kid: "key" })}.${part(claims)}`;
-  return `${message}.${sign("sha256", message, privateKey).toString("base64url")}`;
+  });
+}
+
+function jobsToken() {
+  return token({
+    iss: jobs,
+    aud: "https://approve.example",
+    repository: "octo/app",
+    repository_id: "1",
+    repository_visibility: "private",
+    ref: "refs/heads/main",
+    sha: "3f786850e387550fdab836ed7e6dc881de23001b",
+    run_id: "11895621034",
+    run_attempt: "1",
+    actor: "octocat",
+    event_name: "push",
+  });
+}
+
+function answer(url) {
+  if (url === "/keys") return JSON.stringify({ keys });
+  if (url === "/jobs/token") return jobsToken();
+  if (url === "/token") return personsToken();
+  const whose = url.startsWith("/jobs/") ? jobs : issuer;
+  return JSON.stringify({ issuer: whose, jwks_uri: `${base}/keys` });
 }
 
 createServer((request, response) => {
-  if (request.url.endsWith("/.well-known/openid-configuration")) {
-    return response.end(JSON.stringify({ issuer, jwks_uri: `${base}/keys` }));
-  }
-  response.end(request.url === "/keys" ? JSON.stringify({ keys }) : token());
+  response.end(answer(request.url));
 }).listen(Number(FUNCTIONS_CUSTOMHANDLER_PORT), "127.0.0.1");

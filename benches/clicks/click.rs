@@ -88,6 +88,43 @@ fn forwarded_with(headers: &str) -> Result<Request> {
     Request::new(&head, &body)
 }
 
+/// A job's request for an approval, each of another title.
+pub fn request_approval(token: &str) -> Result<Request> {
+    let body = json!({
+        "event_type": "go-live",
+        "client_payload": {"version": "1.4.2"},
+        "title": format!("Release {NUMBER_PLACE}"),
+        "facts": {"Environment": "production"},
+    })
+    .to_string();
+    let head = format!(
+        "POST /api/RequestApproval HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {token}\r\nContent-Length: {}",
+        body.len()
+    );
+    Request::new(&head, &body)
+}
+
+/// A vote.
+pub fn vote(approval: &str) -> Result<Request> {
+    let body = json!({"approval": approval, "verdict": "approve", "comment": NUMBER_PLACE}).to_string();
+    let head = format!(
+        "POST /api/ApproveRelease?code=key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
+         Content-Length: {}",
+        body.len()
+    );
+    Request::new(&head, &body)
+}
+
+/// Looking at what is there, as a browser does, or as a job with a token.
+pub fn look(path: &str, token: Option<&str>) -> Result<Request> {
+    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{token}X-Azure-Functions-InvocationId: {NUMBER_PLACE}"
+    );
+    Request::new(&head, "")
+}
+
 /// The timer's invocation, which makes the handler look through what has not arrived yet.
 pub fn sweep() -> Result<Request> {
     let body = r#"{"Data":{"timer":{}},"Metadata":{}}"#;

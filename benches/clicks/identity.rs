@@ -16,8 +16,8 @@ use crate::{
     report::{Comparison, Unit},
 };
 
-const TENANT: (&str, &str) = ("ENTRA_TENANT_ID", "99999999-1111-4222-8333-444455556666");
-const CLIENT: (&str, &str) = ("ENTRA_CLIENT_ID", "11111111-1111-4222-8333-444455556666");
+pub const TENANT: (&str, &str) = ("ENTRA_TENANT_ID", "99999999-1111-4222-8333-444455556666");
+pub const CLIENT: (&str, &str) = ("ENTRA_CLIENT_ID", "11111111-1111-4222-8333-444455556666");
 
 /// One kind of handler: what it is told, how its clicks look, and what it showed so far.
 struct Kind<'a> {
@@ -43,7 +43,7 @@ pub async fn compare(plan: &Plan, starter: &Starter, node: Option<&Node>) -> Res
     let new = |settings, click| Kind { settings, click, spawns: Vec::new(), rounds: Vec::new() };
     let mut kinds = [
         new(&[QUIET], click::forwarded()?),
-        new(&verifying, click::forwarded_with_token(&token(&authority)?)?),
+        new(&verifying, click::forwarded_with_token(&get(&authority, "/token")?)?),
     ];
     for round in 1..=plan.rounds {
         eprintln!("Clicking with and without a token, round {round} of {} …", plan.rounds);
@@ -77,11 +77,12 @@ fn comparison(kinds: &[Kind]) -> Comparison {
     comparison
 }
 
-fn token(authority: &Running) -> Result<String> {
+/// What the authority has there.
+pub fn get(authority: &Running, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(authority.address).context("cannot reach the authority")?;
-    stream.write_all(b"GET /token HTTP/1.0\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
-    let (_, token) = answer.split_once("\r\n\r\n").context("no token came")?;
-    Ok(token.to_owned())
+    let (_, body) = answer.split_once("\r\n\r\n").context("nothing came")?;
+    Ok(body.to_owned())
 }

@@ -41,6 +41,11 @@ impl Target {
         Self { contains, ..self }
     }
 
+    /// The same, where another status is right.
+    pub fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
     pub fn handler(running: Rc<Running>, request: Request) -> Self {
         Self { running, request, status: 200, contains: "dispatched" }
     }

@@ -4,9 +4,10 @@
 //!
 //! Everything stays on loopback: GitHub is a stand-in. The contenders take turns in every round, so that a noisy
 //! machine is noisy for all of them. An aim that is missed is printed, it never fails the run; a wrong answer does.
-//! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --history` makes only the last
-//! table, with a million objects: that takes minutes and 6 GB of the disk for as long.
+//! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --approvals` makes only that table, and
+//! `cargo bench -- --history` only the last, with a million objects: that takes minutes and 6 GB of the disk for as long.
 
+mod approvals;
 mod azurite;
 mod bare;
 mod click;
@@ -44,6 +45,8 @@ pub struct Plan {
     pub window: Duration,
     /// How many objects a short and a long history have.
     pub history_objects: [usize; 2],
+    /// How many approvals few are, and many.
+    pub approvals: [usize; 2],
 }
 
 const FULL: Plan = Plan {
@@ -53,15 +56,17 @@ const FULL: Plan = Plan {
     warm_up: Duration::from_millis(60),
     window: Duration::from_millis(240),
     history_objects: [3_000, 30_000],
+    approvals: [10, 10_000],
 };
 
-const QUICK: Plan = Plan { spawns: 10, clicks_in_sequence: 1_000, rounds: 3, ..FULL };
+const QUICK: Plan = Plan { spawns: 10, clicks_in_sequence: 1_000, rounds: 3, approvals: [10, 1_000], ..FULL };
 
 const LONG_HISTORY: Plan = Plan { history_objects: [10_000, 1_000_000], ..FULL };
 
 /// What this process is: the benchmark, or one of the servers that it starts.
 enum Role {
     Benchmark(Plan),
+    Approvals(Plan),
     History(Plan),
     GitHub { port: u16 },
     BusyGitHub { port: u16 },
@@ -72,6 +77,7 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match role(&arguments)? {
         Role::Benchmark(plan) => runtime()?.block_on(until_stopped(benchmark(plan))),
+        Role::Approvals(plan) => runtime()?.block_on(until_stopped(approvals(plan))),
         Role::History(plan) => runtime()?.block_on(until_stopped(history(plan))),
         Role::GitHub { port } => runtime()?.block_on(github::serve(port)),
         Role::BusyGitHub { port } => runtime()?.block_on(github::serve_busy(port)),
@@ -84,11 +90,12 @@ fn role(arguments: &[String]) -> Result<Role> {
     Ok(match words[..] {
         [] => Role::Benchmark(FULL),
         ["--quick"] => Role::Benchmark(QUICK),
+        ["--approvals"] => Role::Approvals(FULL),
         ["--history"] => Role::History(LONG_HISTORY),
         ["github", port] => Role::GitHub { port: port.parse()? },
         ["busy-github", port] => Role::BusyGitHub { port: port.parse()? },
         ["bare", port, github] => Role::BareActix { port: port.parse()?, github: github.to_owned() },
-        _ => bail!("usage: cargo bench [-- --quick | --history]"),
+        _ => bail!("usage: cargo bench [-- --quick | --approvals | --history]"),
     })
 }
 
@@ -105,12 +112,20 @@ async fn benchmark(plan: Plan) -> Result<()> {
     let rows = measure_all(&plan, &starter, &contenders(node.as_ref()), &github).await?;
     let stores = stores::compare(&plan, &starter, azurite.as_ref().map_err(|reason| *reason)).await?;
     let identity = identity::compare(&plan, &starter, node.as_ref()).await?;
+    let approvals = approvals::compare(&plan, &starter, node.as_ref()).await?;
     let history = history::compare(&plan, &starter).await?;
     report::print(&rows, node.as_ref().map(|node| node.version.as_str()));
     stores.print();
     identity.print();
+    approvals.print();
     history.print();
     println!("\nThe run took {:.0} s.", start.elapsed().as_secs_f64());
+    Ok(())
+}
+
+async fn approvals(plan: Plan) -> Result<()> {
+    let (starter, _github) = Starter::with_github().await?;
+    approvals::compare(&plan, &starter, contender::find_node().as_ref()).await?.print();
     Ok(())
 }
 

@@ -166,11 +166,34 @@ impl Config {
             ),
             Location::Folder(_) | Location::Azure(_) => None,
         };
-        store.map(str::to_owned).into_iter().chain(self.unlikely_identity()).collect()
+        store
+            .map(str::to_owned)
+            .into_iter()
+            .chain(self.unlikely_identity())
+            .chain(self.unlikely_cards(reader))
+            .collect()
     }
 }
 
 impl Config {
+    /// Cards that lead nowhere, or that are not written.
+    fn unlikely_cards(&self, reader: &Reader<'_>) -> Vec<String> {
+        let shows_page = self.signs_in || (self.dry_run && !self.require_identity);
+        let no_page = self.teams_webhook_url.is_some() && !shows_page;
+        let half_a_mail = [("APPROVE_URL", "MAIL_ORIGINATOR"), ("MAIL_ORIGINATOR", "APPROVE_URL")];
+        let half_a_mail = half_a_mail
+            .into_iter()
+            .filter(|(set, other)| reader.text(set).is_some() && reader.text(other).is_none());
+        let half_a_mail = half_a_mail.map(|(_, missing)| {
+            format!("mail cards are not written, since this setting is missing: {missing}")
+        });
+        let no_page = no_page.then(|| {
+            "the cards in the channel lead to a page that nobody can sign in to: switch on App Service Authentication"
+                .to_owned()
+        });
+        no_page.into_iter().chain(half_a_mail).collect()
+    }
+
     fn unlikely_identity(&self) -> Option<String> {
         if !self.require_identity {
             let who =
@@ -344,6 +367,11 @@ mod tests {
             ("RELAY_EVENT_TYPES", "*,hunter2"),
             ("DRY_RUN", "hunter2"),
             ("PUBLIC_URL", "https://user:hunter2@example.com"),
+            ("GITHUB_OIDC_ISSUER", "http://hunter2.example"),
+            ("TEAMS_WEBHOOK_URL", "http://x.example/flow?sig=hunter2"),
+            ("APPROVE_URL", "hunter2"),
+            ("MAIL_ORIGINATOR", "hunter2 hunter2"),
+            ("MIN_APPROVALS", "11"),
             ("RUST_LOG", "info=hunter2=x"),
         ];
         let unusable = parse(&broken).expect_err("unusable").to_string();
@@ -369,12 +397,26 @@ mod tests {
     }
 
     #[test]
+    fn cards_that_would_lead_nowhere_are_told_at_start() {
+        let warnings = |settings: &[_]| parse(settings).expect("a configuration").warnings.join("\n");
+        let webhook = ("TEAMS_WEBHOOK_URL", "https://x.example/flow?sig=hunter2");
+        assert!(warnings(&[webhook]).contains("App Service Authentication"));
+        assert!(!warnings(&[webhook, ("WEBSITE_AUTH_ENABLED", "True")]).contains("App Service"));
+        assert!(warnings(&[("MAIL_ORIGINATOR", "x")]).contains("missing: APPROVE_URL"));
+        assert!(warnings(&[("APPROVE_URL", "https://x.example/?code=hunter2")]).contains("MAIL_ORIGINATOR"));
+        assert!(!warnings(&[webhook]).contains("hunter2"));
+    }
+
+    #[test]
     fn no_secret_is_in_debug_output() {
         let connection = "AccountName=acct;AccountKey=hunter2=";
         let settings = [
             ("GITHUB_TOKEN", "ghp_hunter2"),
             ("AzureWebJobsStorage", connection),
             ("APPROVERS", "hunter2@x.com"),
+            ("TEAMS_WEBHOOK_URL", "https://x.example/flow?sig=hunter2"),
+            ("APPROVE_URL", "https://x.example/api/ApproveRelease?code=hunter2"),
+            ("MAIL_ORIGINATOR", "x"),
         ];
         let config = parse(&settings).expect("a configuration");
         assert!(!format!("{config:?}").contains("hunter2"));
