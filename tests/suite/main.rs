@@ -8,6 +8,7 @@
 //! - [`authority`] is an Entra, and [`actions`] the issuer of GitHub Actions: both publish [`signing_keys`] by
 //!   [`openid`]. [`tokens`] are what they issue, and [`forgeries`] what others make of them.
 //! - [`browser`] is a real one, for pages; [`card_page`] shows a card in it as Teams and Outlook do.
+//! - [`runner`] runs the steps of the workflows and the action in `examples/`, as GitHub's runners do.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //!
 //! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
@@ -33,12 +34,14 @@ mod http1;
 mod misbehaving;
 mod node_tools;
 mod openid;
+mod runner;
 mod signing_keys;
 mod standalone;
 mod tokens;
 mod web_server;
 
 mod app_files;
+mod approval_examples;
 mod approval_mail;
 mod approvers;
 mod bad_job_tokens;

@@ -27,12 +27,14 @@ pub struct Builder {
     app_root: PathBuf,
     settings: Environment,
     is_local: bool,
+    /// Where it will be reached; any free port if 0.
+    port: u16,
 }
 
 impl Builder {
     /// A host for the repository root, without any application setting.
     pub fn new(mode: Mode) -> Self {
-        Self { mode, app_root: repository_root(), settings: Environment::new(), is_local: false }
+        Self { mode, app_root: repository_root(), settings: Environment::new(), is_local: false, port: 0 }
     }
 
     /// An application setting.
@@ -69,9 +71,15 @@ impl Builder {
         self
     }
 
+    /// A port that is known before the host starts, for settings that name it.
+    pub fn at_port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     /// Starts the handler and serves, once it is ready.
     pub async fn start(mut self) -> FunctionsHost {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a loopback port");
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.expect("a loopback port");
         let port = listener.local_addr().expect("bound").port();
         let key = generate_key();
         if self.is_local {

@@ -1,0 +1,313 @@
+//! What runs a step of a workflow or an action in `examples/`, as GitHub's runners do, and the endpoint at which its
+//! job gets GitHub's tokens.
+//!
+//! Script and `env` are those of the file; only the values of expressions (`${{ … }}`) are given by the test. `bash` and
+//! `curl` are this machine's. So is `jq`, where there is one; a pinned one, which is slower to start, stands in for it,
+//! and is what the tests of numbers and letters ask for.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
+
+use crate::{
+    handler_process::repository_root, handler_process::within, node_tools::node_tools, tokens::Token,
+};
+
+/// The secret by which a job gets its tokens.
+const REQUEST_TOKEN: &str = "aRequestTokenThatNobodyMaySee";
+
+/// A step of one of the examples.
+#[derive(Clone)]
+pub struct Step {
+    script: String,
+    env: Vec<(String, String)>,
+    /// The inputs of its action that have a default.
+    defaults: Values,
+}
+
+/// Values by their names.
+pub type Values = BTreeMap<String, String>;
+
+/// What a step left behind.
+#[derive(Debug)]
+pub struct Ran {
+    pub succeeded: bool,
+    /// All that it printed.
+    pub log: String,
+    pub outputs: Values,
+    pub summary: String,
+}
+
+impl Step {
+    /// The step of this name in a file.
+    pub fn read(path: &str, name: &str) -> Self {
+        let text = fs::read_to_string(repository_root().join(path)).expect("the example is there");
+        let step = block(&text, &format!("- name: {name}"));
+        let env = block(&step, "env:");
+        let entries = env.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let entry = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), plain(value)));
+        Self {
+            script: block(&step, "run: |"),
+            env: entries.map(|line| entry(line).expect("a name and a value")).collect(),
+            defaults: defaults(&block(&text, "inputs:")),
+        }
+    }
+
+    /// Another value than the file has for a variable.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        let entry = self.env.iter_mut().find(|(candidate, _)| candidate == name).expect("the step sets it");
+        entry.1 = value.to_owned();
+        self
+    }
+
+    /// Its environment, where expressions have these values; one that has none is empty, as on GitHub.
+    fn environment(&self, expressions: &Values) -> Vec<(String, String)> {
+        let value_of = |value: &str| {
+            let expression = value.strip_prefix("${{ ").and_then(|rest| rest.strip_suffix(" }}"));
+            let Some(expression) = expression else { return value.to_owned() };
+            let default = expression.strip_prefix("inputs.").and_then(|input| self.defaults.get(input));
+            expressions.get(expression).or(default).cloned().unwrap_or_default()
+        };
+        self.env.iter().map(|(name, value)| (name.clone(), value_of(value))).collect()
+    }
+}
+
+/// A machine for one job, whose environment has this besides what all have.
+pub struct Runner {
+    folder: TempDir,
+    environment: Values,
+}
+
+impl Runner {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let environment = [
+            ("PATH", format!("{}:{}", programs_here(), pinned_jq())),
+            ("RUNNER_TEMP", path("")),
+            ("GITHUB_OUTPUT", path("output")),
+            ("GITHUB_STEP_SUMMARY", path("summary")),
+            ("GITHUB_EVENT_PATH", path("event.json")),
+        ];
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { folder, environment }
+    }
+
+    /// A machine for a job with `id-token: write`.
+    pub fn with_tokens(tokens: &IdTokens) -> Self {
+        Self::new()
+            .setting(
+                "ACTIONS_ID_TOKEN_REQUEST_URL",
+                &format!("{}/token?api-version=2.0", tokens.server.uri()),
+            )
+            .setting("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN)
+    }
+
+    /// Has the jq that is pinned, also where this machine has one.
+    pub fn with_pinned_jq(self) -> Self {
+        self.setting("PATH", &format!("{}:{}", pinned_jq(), programs_here()))
+    }
+
+    pub fn setting(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The event that started the run.
+    pub fn event(self, event: &Value) -> Self {
+        fs::write(self.folder.path().join("event.json"), event.to_string()).expect("a file");
+        self
+    }
+
+    /// Runs a step, in which expressions have these values.
+    pub async fn run(self, step: Step, expressions: &[(&str, &str)]) -> Ran {
+        let expressions =
+            expressions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let running = tokio::task::spawn_blocking(move || self.run_here(&step, &expressions));
+        running.await.expect("the step ran")
+    }
+
+    fn run_here(&self, step: &Step, expressions: &Values) -> Ran {
+        let [script, printed] = ["step.sh", "log"].map(|name| self.folder.path().join(name));
+        fs::write(&script, &step.script).expect("a file");
+        let log = fs::File::create(&printed).expect("a file");
+        // `shell: bash`, and an end to a script that would never find one.
+        let status = Command::new("timeout")
+            .args(["60", "bash", "--noprofile", "--norc", "-eo", "pipefail"])
+            .arg(&script)
+            .env_clear()
+            .envs(&self.environment)
+            .envs(step.environment(expressions))
+            .stdout(log.try_clone().expect("a file"))
+            .stderr(log)
+            .status()
+            .expect("GNU timeout, bash and curl are needed to run the examples");
+        let read = |name: &str| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+        let outputs = read("output");
+        let outputs = outputs.lines().map(|line| line.split_once('=').expect("a name and a value"));
+        Ran {
+            succeeded: status.success(),
+            log: fs::read_to_string(&printed).expect("UTF-8"),
+            outputs: outputs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            summary: read("summary"),
+        }
+    }
+}
+
+impl Ran {
+    #[track_caller]
+    pub fn assert_succeeded(self) -> Self {
+        assert!(self.succeeded, "{}", self.log);
+        assert!(!self.log.contains("::error::"), "{}", self.log);
+        self
+    }
+
+    /// Asserts that it failed with one error, and that the error says this.
+    #[track_caller]
+    pub fn assert_failed(self, saying: &str) -> Self {
+        assert!(!self.succeeded, "{}", self.log);
+        let errors: Vec<_> = self.log.lines().filter(|line| line.starts_with("::error::")).collect();
+        assert!(errors.len() == 1 && errors[0].contains(saying), "{saying:?} in {}", self.log);
+        self
+    }
+}
+
+fn programs_here() -> String {
+    env::var_os("PATH").expect("a PATH").into_string().expect("UTF-8")
+}
+
+/// The folder of a `jq` in the release that GitHub's runners have.
+fn pinned_jq() -> String {
+    node_tools().parent().expect("in tests/node").join("bin").display().to_string()
+}
+
+/// What lies below the first line that is `head`, further in than it, without that indentation.
+fn block(text: &str, head: &str) -> String {
+    let mut lines = text.lines().skip_while(|line| line.trim_start() != head);
+    let Some(head) = lines.next() else { return String::new() };
+    let column = indentation(head);
+    let lines: Vec<_> =
+        lines.take_while(|line| line.trim().is_empty() || indentation(line) > column).collect();
+    let inner = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| indentation(line)).min();
+    lines.iter().map(|line| format!("{}\n", line.get(inner.unwrap_or(0)..).unwrap_or(""))).collect()
+}
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start().len()
+}
+
+/// A value in YAML, without its quotes and the comment after it.
+fn plain(value: &str) -> String {
+    let value = value.split(" #").next().unwrap_or(value).trim();
+    value.trim_matches('"').to_owned()
+}
+
+fn defaults(inputs: &str) -> Values {
+    let names = inputs.lines().filter(|line| indentation(line) == 0);
+    let names = names.filter_map(|line| line.strip_suffix(':'));
+    let default = |name: &str| {
+        let input = block(inputs, &format!("{name}:"));
+        Some((name.to_owned(), plain(input.lines().find_map(|line| line.strip_prefix("default: "))?)))
+    };
+    names.filter_map(default).collect()
+}
+
+/// The names of an action's inputs.
+pub fn inputs_of(path: &str) -> Vec<String> {
+    let text = fs::read_to_string(repository_root().join(Path::new(path))).expect("the action is there");
+    let inputs = block(&text, "inputs:");
+    inputs
+        .lines()
+        .filter(|line| indentation(line) == 0)
+        .filter_map(|line| line.strip_suffix(':'))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The endpoint at which a job gets GitHub's tokens, for the audience that it names. Fails the test when it is asked in
+/// another way.
+pub struct IdTokens {
+    server: MockServer,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    job: Token,
+    issued: usize,
+    audiences: Vec<String>,
+    unexpected: Vec<String>,
+}
+
+impl IdTokens {
+    /// Tokens of this job.
+    pub async fn of(job: Token) -> Self {
+        let server = MockServer::builder().start().await;
+        let state = State { job, issued: 0, audiences: Vec::new(), unexpected: Vec::new() };
+        let state = Arc::new(Mutex::new(state));
+        Mock::given(any()).respond_with(Issuer { state: Arc::clone(&state) }).mount(&server).await;
+        Self { server, state }
+    }
+
+    /// How many tokens it gave.
+    pub fn issued(&self) -> usize {
+        self.state.lock().unwrap().issued
+    }
+
+    /// For whom the tokens were.
+    pub fn audiences(&self) -> Vec<String> {
+        self.state.lock().unwrap().audiences.clone()
+    }
+
+    /// Waits until it has given so many more.
+    pub async fn until_issued_more(&self, count: usize) {
+        let wanted = self.issued() + count;
+        within("the script asks for tokens", async || {
+            while self.issued() < wanted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for IdTokens {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert_eq!(self.state.lock().unwrap().unexpected, [""; 0], "GitHub gives no token for this");
+        }
+    }
+}
+
+struct Issuer {
+    state: Arc<Mutex<State>>,
+}
+
+impl Respond for Issuer {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mut state = self.state.lock().unwrap();
+        let query: BTreeMap<_, _> = request.url.query_pairs().into_owned().collect();
+        let bearer = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+        let is_right = request.method == "GET"
+            && request.url.path() == "/token"
+            && query.get("api-version").is_some_and(|version| version == "2.0")
+            && bearer == Some(&format!("Bearer {REQUEST_TOKEN}"));
+        let audience = query.get("audience").filter(|_| is_right).cloned();
+        let Some(audience) = audience else {
+            state.unexpected.push(format!("{} {}", request.method, request.url));
+            return ResponseTemplate::new(401);
+        };
+        state.issued += 1;
+        state.audiences.push(audience.clone());
+        let token = state.job.clone().claim("aud", audience).claim("jti", format!("token-{}", state.issued));
+        ResponseTemplate::new(200).set_body_json(json!({"value": token.sign()}))
+    }
+}
