@@ -78,7 +78,7 @@ impl Deployment {
         let (running, _) = starter.start(Program::ApproveRelease, &settings).await?;
         let (running, token) = (Rc::new(running), get(issuer, "/jobs/token")?);
         let decided = ask_one(&running, &token, folder).await?;
-        let vote = Target::handler(running.clone(), click::vote(&decided)?).answering("dry-run");
+        let vote = Target::handler(running.clone(), click::vote(&decided, None)?).answering("dry-run");
         load::sequence(&vote, 1).await?;
         load::sequence(&asking(&running, &token)?, WAITING - 1).await?;
         let approval = ask_one(&running, &token, folder).await?;
@@ -105,7 +105,7 @@ impl Deployment {
 }
 
 fn asking(running: &Rc<Running>, token: &str) -> Result<Target> {
-    let target = Target::handler(running.clone(), click::request_approval(token)?);
+    let target = Target::handler(running.clone(), click::request_approval(token, 1)?);
     Ok(target.with_status(201).answering("pending"))
 }
 

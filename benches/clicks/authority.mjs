@@ -1,5 +1,5 @@
-// A stand-in for Entra, and under /jobs for the issuer of GitHub Actions: publishes a key of its own, and hands out
-// tokens to whoever asks.
+// A stand-in for Entra, under /jobs for the issuer of GitHub Actions, and under /bot for the Bot Connector: publishes a
+// key of its own, and hands out tokens to whoever asks.
 import { createServer } from "node:http";
 import { generateKeyPairSync, sign } from "node:crypto";
 
@@ -7,9 +7,10 @@ const { FUNCTIONS_CUSTOMHANDLER_PORT, ENTRA_TENANT_ID, ENTRA_CLIENT_ID } = proce
 const base = `http://127.0.0.1:${FUNCTIONS_CUSTOMHANDLER_PORT}`;
 const issuer = `${base}/${ENTRA_TENANT_ID}/v2.0`;
 const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-const keys = [{ kid: "key", use: "sig", alg: "RS256", ...publicKey.export({ format: "jwk" }) }];
+const keys = [{ kid: "key", use: "sig", alg: "RS256", endorsements: ["msteams"], ...publicKey.export({ format: "jwk" }) }];
 
 const jobs = `${base}/jobs`;
+const bot = `${base}/bot`;
 
 function token(claims) {
   const now = Math.floor(Date.now() / 1000);
@@ -48,11 +49,16 @@ function jobsToken() {
   });
 }
 
+function connectorsToken() {
+  return token({ iss: bot, aud: ENTRA_CLIENT_ID, serviceurl: bot });
+}
+
 function answer(url) {
   if (url === "/keys") return JSON.stringify({ keys });
   if (url === "/jobs/token") return jobsToken();
+  if (url === "/bot/token") return connectorsToken();
   if (url === "/token") return personsToken();
-  const whose = url.startsWith("/jobs/") ? jobs : issuer;
+  const whose = [jobs, bot].find((other) => (base + url).startsWith(`${other}/`)) ?? issuer;
   return JSON.stringify({ issuer: whose, jwks_uri: `${base}/keys` });
 }
 

@@ -89,36 +89,60 @@ fn forwarded_with(headers: &str) -> Result<Request> {
 }
 
 /// A job's request for an approval, each of another title.
-pub fn request_approval(token: &str) -> Result<Request> {
+pub fn request_approval(token: &str, approvals_required: u32) -> Result<Request> {
     let body = json!({
         "event_type": "go-live",
+        "approvals_required": approvals_required,
         "client_payload": {"version": "1.4.2"},
         "title": format!("Release {NUMBER_PLACE}"),
         "facts": {"Environment": "production"},
     })
     .to_string();
-    let head = format!(
-        "POST /api/RequestApproval HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
-         Authorization: Bearer {token}\r\nContent-Length: {}",
-        body.len()
-    );
-    Request::new(&head, &body)
+    post("/api/RequestApproval", &bearer(Some(token)), "application/json", &body)
 }
 
-/// A vote.
-pub fn vote(approval: &str) -> Result<Request> {
+/// A vote in a mail, with the token of whoever votes where there is one.
+pub fn vote(approval: &str, token: Option<&str>) -> Result<Request> {
     let body = json!({"approval": approval, "verdict": "approve", "comment": NUMBER_PLACE}).to_string();
+    post("/api/ApproveRelease?code=key", &bearer(token), "application/json", &body)
+}
+
+/// The same on the page, by whoever `principal` says.
+pub fn vote_on_page(approval: &str, principal: &str) -> Result<Request> {
+    let headers = format!("X-MS-CLIENT-PRINCIPAL: {principal}\r\nSec-Fetch-Site: same-origin\r\n");
+    let body = format!("verdict=approve&comment={NUMBER_PLACE}");
+    post(&format!("/api/approvals/{approval}"), &headers, "application/x-www-form-urlencoded", &body)
+}
+
+/// The same inside Teams, as the Bot Connector at `service_url` sends it.
+pub fn vote_in_teams(approval: &str, token: &str, (service_url, person): (&str, &str)) -> Result<Request> {
+    let tenant = crate::identity::TENANT.1;
+    let data = json!({"approval": approval, "verdict": "approve", "comment": NUMBER_PLACE});
+    let body = json!({
+        "type": "invoke", "name": "adaptiveCard/action", "channelId": "msteams", "serviceUrl": service_url,
+        "from": {"id": "29:1", "name": "Alex", "aadObjectId": person},
+        "conversation": {"id": "19:x@thread.tacv2;messageid=1", "tenantId": tenant},
+        "channelData": {"tenant": {"id": tenant}},
+        "value": {"action": {"type": "Action.Execute", "verb": "approve", "data": data}, "trigger": "manual"},
+    });
+    post("/api/messages", &bearer(Some(token)), "application/json", &body.to_string())
+}
+
+fn bearer(token: Option<&str>) -> String {
+    token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default()
+}
+
+fn post(path: &str, headers: &str, content_type: &str, body: &str) -> Result<Request> {
     let head = format!(
-        "POST /api/ApproveRelease?code=key HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n\
-         Content-Length: {}",
+        "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {content_type}\r\n{headers}Content-Length: {}",
         body.len()
     );
-    Request::new(&head, &body)
+    Request::new(&head, body)
 }
 
 /// Looking at what is there, as a browser does, or as a job with a token.
 pub fn look(path: &str, token: Option<&str>) -> Result<Request> {
-    let token = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let token = bearer(token);
     let head = format!(
         "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{token}X-Azure-Functions-InvocationId: {NUMBER_PLACE}"
     );

@@ -4,7 +4,7 @@
 //!
 //! Everything stays on loopback: GitHub is a stand-in. The contenders take turns in every round, so that a noisy
 //! machine is noisy for all of them. An aim that is missed is printed, it never fails the run; a wrong answer does.
-//! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --approvals` makes only that table, and
+//! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --approvals` makes only those tables, and
 //! `cargo bench -- --history` only the last, with a million objects: that takes minutes and 6 GB of the disk for as long.
 
 mod approvals;
@@ -22,6 +22,7 @@ mod load;
 mod measure;
 mod report;
 mod stores;
+mod surfaces;
 
 use std::{
     rc::Rc,
@@ -112,11 +113,13 @@ async fn benchmark(plan: Plan) -> Result<()> {
     let rows = measure_all(&plan, &starter, &contenders(node.as_ref()), &github).await?;
     let stores = stores::compare(&plan, &starter, azurite.as_ref().map_err(|reason| *reason)).await?;
     let identity = identity::compare(&plan, &starter, node.as_ref()).await?;
+    let surfaces = surfaces::compare(&plan, &starter, node.as_ref()).await?;
     let approvals = approvals::compare(&plan, &starter, node.as_ref()).await?;
     let history = history::compare(&plan, &starter).await?;
     report::print(&rows, node.as_ref().map(|node| node.version.as_str()));
     stores.print();
     identity.print();
+    surfaces.print();
     approvals.print();
     history.print();
     println!("\nThe run took {:.0} s.", start.elapsed().as_secs_f64());
@@ -125,7 +128,9 @@ async fn benchmark(plan: Plan) -> Result<()> {
 
 async fn approvals(plan: Plan) -> Result<()> {
     let (starter, _github) = Starter::with_github().await?;
-    approvals::compare(&plan, &starter, contender::find_node().as_ref()).await?.print();
+    let node = contender::find_node();
+    surfaces::compare(&plan, &starter, node.as_ref()).await?.print();
+    approvals::compare(&plan, &starter, node.as_ref()).await?.print();
     Ok(())
 }
 

@@ -158,6 +158,8 @@ pub enum Invalid {
     SameEventTypes,
     /// `client_payload` leaves no room for who decided.
     PayloadTooLarge,
+    /// What came is no activity of the Bot Connector.
+    Activity,
     /// The address's `after` is no place in the list.
     Cursor,
 }

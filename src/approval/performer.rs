@@ -130,6 +130,11 @@ impl Approver {
         }
     }
 
+    /// Whether it is a name, and not an id.
+    pub fn is_name(&self) -> bool {
+        matches!(self, Self::UserPrincipalName(_))
+    }
+
     /// The text that is parsed to the same.
     pub fn as_text(&self) -> String {
         match self {

@@ -36,6 +36,8 @@ pub enum Posted {
     Pending,
     /// To the channel, through its webhook.
     Webhook,
+    /// To the channel, by the bot.
+    Bot,
 }
 
 impl Posted {
@@ -45,6 +47,7 @@ impl Posted {
             Self::None => "none",
             Self::Pending => "pending",
             Self::Webhook => "webhook",
+            Self::Bot => "bot",
         }
     }
 }

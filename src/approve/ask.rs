@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use super::{Approvals, Report, broken, failed};
 use crate::{
-    approval::{ApprovalId, Asked, Request, Seen, Unreached, Workload},
+    approval::{ApprovalId, Asked, Posted, Request, Seen, Unreached, Workload},
     host::Timing,
     ledger::{AskingKey, Folder},
     printable::describe,
@@ -54,12 +54,12 @@ impl Approvals {
     async fn tell(&self, folder: Folder, timing: Timing) -> anyhow::Result<Seen> {
         let id = folder.approval.request.id.clone();
         let posted = self.delivery.post_card(&folder, timing).await;
-        let mut folder = folder;
+        let mut seen = self.delivery.seen(folder, timing).await?;
         match posted {
-            Ok(true) => folder.names.push("card.done".to_owned()),
-            Ok(false) => {}
+            Ok(posted @ (Posted::Bot | Posted::Webhook)) => seen.posted = posted,
+            Ok(Posted::Pending | Posted::None) => {}
             Err(error) => log::warn!("card of approval {}: {}", id.short(), describe(&error)),
         }
-        self.delivery.seen(folder, timing).await
+        Ok(seen)
     }
 }

@@ -53,6 +53,15 @@ pub struct Report {
     pub outcome: Outcome,
     /// For the operator; printable, and no secret in it.
     pub detail: String,
+    /// What the person is told, where that is more than the outcome's own sentence.
+    pub said: Option<&'static str>,
+}
+
+impl Report {
+    /// A report with something for the log.
+    pub fn of(outcome: Outcome, detail: String) -> Self {
+        Self { outcome, detail, said: None }
+    }
 }
 
 impl From<Outcome> for Report {
@@ -61,7 +70,7 @@ impl From<Outcome> for Report {
             Outcome::Misconfigured(setting) => format!("the setting {setting} is missing"),
             _ => String::new(),
         };
-        Self { outcome, detail }
+        Self::of(outcome, detail)
     }
 }
 
@@ -113,7 +122,7 @@ fn outcome(delivered: Delivered, dispatch: &Dispatch) -> Outcome {
 
 /// The report of a story that ended in an error of the store.
 fn failed(unreached: Unreached, error: &anyhow::Error) -> Report {
-    Report { outcome: Outcome::Unavailable(unreached), detail: describe(error) }
+    Report::of(Outcome::Unavailable(unreached), describe(error))
 }
 
 /// A story that came to no end of its own, so that nobody knows how far it came.

@@ -55,9 +55,7 @@ impl Approvals {
     async fn decided_now(&self, decision: &Decision, entry: Entry, timing: Timing) -> Report {
         match self.delivery.deliver_now(decision, entry, timing).await {
             Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(decision, detail),
-            Ok(Said { delivered, detail }) => {
-                Report { outcome: outcome(delivered, &decision.dispatch), detail }
-            }
+            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, &decision.dispatch), detail),
             // Recorded is recorded: the next sweep sends it.
             Err(error) => recorded(decision, describe(&error)),
         }
@@ -69,9 +67,7 @@ impl Approvals {
             return Outcome::AlreadyDecided(repository, Standing::DryRun).into();
         }
         match self.delivery.deliver_again(decision, timing).await {
-            Ok(Said { delivered, detail }) => {
-                Report { outcome: outcome(delivered, &decision.dispatch), detail }
-            }
+            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, &decision.dispatch), detail),
             Err(error) => failed(Unreached::Progress, &error),
         }
     }
@@ -83,5 +79,5 @@ fn dry_run(decision: &Decision) -> Report {
 }
 
 fn recorded(decision: &Decision, detail: String) -> Report {
-    Report { outcome: Outcome::Recorded(decision.dispatch.repository.clone(), None), detail }
+    Report::of(Outcome::Recorded(decision.dispatch.repository.clone(), None), detail)
 }

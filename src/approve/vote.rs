@@ -61,6 +61,8 @@ impl Approvals {
         self.delivery.ledger.cast(id, &ballot, until).await?;
         let ballots = self.delivery.ledger.cast_so_far(id, until).await?;
         let Some(ruling) = tally(&request, &ballots, timing.now) else {
+            // Where the card can be changed, it says so too.
+            self.follow_up(id.clone(), timing);
             return Ok(counted(&request, &ballots).into());
         };
         match self.delivery.ledger.rule(id, &ruling, until).await? {
@@ -126,11 +128,11 @@ impl Approvals {
     ) -> Report {
         let recorded = |detail| {
             let repository = dispatch.repository.clone();
-            Report { outcome: Outcome::Recorded(repository, None), detail }
+            Report::of(Outcome::Recorded(repository, None), detail)
         };
         match self.delivery.deliver_ruling(request, (ruling, dispatch), timing).await {
             Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(detail),
-            Ok(Said { delivered, detail }) => Report { outcome: outcome(delivered, dispatch), detail },
+            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, dispatch), detail),
             // Recorded is recorded: the next sweep sends it.
             Err(error) => recorded(describe(&error)),
         }
@@ -153,7 +155,7 @@ impl Approvals {
             return already(Standing::DryRun);
         }
         match self.delivery.deliver_ruling_again(request, (ruling, &dispatch), timing).await {
-            Ok(Said { delivered, detail }) => Report { outcome: outcome(delivered, &dispatch), detail },
+            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, &dispatch), detail),
             Err(error) => failed(Unreached::Progress, &error),
         }
     }

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::Cards;
 use crate::approval::Approval;
 
-/// The largest card that is made, in bytes; Teams takes about 28 KB.
-pub const MAX_BYTES: usize = 28_000;
+/// The largest card that is made, in bytes: Teams takes about 28 KB with the message around it.
+pub const MAX_BYTES: usize = 27_500;
 
 /// How much of what others wrote a card shows; texts in characters.
 pub struct Limits {

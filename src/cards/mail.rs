@@ -51,7 +51,8 @@ impl Mail {
     }
 }
 
-fn comment() -> Value {
+/// The place for a comment.
+pub fn comment() -> Value {
     json!({
         "type": "Input.Text",
         "id": "comment",

@@ -6,6 +6,7 @@
 
 mod adaptive;
 mod body;
+pub mod bot;
 mod links;
 mod mail;
 pub mod markdown;

@@ -21,7 +21,7 @@ pub fn sentence(outcome: &Outcome) -> String {
             "Nothing was sent: the request is larger than the 64,000 bytes that GitHub takes.".into()
         }
         Outcome::Unauthenticated => {
-            "Nothing was sent: it could not be verified who clicked. Open the message in Outlook and click again.".into()
+            "Nothing was sent: it could not be verified whom this is from. In Outlook, open the message and click again.".into()
         }
         Outcome::Invalid(why) => format!("Nothing was sent: {}", invalid(why)),
         Outcome::Forbidden(why) => format!("Nothing was sent: {}", forbidden(why)),
@@ -113,6 +113,7 @@ fn invalid(why: &Invalid) -> String {
         }
         Invalid::SameEventTypes => "rejected_event_type must differ from event_type.",
         Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
+        Invalid::Activity => "this is no activity of the Bot Connector.",
         Invalid::Cursor => "after in the address is no place in the list.",
         Invalid::JsonAsForm => "this is JSON, sent as a form. Set Content-Type: application/json.",
         Invalid::DuplicateKey(key) => return format!("{} stands twice.", named(key, "a key")),
@@ -335,6 +336,7 @@ mod tests {
             Invalid::RelayedEventType,
             Invalid::SameEventTypes,
             Invalid::PayloadTooLarge,
+            Invalid::Activity,
             Invalid::Cursor,
         ];
         let forbidden = [

@@ -3,6 +3,7 @@
 //! In a Functions host they come from the environment alone. Outside one `local.settings.json` fills what the
 //! environment leaves open, as Core Tools do. Everything unusable is named at once, and no value is ever repeated.
 
+mod bot;
 mod reader;
 mod store;
 
@@ -25,6 +26,7 @@ use crate::{
     http_client::SecretUrl,
     identity::entra::EntraApp,
     ledger::Location,
+    teams::Bot,
 };
 
 /// The port outside a host, which is that of `func start`.
@@ -60,6 +62,11 @@ pub struct Config {
     pub require_identity: bool,
     /// `ENTRA_AUTHORITY`, `ENTRA_TENANT_ID`, `ENTRA_CLIENT_ID` and `ENTRA_AUDIENCE`; or which of them are missing.
     pub entra: Result<EntraApp, Vec<&'static str>>,
+    /// `MicrosoftAppId`, `MicrosoftAppPassword` (or the managed identity), `MicrosoftAppTenantId`, `BOT_SERVICE_URL`
+    /// and `TEAMS_CHANNEL_ID`; or which of them are missing.
+    pub bot: Result<Bot, Vec<&'static str>>,
+    /// `BOT_OPENID_METADATA`.
+    pub bot_openid_metadata: Url,
     /// `DRY_RUN`.
     pub dry_run: bool,
     /// `STORE_URL`, with `AzureWebJobsStorage…`.
@@ -118,6 +125,9 @@ impl Config {
     /// Reads settings, naming all that are unusable.
     pub fn parse(settings: &BTreeMap<String, String>) -> Result<Self, Unusable> {
         let mut reader = Reader { settings, unusable: Vec::new() };
+        let authority =
+            reader.url("ENTRA_AUTHORITY").unwrap_or_else(|| known_url("https://login.microsoftonline.com"));
+        let bot_openid_metadata = bot::openid_metadata(&mut reader);
         let mut config = Self {
             listen: listen(&mut reader),
             public_url: public_url(&mut reader),
@@ -134,7 +144,9 @@ impl Config {
             signs_in: reader.parse("WEBSITE_AUTH_ENABLED", "True or False", boolean).unwrap_or(false),
             require_identity: reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true),
             tenant: reader.text("ENTRA_TENANT_ID").as_deref().and_then(Guid::parse),
-            entra: entra(&mut reader),
+            bot: bot::bot(&mut reader, &authority, &bot_openid_metadata),
+            bot_openid_metadata,
+            entra: entra(&mut reader, authority),
             dry_run: reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false),
             store: store::location(&mut reader),
             deliver_for: reader
@@ -166,12 +178,9 @@ impl Config {
             ),
             Location::Folder(_) | Location::Azure(_) => None,
         };
-        store
-            .map(str::to_owned)
-            .into_iter()
-            .chain(self.unlikely_identity())
-            .chain(self.unlikely_cards(reader))
-            .collect()
+        let bot = bot::unlikely(reader, &self.bot);
+        let identity = self.unlikely_identity().into_iter().chain(bot);
+        store.map(str::to_owned).into_iter().chain(identity).chain(self.unlikely_cards(reader)).collect()
     }
 }
 
@@ -298,9 +307,7 @@ fn mail(reader: &mut Reader<'_>) -> Option<Mail> {
     Some(Mail { approve_url: approve_url?, originator: originator? })
 }
 
-fn entra(reader: &mut Reader<'_>) -> Result<EntraApp, Vec<&'static str>> {
-    let authority =
-        reader.url("ENTRA_AUTHORITY").unwrap_or_else(|| known_url("https://login.microsoftonline.com"));
+fn entra(reader: &mut Reader<'_>, authority: Url) -> Result<EntraApp, Vec<&'static str>> {
     let tenant = reader.parse("ENTRA_TENANT_ID", "a GUID", Guid::parse);
     let client_id = reader.parse("ENTRA_CLIENT_ID", "a GUID", Guid::parse);
     let audience = reader.parse("ENTRA_AUDIENCE", "an Application ID URI", |text| {

@@ -25,14 +25,21 @@ impl Reader<'_> {
     pub fn parse<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
         let text = self.text(name)?;
         if text.starts_with("@Microsoft.KeyVault(") {
-            self.unusable.push(format!("{name} is a Key Vault reference that Azure could not resolve"));
+            self.cannot_use(format!("{name} is a Key Vault reference that Azure could not resolve"));
             return None;
         }
         let parsed = parse(&text);
         if parsed.is_none() {
-            self.unusable.push(format!("{name} must be {expected}"));
+            self.cannot_use(format!("{name} must be {expected}"));
         }
         parsed
+    }
+
+    /// Once, also of a setting that is read for two purposes.
+    fn cannot_use(&mut self, line: String) {
+        if !self.unusable.contains(&line) {
+            self.unusable.push(line);
+        }
     }
 
     /// A comma list; empty entries are passed over.

@@ -22,7 +22,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
-use self::plan::{Occasion, Step, is_revived, plan, result_of};
+use self::plan::{Occasion, Step, is_revived, plan, plan_update, result_of};
 use crate::{
     approval::{Answered, Decision, Dispatch, DispatchAnswer},
     cards::Cards,
@@ -30,7 +30,11 @@ use crate::{
     host::Timing,
     ledger::{Attempt, AttemptResult, Entry, Ledger, Message, Next, Progress, Subject},
     printable::describe,
-    teams::webhook::Webhook,
+    teams::{
+        card_message,
+        connector::{Connector, PostedMessage},
+        webhook::Webhook,
+    },
 };
 
 /// The longest that one call to GitHub takes.
@@ -67,17 +71,29 @@ pub struct Delivery {
 pub struct Routes {
     /// GitHub, if there is a token; never in a dry run.
     pub github: Option<GitHub>,
-    /// The channel's webhook, if there is one.
-    pub webhook: Option<Webhook>,
+    /// The channel in Teams, if there is one.
+    pub channel: Option<Channel>,
     /// What writes the cards that go there.
     pub cards: Arc<Cards>,
+}
+
+/// How a channel is reached.
+pub enum Channel {
+    /// Through a Workflows webhook: what was posted stays as it is.
+    Webhook(Webhook),
+    /// By the bot, which can change what it has posted.
+    Bot(Arc<Connector>),
 }
 
 impl Routes {
     /// Builds the clients, which for https loads the trusted certificates (some milliseconds), unless they are there.
     pub fn prepare(&self) -> anyhow::Result<()> {
         self.github.as_ref().map_or(Ok(()), GitHub::prepare)?;
-        self.webhook.as_ref().map_or(Ok(()), Webhook::prepare)
+        match &self.channel {
+            None => Ok(()),
+            Some(Channel::Webhook(webhook)) => webhook.prepare(),
+            Some(Channel::Bot(connector)) => connector.prepare(),
+        }
     }
 }
 
@@ -111,7 +127,7 @@ pub enum Delivered {
     Dead,
     /// It was given up too long ago to be revived.
     TooLate,
-    /// There is no token to send it with, or no webhook.
+    /// There is no token to send it with, or no channel to send it to.
     NoRoute,
 }
 
@@ -127,23 +143,51 @@ struct Letter<'a> {
 #[derive(Clone, Copy)]
 enum Content<'a> {
     Dispatch(&'a Dispatch),
+    /// A card of its own.
     Card(&'a Value),
+    /// A card in the thread of another.
+    Reply(&'a PostedMessage, &'a Value),
+    /// A card in the place of another, and the state that it shows.
+    Update(&'a PostedMessage, &'a Value, &'a str),
 }
 
-impl Content<'_> {
+impl<'a> Content<'a> {
     fn has_route(self, routes: &Routes) -> bool {
         match self {
             Self::Dispatch(_) => routes.github.is_some(),
-            Self::Card(_) => routes.webhook.is_some(),
+            Self::Card(_) => routes.channel.is_some(),
+            Self::Reply(..) | Self::Update(..) => matches!(routes.channel, Some(Channel::Bot(_))),
         }
     }
 
-    async fn send(self, routes: &Routes, timeout: Duration, now: DateTime<Utc>) -> Answered {
-        match (self, &routes.github, &routes.webhook) {
-            (Self::Dispatch(dispatch), Some(github), _) => github.dispatch(dispatch, timeout, now).await,
-            (Self::Card(card), _, Some(webhook)) => webhook.post(card, timeout).await,
-            _ => Answered::not_tried(),
+    /// The state that is to be shown, where that can change.
+    fn state(self) -> Option<&'a str> {
+        match self {
+            Self::Update(_, _, state) => Some(state),
+            Self::Dispatch(_) | Self::Card(_) | Self::Reply(..) => None,
         }
+    }
+
+    /// What was answered, and where a card now stands that can be changed.
+    async fn send(
+        self,
+        routes: &Routes,
+        timeout: Duration,
+        now: DateTime<Utc>,
+    ) -> (Answered, Option<PostedMessage>) {
+        let answered = match (self, &routes.github, &routes.channel) {
+            (Self::Dispatch(dispatch), Some(github), _) => github.dispatch(dispatch, timeout, now).await,
+            (Self::Card(card), _, Some(Channel::Webhook(webhook))) => webhook.post(card, timeout).await,
+            (Self::Card(card), _, Some(Channel::Bot(bot))) => return bot.post(card, timeout, now).await,
+            (Self::Reply(to, card), _, Some(Channel::Bot(bot))) => {
+                bot.send(&to.conversation, &card_message(card), timeout, now).await
+            }
+            (Self::Update(message, card, _), _, Some(Channel::Bot(bot))) => {
+                bot.update(message, card, timeout, now).await
+            }
+            _ => Answered::not_tried(),
+        };
+        (answered, None)
     }
 }
 
@@ -184,7 +228,12 @@ impl Delivery {
         (progress, occasion): (Progress, Occasion),
         timing: Timing,
     ) -> anyhow::Result<Said> {
-        match plan(progress, occasion, letter.since, (timing.now, self.deliver_for)) {
+        let times = (timing.now, self.deliver_for);
+        let step = match letter.content.state() {
+            Some(state) => plan_update(progress, state, (occasion, letter.since), times),
+            None => plan(progress, occasion, letter.since, times),
+        };
+        match step {
             Step::Rest(delivered) => Ok(Said::nothing(delivered)),
             Step::GiveUp(attempt) => self.give_up(letter, attempt, timing).await,
             Step::Send(_) if !letter.content.has_route(&self.routes) => Ok(Said::nothing(Delivered::NoRoute)),
@@ -232,40 +281,36 @@ impl Delivery {
             let delivered = if is_revived(&attempt) { Delivered::Dead } else { Delivered::OnItsWay };
             return Ok(Said::nothing(delivered));
         }
-        let mut answered = match time_left() {
-            left if left < LEAST_DISPATCH_TIME => Answered::not_tried(),
+        let (mut answered, posted) = match time_left() {
+            left if left < LEAST_DISPATCH_TIME => (Answered::not_tried(), None),
             left => letter.content.send(&self.routes, left.min(DISPATCH_TIME), timing.now).await,
         };
         answered.detail = format!("attempt {}: {}", attempt.number, answered.detail);
-        let detail = answered.detail.clone();
-        let result = match answered.answer {
-            DispatchAnswer::Accepted => None,
-            _ => Some(result_of(&attempt, answered, timing.current(), (self.deliver_for, jitter()))),
-        };
+        let (detail, shown) = (answered.detail.clone(), letter.content.state().map(str::to_owned));
+        let arrived = answered.answer == DispatchAnswer::Accepted;
+        // What can change is never done once and for all: it is noted what it shows now.
+        let result = (!arrived || shown.is_some()).then(|| {
+            let times = (self.deliver_for, jitter());
+            AttemptResult { shown, ..result_of(&attempt, answered, timing.current(), times) }
+        });
         let delivered = match &result {
-            None => Delivered::Arrived,
-            Some(result) => Delivered::Failed(result.answer.clone(), result.next.clone()),
+            Some(result) if !arrived => Delivered::Failed(result.answer.clone(), result.next.clone()),
+            _ => Delivered::Arrived,
         };
-        self.note(letter, attempt, result, timing.deadline).await;
+        self.note(letter, attempt, Ended { result, posted }, timing.deadline).await;
         Ok(Said { delivered, detail })
     }
 
     /// Notes how an attempt ended, and waits for that until the deadline. Where the store is slow it goes on
     /// afterwards, while the lease keeps everybody else from sending: what is not noted is sent twice.
-    async fn note(
-        &self,
-        letter: Letter<'_>,
-        attempt: Attempt,
-        result: Option<AttemptResult>,
-        deadline: Instant,
-    ) {
+    async fn note(&self, letter: Letter<'_>, attempt: Attempt, ended: Ended, deadline: Instant) {
         let (ledger, Letter { message, entries, .. }) = (Arc::clone(&self.ledger), letter);
         let noting = tokio::spawn(async move {
-            if let Err(error) = note_during_lease(&ledger, &message, &attempt, result.as_ref()).await {
+            if let Err(error) = note_during_lease(&ledger, &message, &attempt, &ended).await {
                 log::warn!("{message}: {}", describe(&error));
                 return;
             }
-            if !matches!(&result, Some(AttemptResult { next: Next::NotBefore(_), .. })) {
+            if !matches!(&ended.result, Some(AttemptResult { next: Next::NotBefore(_), .. })) {
                 settle_all(&ledger, &entries).await;
             }
         });
@@ -284,6 +329,7 @@ impl Delivery {
             detail: detail.clone(),
             asked_to_wait_until: None,
             next: Next::Dead,
+            shown: letter.content.state().map(str::to_owned),
         };
         self.ledger.failed(&letter.message, attempt.number, &result, timing.deadline).await?;
         settle_all(&self.ledger, &letter.entries).await;
@@ -293,6 +339,33 @@ impl Delivery {
     /// Ends a sweep before its next message, since the process is about to end.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+/// How an attempt ended.
+struct Ended {
+    /// Nothing where the message has arrived for good.
+    result: Option<AttemptResult>,
+    /// Where a card now stands that can be changed.
+    posted: Option<PostedMessage>,
+}
+
+impl Ended {
+    async fn note(
+        &self,
+        ledger: &Ledger,
+        message: &Message,
+        attempt: &Attempt,
+        until: Instant,
+    ) -> anyhow::Result<()> {
+        // Where it stands comes first: a card that is known to have arrived and not where is never changed.
+        if let (Subject::Requested(id), Some(posted)) = (&message.subject, &self.posted) {
+            ledger.posted_at(id, posted, until).await?;
+        }
+        match &self.result {
+            None => ledger.arrived(message, attempt, until).await,
+            Some(result) => ledger.failed(message, attempt.number, result, until).await,
+        }
     }
 }
 
@@ -309,17 +382,13 @@ async fn note_during_lease(
     ledger: &Ledger,
     message: &Message,
     attempt: &Attempt,
-    result: Option<&AttemptResult>,
+    ended: &Ended,
 ) -> anyhow::Result<()> {
     let give_up_at = Instant::now() + NOTED_WITHIN;
     let mut pause = Duration::from_millis(50);
     loop {
         let until = Instant::now() + ONE_NOTE_TIME;
-        let noted = match result {
-            None => ledger.arrived(message, attempt, until).await,
-            Some(result) => ledger.failed(message, attempt.number, result, until).await,
-        };
-        match noted {
+        match ended.note(ledger, message, attempt, until).await {
             Err(_) if Instant::now() + pause < give_up_at => tokio::time::sleep(pause).await,
             noted => return noted,
         }

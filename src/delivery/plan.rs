@@ -88,6 +88,28 @@ pub fn plan(
     }
 }
 
+/// What follows for what is to show `state`, and may be made to show another later.
+///
+/// That it shows another by now, or that it could not be made to, says nothing about this one.
+pub fn plan_update(
+    progress: Progress,
+    state: &str,
+    (occasion, since): (Occasion, DateTime<Utc>),
+    (now, deliver_for): (DateTime<Utc>, TimeDelta),
+) -> Step {
+    if let Progress::Tried(attempt, Some(result)) = &progress {
+        let is_shown = result.answer == DispatchAnswer::Accepted;
+        if result.shown.as_deref() == Some(state) && is_shown {
+            return Step::Rest(Delivered::Before);
+        }
+        if result.shown.as_deref() != Some(state) && (is_shown || result.next == Next::Dead) {
+            let next = next_attempt(Some(attempt), since, now);
+            return Step::Send(Attempt { window_from: since, failures: 0, ..next });
+        }
+    }
+    plan(progress, occasion, since, (now, deliver_for))
+}
+
 /// Whether the attempt is the first after the message was dead.
 pub fn is_revived(attempt: &Attempt) -> bool {
     attempt.number > 1 && attempt.window_from == attempt.began_at
@@ -141,7 +163,7 @@ pub fn result_of(
         _ if is_over => Next::Dead,
         _ => Next::NotBefore(not_before),
     };
-    AttemptResult { ended_at, answer, detail, asked_to_wait_until: asked_to_wait, next }
+    AttemptResult { ended_at, answer, detail, asked_to_wait_until: asked_to_wait, next, shown: None }
 }
 
 #[cfg(test)]
@@ -256,6 +278,27 @@ mod tests {
     fn an_attempt_that_would_come_too_late_is_not_planned() {
         let last = failed(DispatchAnswer::ServerError(503), 24 * 3600 - 10);
         assert_eq!(last.next, Next::Dead);
+    }
+
+    #[test]
+    fn what_shows_another_state_is_made_to_show_this_one_and_no_more_than_that() {
+        let showing = |shown: &str, answer| {
+            let result = AttemptResult { shown: Some(shown.to_owned()), ..failed(answer, 1) };
+            tried(1, 0, Some(result))
+        };
+        let step = |progress, now| plan_update(progress, "two", (Occasion::Sweep, at(0)), (at(now), DAY));
+        assert_eq!(step(showing("two", DispatchAnswer::Accepted), 5), Step::Rest(Delivered::Before));
+        assert!(sends(step(showing("one", DispatchAnswer::Accepted), 5)));
+        assert!(
+            sends(step(showing("one", DispatchAnswer::Unprocessable), 5)),
+            "that one was given up, not this"
+        );
+        assert_eq!(step(showing("two", DispatchAnswer::Unprocessable), 5), Step::Rest(Delivered::Dead));
+        let down = DispatchAnswer::ServerError(502);
+        assert_eq!(step(showing("two", down.clone()), 5), Step::Rest(Delivered::OnItsWay));
+        assert_eq!(step(showing("one", down.clone()), 5), Step::Rest(Delivered::OnItsWay));
+        assert!(sends(step(showing("one", down), 60)));
+        assert_eq!(step(tried(1, 0, None), 29), Step::Rest(Delivered::OnItsWay), "one at a time");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Who is calling: tokens and principals in, a verified person or job out.
+//! Who is calling: tokens and principals in, a verified person, job or caller out.
 //!
 //! One [`Verifier`] does what all tokens have in common; an issuer is a description of where its keys are and whom
 //! its tokens are for, and a file of its own for what it alone wants checked. Nothing is believed before it is
 //! verified, and what failed is told to the operator's log, never to the caller.
 
 pub mod app_service;
+pub mod bot_connector;
 pub mod entra;
 pub mod github_oidc;
 mod keys;
@@ -13,9 +14,8 @@ mod verifier;
 
 use std::fmt;
 
-use url::Url;
-
 pub use self::verifier::{Issuer, Verifier, unverified_key_id};
+use crate::http_client::below;
 
 /// Where OpenID metadata is, below an issuer's address.
 const METADATA: &str = ".well-known/openid-configuration";
@@ -62,8 +62,10 @@ pub enum Check {
     NotYetValid,
     /// `ver`
     Version,
-    /// `tid`
+    /// `tid`, or every tenant that an activity says
     Tenant,
+    /// `channelId` of an activity
+    Channel,
     /// `appid` or `azp`
     Caller,
     /// `scp`, which only a person's token has
@@ -78,6 +80,10 @@ pub enum Check {
     Run,
     /// `actor`
     Actor,
+    /// The signing key's `endorsements` contain the activity's `channelId`.
+    Endorsement,
+    /// `serviceurl` is the activity's `serviceUrl`.
+    ServiceUrl,
     /// The platform signs people in.
     AuthenticationOff,
     /// The principal can be read.
@@ -97,11 +103,4 @@ impl fmt::Display for Rejection {
             Self::KeysNotReached => write!(f, "the issuer's keys were not reached"),
         }
     }
-}
-
-/// The address of `path` below another, whether or not that has a slash at its end.
-fn below(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
-    url
 }

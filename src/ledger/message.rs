@@ -57,8 +57,12 @@ pub enum Kind {
     Dispatch,
     /// The card that asks for a decision, for the channel.
     Card,
-    /// The card that says what was decided.
+    /// The card that says what was decided, where the first cannot be changed.
     Result,
+    /// The card made to show how it stands now.
+    Update,
+    /// So manieth reminder that it waits.
+    Reminder(u32),
 }
 
 /// A message that has to go out, and arrive.
@@ -76,11 +80,13 @@ impl Message {
         Self { subject, kind: Kind::Dispatch }
     }
 
-    pub(super) fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> String {
         match self.kind {
-            Kind::Dispatch => "dispatch",
-            Kind::Card => "card",
-            Kind::Result => "result",
+            Kind::Dispatch => "dispatch".to_owned(),
+            Kind::Card => "card".to_owned(),
+            Kind::Result => "result".to_owned(),
+            Kind::Update => "update".to_owned(),
+            Kind::Reminder(number) => format!("reminder-{number:04}"),
         }
     }
 }

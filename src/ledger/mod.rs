@@ -14,6 +14,7 @@
 //! requested/{id}/vote.{person}.{verdict} a vote, once
 //! requested/{id}/decision                what the votes came to, or that nobody decided in time
 //! requested/{id}/dispatch…|card…|result… how far each message has come, as above
+//! requested/{id}/card.posted             the ids of the bot's card, by which it can be changed
 //! pending/relayed.{id}.dispatch.{nonce}  an index of what has not arrived yet
 //! pending/requested.{id}.{nonce}         and of what is not decided, or not all told
 //! listed/{day}/{time}.{kind}.{id}        a list of everything, by time
@@ -38,7 +39,7 @@ pub use self::{
     open::{Container, Credential, Location},
     recent::{Cursor, Listed},
     records::{Attempt, AttemptResult, Next},
-    requested::{AskingKey, Folder, Ruled},
+    requested::{AskingKey, Folder, POSTED, Ruled},
     store::Store,
 };
 use self::{
@@ -165,8 +166,9 @@ impl Ledger {
         if names.contains(&format!("{}.done", message.name())) {
             return Ok(Progress::Done);
         }
+        let message_name = message.name();
         let number = |name: &str| {
-            let number = name.strip_prefix(message.name())?.strip_prefix('.')?.strip_suffix(".attempt")?;
+            let number = name.strip_prefix(&message_name)?.strip_prefix('.')?.strip_suffix(".attempt")?;
             number.parse::<u32>().ok()
         };
         let Some(newest) = names.iter().filter_map(|name| number(name)).max() else {

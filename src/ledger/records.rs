@@ -5,9 +5,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::approval::{
-    ApprovalId, Approver, Asked, Ballot, ClientPayload, Decision, Dispatch, DispatchAnswer, Ending,
-    EventType, Guid, Performer, Person, Repository, Request, Ruling, Verdict, Workload, hex,
+use crate::{
+    approval::{
+        ApprovalId, Approver, Asked, Ballot, ClientPayload, Decision, Dispatch, DispatchAnswer, Ending,
+        EventType, Guid, Performer, Person, Repository, Request, Ruling, Verdict, Workload, hex,
+    },
+    teams::connector::PostedMessage,
 };
 
 /// The version of every shape here. A reader knows no other, so that an older instance beside a newer one says so
@@ -312,6 +315,26 @@ impl StoredRuling {
     }
 }
 
+/// Where the bot's card stands.
+#[derive(Serialize, Deserialize)]
+pub struct StoredPosted {
+    conversation: String,
+    activity: String,
+}
+
+impl From<&PostedMessage> for StoredPosted {
+    fn from(PostedMessage { conversation, activity }: &PostedMessage) -> Self {
+        Self { conversation: conversation.clone(), activity: activity.clone() }
+    }
+}
+
+impl StoredPosted {
+    /// The message.
+    pub fn message(self) -> PostedMessage {
+        PostedMessage { conversation: self.conversation, activity: self.activity }
+    }
+}
+
 /// One attempt to send a message: the right to do so until its lease ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -342,6 +365,9 @@ pub struct AttemptResult {
     pub asked_to_wait_until: Option<DateTime<Utc>>,
     /// What comes next if nobody clicks.
     pub next: Next,
+    /// What the card was made to show, or should have been; of updates only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
 }
 
 /// What comes after a failed attempt.

@@ -8,10 +8,13 @@ use tokio::time::Instant;
 
 use super::{
     Ledger, Subject,
-    records::{Record, StoredBallot, StoredRequest, StoredRuling},
+    records::{Record, StoredBallot, StoredPosted, StoredRequest, StoredRuling},
     store::Created,
 };
-use crate::approval::{Approval, ApprovalId, Ballot, Performer, Request, Ruling, Workload, hex};
+use crate::{
+    approval::{Approval, ApprovalId, Ballot, Performer, Request, Ruling, Workload, hex},
+    teams::connector::PostedMessage,
+};
 
 /// The most votes that are read; people who vote at once can be a few more than are needed.
 const MAX_BALLOTS: usize = 100;
@@ -128,6 +131,32 @@ impl Ledger {
         }
     }
 
+    /// Notes where the bot's card stands.
+    pub async fn posted_at(
+        &self,
+        id: &ApprovalId,
+        message: &PostedMessage,
+        until: Instant,
+    ) -> anyhow::Result<()> {
+        let content = Record::of(StoredPosted::from(message))?.to_json()?;
+        let path = self.requested_path(id, POSTED);
+        self.store.create(&path, content, until).await.context("cannot note where the card stands").map(drop)
+    }
+
+    /// Where the bot's card stands, if it is known to stand somewhere.
+    pub async fn posted(
+        &self,
+        id: &ApprovalId,
+        names: &[String],
+        until: Instant,
+    ) -> anyhow::Result<Option<PostedMessage>> {
+        if !names.iter().any(|name| name == POSTED) {
+            return Ok(None);
+        }
+        let stored: Option<StoredPosted> = self.read(&self.requested_path(id, POSTED), until).await?;
+        Ok(stored.map(StoredPosted::message))
+    }
+
     async fn ruling(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<Option<Ruling>> {
         let path = self.requested_path(id, DECISION);
         let found = self.store.get(&path, until).await?;
@@ -163,6 +192,9 @@ impl Ledger {
 
 /// The name of the record that decides.
 const DECISION: &str = "decision";
+
+/// The name of the record that says where the bot's card stands.
+pub const POSTED: &str = "card.posted";
 
 /// What the names of votes begin with.
 const VOTE: &str = "vote.";

@@ -10,11 +10,13 @@ pub enum Function {
     ApproveRelease,
     RequestApproval,
     Approvals,
+    Messages,
     Deliver,
 }
 
 impl Function {
-    const ALL: [Self; 4] = [Self::ApproveRelease, Self::RequestApproval, Self::Approvals, Self::Deliver];
+    const ALL: [Self; 5] =
+        [Self::ApproveRelease, Self::RequestApproval, Self::Approvals, Self::Messages, Self::Deliver];
 
     /// The folder's name, which is the path of an invocation payload.
     pub fn name(self) -> &'static str {
@@ -22,6 +24,7 @@ impl Function {
             Self::ApproveRelease => "ApproveRelease",
             Self::RequestApproval => "RequestApproval",
             Self::Approvals => "Approvals",
+            Self::Messages => "Messages",
             Self::Deliver => "Deliver",
         }
     }
@@ -37,6 +40,7 @@ impl Function {
             Self::ApproveRelease => Some("ApproveRelease"),
             Self::RequestApproval => Some("RequestApproval"),
             Self::Approvals => Some("approvals"),
+            Self::Messages => Some("messages"),
             Self::Deliver => None,
         }
     }

@@ -162,6 +162,7 @@ async fn call(rooms: &Rooms, function: Function, request: Request) -> Answer {
         Function::ApproveRelease => rooms.action_messages.answer(request).await,
         Function::RequestApproval => rooms.requests.answer(request).await,
         Function::Approvals => rooms.pages.answer(request).await,
+        Function::Messages => rooms.messages.answer(request).await,
         Function::Deliver => {
             Answer { log: sweep(&rooms.approvals).await, ..plain_answer(200, "swept", sentences::SWEPT) }
         }

@@ -20,14 +20,19 @@ use crate::{
     approve::Approvals,
     cards::Cards,
     config::{Config, Listen},
-    delivery::{Delivery, Routes},
+    delivery::{Channel, Delivery, Routes},
     github::GitHub,
     host::Timing,
-    identity::{entra::ActionTokens, github_oidc::JobTokens},
+    identity::{bot_connector::ConnectorTokens, entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
     printable::describe,
-    surfaces::{action_message::ActionMessages, page::Pages, request::Requests},
-    teams::webhook::Webhook,
+    surfaces::{
+        action_message::ActionMessages,
+        bot::{Bot, Messages},
+        page::Pages,
+        request::Requests,
+    },
+    teams::{connector::Connector, webhook::Webhook},
 };
 
 /// How often what has not arrived is looked through.
@@ -51,6 +56,7 @@ struct Rooms {
     action_messages: ActionMessages,
     requests: Requests,
     pages: Pages,
+    messages: Messages,
     public_url: Url,
     listen: Listen,
     stopping: Notify,
@@ -119,6 +125,9 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if let Ok(tokens) = &rooms.action_messages.tokens {
         tokens.warm_up();
     }
+    if let Ok(bot) = &rooms.messages.bot {
+        bot.tokens.warm_up();
+    }
     if let Err(error) = rooms.approvals.delivery.ledger.prepare().await {
         log::error!("{}", describe(&error));
     }
@@ -180,12 +189,23 @@ fn rooms(config: Config) -> Rooms {
         github: github_pages(&config.github_oidc_issuer),
         mail: config.mail,
     });
-    let webhook = config.teams_webhook_url.map(Webhook::new);
+    let bot = config.bot.map(|bot| Bot {
+        tokens: ConnectorTokens::new(config.bot_openid_metadata, &bot.app_id),
+        tenant: bot.tenant.clone(),
+        connector: Arc::new(Connector::new(bot)),
+    });
+    let channel = match &bot {
+        Ok(Bot { connector, .. }) if connector.channel().is_some() => {
+            Some(Channel::Bot(Arc::clone(connector)))
+        }
+        _ => config.teams_webhook_url.map(|url| Channel::Webhook(Webhook::new(url))),
+    };
     let ledger = Ledger::new(Store::new(config.store), config.dry_run);
-    let routes = Routes { github, webhook, cards };
+    let routes = Routes { github, channel, cards };
     let delivery = Delivery::new(ledger, routes, config.deliver_for, config.dry_run);
     let approvals =
         Arc::new(Approvals { policy: config.policy, delivery, anonymous: !config.require_identity });
+    let messages = Messages { approvals: Arc::clone(&approvals), bot };
     let requests = Requests {
         approvals: Arc::clone(&approvals),
         tokens: JobTokens::new(config.github_oidc_issuer, &config.public_url),
@@ -207,6 +227,7 @@ fn rooms(config: Config) -> Rooms {
         action_messages,
         requests,
         pages,
+        messages,
         public_url: config.public_url,
         listen: config.listen,
         stopping: Notify::new(),

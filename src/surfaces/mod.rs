@@ -2,6 +2,7 @@
 //! stands here.
 
 pub mod action_message;
+pub mod bot;
 mod fields;
 mod item;
 pub mod page;
@@ -106,7 +107,7 @@ fn rejected(rejection: Rejection) -> Report {
             Outcome::Unauthenticated
         }
     };
-    Report { outcome, detail: rejection.to_string() }
+    Report::of(outcome, rejection.to_string())
 }
 
 /// The one bearer token in the headers of these names. `None` where there is none.

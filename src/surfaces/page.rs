@@ -181,11 +181,9 @@ impl Pages {
         let performer = self.performer(request)?;
         match self.approvals.policy.approvers.include(&performer) {
             true => Ok(performer),
-            false => Err(Report {
-                outcome: Outcome::Forbidden(Forbidden::Performer),
-                detail: format!("by {performer}"),
+            false => {
+                Err(Report::of(Outcome::Forbidden(Forbidden::Performer), format!("by {performer}")).into())
             }
-            .into()),
         }
     }
 
@@ -202,11 +200,9 @@ impl Pages {
                 Err(Refusal::SignIn(rejection))
             }
             // Signed in, but not as somebody whom we could believe: signing in again changes nothing.
-            Err(rejection) => Err(Report {
-                outcome: Outcome::Forbidden(Forbidden::Performer),
-                detail: rejection.to_string(),
+            Err(rejection) => {
+                Err(Report::of(Outcome::Forbidden(Forbidden::Performer), rejection.to_string()).into())
             }
-            .into()),
         }
     }
 }
@@ -262,13 +258,13 @@ fn next_page(next: &Cursor, as_json: bool) -> String {
 }
 
 fn unreached(error: &anyhow::Error) -> Report {
-    Report { outcome: Outcome::Unavailable(Unreached::Progress), detail: describe(error) }
+    Report::of(Outcome::Unavailable(Unreached::Progress), describe(error))
 }
 
 /// Sends a browser to sign in, and back here. A form that was sent is not sent again by that, and a program cannot
 /// sign in: they are told so.
 fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
-    let report = Report { outcome: Outcome::Unauthenticated, detail: rejection.to_string() };
+    let report = Report::of(Outcome::Unauthenticated, rejection.to_string());
     let here = request.id.as_deref().and_then(ApprovalId::parse).map(|id| format!("{LIST}/{id}"));
     let here = utf8_percent_encode(here.as_deref().unwrap_or(LIST), NON_ALPHANUMERIC).to_string();
     let address = format!("/.auth/login/aad?post_login_redirect_uri={here}");

@@ -116,10 +116,11 @@ impl Requests {
         let workload = self.workload(request).await??;
         let unknown = || Report::from(Outcome::Unknown);
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
-        let seen = self.approvals.look(&id, request.timing).await.map_err(|error| Report {
-            outcome: Outcome::Unavailable(Unreached::Progress),
-            detail: describe(&error),
-        })?;
+        let seen = self
+            .approvals
+            .look(&id, request.timing)
+            .await
+            .map_err(|error| Report::of(Outcome::Unavailable(Unreached::Progress), describe(&error)))?;
         // Another repository of the same name is another repository.
         let is_own = |seen: &Seen| seen.approval.request.workload.repository_id == workload.repository_id;
         let seen = seen.filter(is_own).ok_or_else(unknown)?;

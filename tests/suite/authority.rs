@@ -1,6 +1,7 @@
-//! A loopback Entra: the OpenID metadata and the keys of both versions of tokens, where the real one has them.
+//! A loopback Entra: the OpenID metadata and the keys of both versions of tokens, where the real one has them; and a desk
+//! where the bot gets its own.
 //!
-//! It counts what it is asked, and fails the test when it was asked for anything else ([`OpenId`]).
+//! It counts what it is asked, and fails the test when it was asked for anything else ([`OpenId`], [`TokenDesk`]).
 
 use std::ops::Deref;
 
@@ -11,6 +12,7 @@ use crate::{
     github::GitHub,
     openid::{OpenId, Published},
     signing_keys::Key,
+    token_desk::TokenDesk,
 };
 
 /// The tenant of all performers.
@@ -48,13 +50,17 @@ impl Version {
 
 pub struct Authority {
     documents: OpenId,
+    /// Where the bot gets its token.
+    pub desk: TokenDesk,
 }
 
 impl Authority {
     /// An authority with a key for each version.
     pub async fn start() -> Self {
         let published = |url: &str| Version::BOTH.map(|version| published(url, version)).into();
-        Self { documents: OpenId::start(published).await }
+        let (documents, desk) = (OpenId::start(published).await, TokenDesk::default());
+        documents.share_with(desk.of_entra()).await;
+        Self { documents, desk }
     }
 
     /// What its tokens say as `iss`.
@@ -85,6 +91,14 @@ impl Authority {
     /// How often a version's metadata and keys were asked for.
     pub fn asked(&self, version: Version) -> [usize; 2] {
         self.asked_of(version as usize)
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.desk.assert_no_surprise();
+        }
     }
 }
 

@@ -72,7 +72,7 @@ impl Deployment {
             public_url: "https://approve.example".parse().unwrap(),
             mail: None,
         });
-        let routes = Routes { github: Some(github), webhook: None, cards };
+        let routes = Routes { github: Some(github), channel: None, cards };
         let delivery = Delivery::new(ledger, routes, self.deliver_for, false);
         Arc::new(Approvals { policy, delivery, anonymous: true })
     }

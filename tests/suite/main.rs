@@ -7,6 +7,8 @@
 //!   Both fail a test on traffic it did not announce.
 //! - [`authority`] is an Entra, and [`actions`] the issuer of GitHub Actions: both publish [`signing_keys`] by
 //!   [`openid`]. [`tokens`] are what they issue, and [`forgeries`] what others make of them.
+//! - [`connector`] is the Bot Connector, through which Teams and a bot speak with each other: the bot with a token of
+//!   the [`token_desk`], Teams with [`activities`].
 //! - [`browser`] is a real one, for pages; [`card_page`] shows a card in it as Teams and Outlook do.
 //! - [`runner`] runs the steps of the workflows and the action in `examples/`, as GitHub's runners do.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
@@ -19,11 +21,13 @@ mod modes;
 mod stores;
 
 mod actions;
+mod activities;
 mod authority;
 mod azurite;
 mod browser;
 mod card_answer;
 mod card_page;
+mod connector;
 mod deployment;
 mod faulty_store;
 mod forgeries;
@@ -37,6 +41,7 @@ mod openid;
 mod runner;
 mod signing_keys;
 mod standalone;
+mod token_desk;
 mod tokens;
 mod web_server;
 
@@ -44,13 +49,18 @@ mod app_files;
 mod approval_examples;
 mod approval_mail;
 mod approvers;
+mod bad_connector_tokens;
 mod bad_job_tokens;
 mod bad_tokens;
+mod bot;
+mod bot_faults;
+mod bot_messages;
 mod broken_stores;
 mod browser_guards;
 mod browser_tools;
 mod card_tools;
 mod channel;
+mod connector_tokens;
 mod deliver;
 mod faults;
 mod github_answers;

@@ -63,6 +63,11 @@ impl OpenId {
         Self { server, state }
     }
 
+    /// Has somebody else answer what is for them.
+    pub async fn share_with(&self, others: Mock) {
+        others.with_priority(1).mount(&self.server).await;
+    }
+
     /// Its base URL.
     pub fn url(&self) -> String {
         self.server.uri()

@@ -1,14 +1,16 @@
 //! The page as people use it, in a real browser: with mouse and keyboard, on a phone and in the dark; and the cards
 //! that lead to it, drawn by Microsoft's own renderer.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use serde_json::{Value, json};
 use thirtyfour::Key;
 
 use crate::{
+    activities::Activity,
     browser::Browser,
     card_page::CardPage,
+    connector::BotConnector,
     deployment::{Channel, Someone, Surroundings, page_of, text},
     functions_host::{FunctionsHost, Mode},
     handler_process::repository_root,
@@ -271,6 +273,33 @@ async fn a_mail_card_is_voted_on_and_becomes_the_new_one() {
     assert!(shown.contains("Alex Wilber") && shown.contains("Quotes \" and \\ and"), "{shown}");
     card.click("Reject").await;
     stage.browser.text_with("#status", "Rejected").await;
+    assert_eq!(card.buttons().await, ["Open the page"]);
+}
+
+#[tokio::test]
+async fn the_bots_card_is_voted_on_inside_teams() {
+    let Some(browser) = Browser::open().await else { return };
+    let around = Surroundings::start().await;
+    let connector = Arc::new(BotConnector::start(&around.authority.desk).await);
+    around.github.expect_dispatches(0);
+    let host = around.host(Mode::Payload).settings(connector.settings()).start().await;
+    around.ask(&host, BODY).await;
+    let message = connector.messages().pop().expect("a card");
+    browser.window_size(620, 1180).await;
+
+    let (teams, on) = (Arc::clone(&connector), message.clone());
+    let activity =
+        move |verb: &str, data: Value| Activity::click(&teams, &Someone::alex(), &on, verb, data).request();
+    let card = CardPage::show_of_bot(&browser, host.port(), &message.cards[0], activity).await;
+    assert_eq!(card.buttons().await, ["Approve", "Reject", "Open the page"]);
+    browser.screenshot(&screenshot("bot-card.png")).await;
+    card.fill("comment", "Fine with \"quotes\"").await;
+    card.click("Approve").await;
+    assert_eq!(card.status().await, "ok");
+    let shown = card.text().await;
+    assert!(shown.contains("counts: 1 of 2") && shown.contains("Fine with \"quotes\""), "{shown}");
+    card.click("Reject").await;
+    browser.text_with("#card", "Rejected. Nothing is sent").await;
     assert_eq!(card.buttons().await, ["Open the page"]);
 }
 

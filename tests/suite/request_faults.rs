@@ -10,34 +10,40 @@ use approve_release::{
     },
     approve::{Approvals, Asking, Clicked},
     cards::Cards,
-    delivery::{Delivery, Routes},
+    config::Config,
+    delivery::{Channel, Delivery, Routes},
     github::GitHub as GitHubClient,
     host::Timing,
     http_client::{self, SecretUrl},
     ledger::{Ledger, Store},
-    teams::webhook::Webhook,
+    teams::{connector::Connector, webhook::Webhook},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use object_store::{ObjectStore, memory::InMemory};
 
 use crate::{
-    deployment::Channel,
+    authority::Authority,
+    connector::BotConnector,
+    deployment::Channel as TeamsChannel,
     faulty_store::{EVERY_FAULT, Fault, FaultyStore},
     github::{GitHub, TOKEN, github_error},
     handler_process::within,
 };
 
 /// For how long people may decide here.
-const TIME_TO_DECIDE: TimeDelta = TimeDelta::minutes(30);
+pub const TIME_TO_DECIDE: TimeDelta = TimeDelta::minutes(30);
 
 /// A deployment at a GitHub, with a channel: as many instances as one likes on one store.
-struct Deployment {
-    github: GitHub,
-    channel: Channel,
-    store: Arc<InMemory>,
+pub struct Deployment {
+    pub github: GitHub,
+    pub channel: TeamsChannel,
+    /// In the place of the webhook, where there is one.
+    pub bot: Option<(Authority, BotConnector)>,
+    pub store: Arc<InMemory>,
     began: DateTime<Utc>,
     required: usize,
+    reminder: Option<TimeDelta>,
 }
 
 impl Deployment {
@@ -45,10 +51,29 @@ impl Deployment {
         Self::requiring(1).await
     }
 
-    async fn requiring(required: usize) -> Self {
+    pub async fn requiring(required: usize) -> Self {
         http_client::use_ring();
-        let (github, channel) = (GitHub::start().await, Channel::start().await);
-        Self { github, channel, store: Arc::new(InMemory::new()), began: Utc::now(), required }
+        let (github, channel) = (GitHub::start().await, TeamsChannel::start().await);
+        let (store, began) = (Arc::new(InMemory::new()), Utc::now());
+        Self { github, channel, bot: None, store, began, required, reminder: None }
+    }
+
+    /// With a bot in its channel, that reminds this often.
+    pub async fn with_bot(required: usize, reminder: Option<TimeDelta>) -> Self {
+        let authority = Authority::start().await;
+        let connector = BotConnector::start(&authority.desk).await;
+        Self { bot: Some((authority, connector)), reminder, ..Self::requiring(required).await }
+    }
+
+    fn route(&self) -> Channel {
+        let Some((authority, connector)) = &self.bot else {
+            let [(_, webhook)] = self.channel.setting();
+            return Channel::Webhook(Webhook::new(SecretUrl::new(webhook.parse().expect("a URL"))));
+        };
+        let settings = authority.settings().into_iter().chain(connector.settings());
+        let settings = settings.map(|(name, value)| (name.to_owned(), value)).collect();
+        let bot = Config::parse(&settings).expect("a configuration").bot.expect("a bot");
+        Channel::Bot(Arc::new(Connector::new(bot)))
     }
 
     fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
@@ -60,10 +85,9 @@ impl Deployment {
             approvers: Approvers::Everybody,
             min_approvals: 1,
         };
-        let [(_, webhook)] = self.channel.setting();
         let routes = Routes {
             github: Some(GitHubClient::new(url(&self.github.url()), TOKEN.into())),
-            webhook: Some(Webhook::new(SecretUrl::new(url(&webhook)))),
+            channel: Some(self.route()),
             cards: Arc::new(Cards {
                 public_url: url("https://approve.example"),
                 github: url("https://github.com"),
@@ -75,26 +99,26 @@ impl Deployment {
         Arc::new(Approvals { policy, delivery, anonymous: false })
     }
 
-    fn instance(&self) -> Arc<Approvals> {
+    pub fn instance(&self) -> Arc<Approvals> {
         self.instance_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
     }
 
     /// A moment this long after the beginning, with a request's time to answer.
-    fn after(&self, time: TimeDelta) -> Timing {
+    pub fn after(&self, time: TimeDelta) -> Timing {
         Timing::new(self.began + time, Duration::from_millis(4_400))
     }
 
-    async fn ask(&self, instance: &Arc<Approvals>, time: TimeDelta) -> Result<(Seen, bool), Outcome> {
-        let asked = instance.ask(asking(self.required), self.after(time)).await;
+    pub async fn ask(&self, instance: &Arc<Approvals>, time: TimeDelta) -> Result<(Seen, bool), Outcome> {
+        let asked = instance.ask(asking(self.required, self.reminder), self.after(time)).await;
         asked.map_err(|report| report.outcome)
     }
 
-    async fn asked(&self) -> ApprovalId {
+    pub async fn asked(&self) -> ApprovalId {
         let (seen, _) = self.ask(&self.instance(), TimeDelta::zero()).await.expect("it is open");
         seen.approval.request.id
     }
 
-    async fn vote(
+    pub async fn vote(
         &self,
         instance: &Arc<Approvals>,
         (id, person): (&ApprovalId, u8),
@@ -111,7 +135,7 @@ impl Deployment {
     }
 
     /// A yes that is recorded; the process is killed before it is counted.
-    async fn vote_and_die(&self, (id, person): (&ApprovalId, u8), time: TimeDelta) {
+    pub async fn vote_and_die(&self, (id, person): (&ApprovalId, u8), time: TimeDelta) {
         let record = format!("/vote.{person:08}-");
         for at in 1.. {
             let vote = async |instance: &Arc<Approvals>| {
@@ -124,28 +148,32 @@ impl Deployment {
         }
     }
 
-    async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
+    pub async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
         for minute in minutes {
             self.instance().delivery.sweep(self.after(TimeDelta::minutes(minute))).await;
         }
     }
 
-    async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Seen {
+    pub async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Seen {
         self.instance().look(id, self.after(time)).await.expect("a store").expect("an approval")
     }
 
-    async fn names(&self, prefix: &str) -> Vec<String> {
+    pub async fn names(&self, prefix: &str) -> Vec<String> {
         let objects = self.store.list(None).map(|object| object.unwrap().location.to_string());
         objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
     }
 
     /// Waits until nothing is under way any more that began beside an answer.
-    async fn settled(&self) {
+    pub async fn settled(&self) {
         let mut before = 0;
         within("nothing more is written", async || {
             loop {
                 tokio::time::sleep(Duration::from_millis(40)).await;
-                let now = self.names("").await.len() + self.channel.tried() + self.github.dispatches().len();
+                let calls = self.bot.as_ref().map_or(0, |(_, connector)| connector.calls().len());
+                let now = self.names("").await.len()
+                    + self.channel.tried()
+                    + calls
+                    + self.github.dispatches().len();
                 if now == before {
                     return;
                 }
@@ -156,7 +184,7 @@ impl Deployment {
     }
 }
 
-fn asking(required: usize) -> Asking {
+fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
     let event_type = EventType::parse("go-live").expect("an event type");
     Asking {
         asked: Asked {
@@ -169,7 +197,7 @@ fn asking(required: usize) -> Asking {
             approvers: None,
             approvals_required: required,
             expires_in: TIME_TO_DECIDE,
-            reminder: None,
+            reminder,
         },
         workload: Workload {
             repository: Repository::parse("octo/app").expect("a repository"),
@@ -185,7 +213,7 @@ fn asking(required: usize) -> Asking {
     }
 }
 
-fn somebody(number: u8) -> Person {
+pub fn somebody(number: u8) -> Person {
     Person {
         object_id: Guid::parse(&format!("{number:08}-1111-4222-8333-444455556666")).expect("a GUID"),
         tenant: Guid::parse("99999999-1111-2222-3333-444455556666").expect("a GUID"),
@@ -195,7 +223,7 @@ fn somebody(number: u8) -> Person {
 }
 
 /// What became of a story whose call number `at` went wrong: `None` where its process was killed.
-async fn stricken<T>(
+pub async fn stricken<T>(
     deployment: &Deployment,
     (at, fault): (usize, Fault),
     story: impl AsyncFnOnce(&Arc<Approvals>) -> T,
@@ -211,7 +239,7 @@ async fn stricken<T>(
 }
 
 /// Whether the call noted that something had arrived: only there may a fault make it arrive twice.
-fn is_marker(path: &str) -> bool {
+pub fn is_marker(path: &str) -> bool {
     path.ends_with(".done")
 }
 

@@ -42,6 +42,10 @@ pub enum Key {
     Version2,
     /// Signs the tokens of jobs.
     Job,
+    /// Signs the Bot Connector's tokens for activities of Teams.
+    Connector,
+    /// Signs the Bot Connector's tokens for activities of other channels.
+    WebChat,
     /// Will sign tokens after a rotation.
     Next,
     /// An attacker's.
@@ -64,10 +68,12 @@ struct Made {
 }
 
 impl Key {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 10] = [
         Self::Version1,
         Self::Version2,
         Self::Job,
+        Self::Connector,
+        Self::WebChat,
         Self::Next,
         Self::Foreign,
         Self::Encryption,

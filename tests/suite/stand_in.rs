@@ -2,10 +2,13 @@
 //! traffic or leaks that nobody announced fails.
 
 use crate::{
+    authority::{Authority, TENANT},
+    connector::BotConnector,
     functions_host::{FunctionsHost, Mode},
     github::GitHub,
     http1::Request,
     relay::CLICK,
+    token_desk::TokenDesk,
 };
 
 in_every_mode! {
@@ -73,9 +76,30 @@ async fn a_dispatch_that_nobody_announced_fails_the_test() {
 #[should_panic(expected = "refused: ")]
 async fn a_request_that_is_no_dispatch_fails_the_test() {
     let github = GitHub::start().await;
-    let port = github.url().rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
 
-    Request::get("/user").send(port).await;
+    Request::get("/user").send(port_of(&github.url())).await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "refused: ")]
+async fn a_call_to_teams_without_a_token_of_the_bot_fails_the_test() {
+    let connector = BotConnector::start(&TokenDesk::default()).await;
+
+    let call = Request::post("/teams/v3/conversations").header("Authorization", "Bearer other");
+    assert_eq!(call.json("{}").send(port_of(&connector.url())).await.status, 401);
+}
+
+#[tokio::test]
+#[should_panic(expected = "no token for: ")]
+async fn a_wrong_request_for_a_token_fails_the_test() {
+    let authority = Authority::start().await;
+
+    let request = Request::post(&format!("/{TENANT}/oauth2/v2.0/token")).form("grant_type=password");
+    assert_eq!(request.send(port_of(&authority.url())).await.status, 400);
+}
+
+fn port_of(url: &str) -> u16 {
+    url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
 }
 
 #[tokio::test]

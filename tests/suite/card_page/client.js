@@ -1,7 +1,7 @@
 // What a client does with a card: shows it, and acts on its buttons.
 "use strict";
 
-const { AdaptiveCard, CardObjectRegistry, GlobalRegistry, HttpAction, OpenUrlAction, SerializationContext, Version } =
+const { AdaptiveCard, CardObjectRegistry, ExecuteAction, GlobalRegistry, HttpAction, OpenUrlAction, SerializationContext, Version } =
   AdaptiveCards;
 
 // Teams and Outlook render the text of cards as Markdown, and HTML in it as text.
@@ -37,18 +37,23 @@ function contextFor(version) {
 function execute(action, correlationId) {
   if (action instanceof OpenUrlAction) location.assign(action.url);
   else if (action instanceof HttpAction) send(action, correlationId);
+  else if (action instanceof ExecuteAction) ask("/execute", { verb: action.verb, data: action.data });
   else say(`This client cannot do ${action.getJsonTypeName()}.`);
 }
 
-// The renderer has put the inputs' values into the action. The call itself is made by the client's server.
-async function send({ method, url, headers, body }, correlationId) {
-  say("");
-  const click = {
+// The renderer has put the inputs' values into the action.
+function send({ method, url, headers, body }, correlationId) {
+  ask("/send", {
     method, url, body, correlation_id: correlationId ?? "",
     headers: headers.map(({ name, value }) => [name, value]),
-  };
+  });
+}
+
+// The call itself is made by the client's server, which tells what to show of the answer.
+async function ask(path, click) {
+  say("");
   try {
-    const answer = await fetch("/send", { method: "POST", body: JSON.stringify(click) });
+    const answer = await fetch(path, { method: "POST", body: JSON.stringify(click) });
     const { sentence, card } = await answer.json();
     const problems = card ? showCard(card) : [];
     say([sentence, ...problems].join("\n"));

@@ -2,7 +2,7 @@
 //!
 //! `Action.OpenUrl` goes to its page. `Action.Http`, on cards below version 1.4, is sent the way Outlook's server does
 //! it: from no browser, with the token of the person, and the answer is shown in the card's place. Anything else is
-//! said not to be supported.
+//! said not to be supported. `Action.Execute` goes to the bot that sent the card.
 
 use std::fs;
 
@@ -38,6 +38,37 @@ impl<'a> CardPage<'a> {
     pub async fn show(browser: &'a Browser, token: &str, card: &Value) -> Self {
         let token = token.to_owned();
         let server = WebServer::start(move |request| answer(request, token.clone())).await;
+        Self::show_from(server, browser, card).await
+    }
+
+    /// Shows the card of a bot, which has this port, and gets a click's verb and data as Teams makes an activity of
+    /// them.
+    pub async fn show_of_bot(
+        browser: &'a Browser,
+        port: u16,
+        card: &Value,
+        activity: impl Fn(&str, Value) -> Request + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let server = WebServer::start(move |request| {
+            let activity = activity.clone();
+            async move {
+                match request.path() {
+                    "/execute" => {
+                        let click: Value =
+                            serde_json::from_slice(request.body.bytes()).expect("our own page's");
+                        let verb = click["verb"].as_str().expect("a verb");
+                        let answer = activity(verb, click["data"].clone()).send(port).await;
+                        ok("application/json", invoked(&answer).to_string())
+                    }
+                    _ => answer(request, String::new()).await,
+                }
+            }
+        })
+        .await;
+        Self::show_from(server, browser, card).await
+    }
+
+    async fn show_from(server: WebServer, browser: &'a Browser, card: &Value) -> Self {
         browser.goto(&server.url("/")).await;
         let problems = browser.script("return showCard(arguments[0])", vec![card.clone()]).await;
         assert_eq!(problems, json!([]), "the renderer objects to {card:#}");
@@ -104,6 +135,16 @@ async fn send(request: &Request, token: &str) -> Value {
         "sentence": sentence.unwrap_or_else(|| format!("The action failed with status {}.", answer.status)),
         "card": updates.then(|| answer.json()),
     })
+}
+
+/// What the client shows of a bot's answer: a new card, or why there is none.
+fn invoked(answer: &Answer) -> Value {
+    let json = answer.json();
+    match json["type"].as_str() {
+        Some("application/vnd.microsoft.card.adaptive") => json!({"sentence": "ok", "card": json["value"]}),
+        Some("application/vnd.microsoft.activity.message") => json!({"sentence": json["value"]}),
+        _ => json!({"sentence": json["value"]["message"]}),
+    }
 }
 
 impl Click {

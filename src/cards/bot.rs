@@ -1,0 +1,116 @@
+//! The cards that the bot posts: people decide inside them.
+
+use serde_json::{Value, json};
+
+use super::{
+    Cards,
+    adaptive::{card, fitting, open_url, text_block},
+    mail::comment,
+    markdown::literal,
+    title,
+};
+use crate::approval::{Approval, ApprovalId, Item, Verdict};
+
+/// The verb of a card that asks how it stands now.
+pub const REFRESH: &str = "refresh";
+
+/// The most approvals that a message lists.
+const MAX_LISTED: usize = 20;
+
+impl Cards {
+    /// The card of an approval as it stands; while that is open, with a comment and two buttons that vote. `said` is
+    /// told to whoever clicked.
+    pub fn bot(&self, approval: &Approval, said: Option<&str>) -> Value {
+        fitting(|limits| {
+            let mut body: Vec<_> = said.map(|said| text_block(&literal(said))).into_iter().collect();
+            body.extend(self.body(approval, limits));
+            let id = &approval.request.id;
+            let open = open_url("Open the page", &self.page_url(id));
+            let mut card = if approval.ruling.is_none() {
+                body.push(comment());
+                let actions =
+                    [vote("Approve", Verdict::Approve, id), vote("Reject", Verdict::Reject, id), open];
+                body.push(json!({"type": "ActionSet", "actions": actions}));
+                let mut card = card("1.4", body);
+                // Those who look are shown how it stands now; a refresh never decides.
+                let data = json!({"approval": id.as_str()});
+                card["refresh"] =
+                    json!({"action": {"type": "Action.Execute", "verb": REFRESH, "data": data}});
+                card
+            } else {
+                body.push(json!({"type": "ActionSet", "actions": [open]}));
+                card("1.4", body)
+            };
+            card["fallbackText"] = json!("An approval is waiting: this client cannot show its card.");
+            card
+        })
+    }
+
+    /// The card that reminds of an approval that waits, with a link to where it can be decided.
+    pub fn reminder(&self, approval: &Approval, link: &str) -> Value {
+        let request = &approval.request;
+        let until = request.expires_at().format("%Y-%m-%d %H:%M UTC");
+        let text = format!(
+            "Still waiting: **{}** for {}. Open until {until}.",
+            literal(&title(request)),
+            literal(&request.workload.repository.to_string()),
+        );
+        card(
+            "1.4",
+            vec![text_block(&text), json!({"type": "ActionSet", "actions": [open_url("Decide", link)]})],
+        )
+    }
+
+    /// What waits, as plain text.
+    pub fn waiting_list(&self, waiting: &[Item]) -> String {
+        let line = |item: &Item| match item {
+            Item::Requested(seen) => {
+                let request = &seen.approval.request;
+                let (title, repository) = (title(request), &request.workload.repository);
+                Some(format!("{title} ({repository}): {}", self.page_url(&request.id)))
+            }
+            Item::Relayed(..) => None,
+        };
+        let lines: Vec<_> = waiting.iter().filter_map(line).take(MAX_LISTED).collect();
+        match lines.len() {
+            0 => "Nothing waits for a decision.".to_owned(),
+            _ => format!("Waiting for a decision:\n\n{}", lines.join("\n\n")),
+        }
+    }
+}
+
+/// How a bot's card shows an approval: two that differ in this look different.
+pub fn shown_state(approval: &Approval) -> String {
+    let ending = approval.ruling.as_ref().map_or("pending", |ruling| ruling.ending.as_str());
+    format!("{} {ending}", approval.ballots.len())
+}
+
+/// The state of a card on which nothing has happened yet.
+pub const FRESH_STATE: &str = "0 pending";
+
+/// A button that votes; old clients send the same data as a message.
+fn vote(title: &str, verdict: Verdict, id: &ApprovalId) -> Value {
+    let data = json!({"approval": id.as_str(), "verdict": verdict.as_str()});
+    json!({
+        "type": "Action.Execute",
+        "title": title,
+        "verb": verdict.as_str(),
+        "data": data,
+        "fallback": {"type": "Action.Submit", "title": title, "data": data},
+    })
+}
+
+/// What the bot says when it has been added to a team.
+pub fn welcome(channel: Option<&str>) -> String {
+    match channel {
+        Some(channel) => format!(
+            "ApproveRelease is here. To have approvals posted to this channel, set TEAMS_CHANNEL_ID to {channel} and \
+             restart the function app."
+        ),
+        None => "ApproveRelease is here. Its setting TEAMS_CHANNEL_ID names the channel that it posts to."
+            .to_owned(),
+    }
+}
+
+/// What the bot says where nobody can be named as an approver.
+pub const NAME_UNKNOWN: &str = "Teams did not tell who you are in APPROVERS. List your object id there instead of your name, or click again.";

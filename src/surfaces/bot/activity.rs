@@ -1,0 +1,132 @@
+//! The Bot Connector's activities, as far as they are read.
+//!
+//! Web chat and other clients write parts of an activity by themselves: nothing here is to be believed before the token
+//! that came with it vouches for it.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::approval::{Guid, Invalid};
+
+/// An activity. What a kind of activity does not have is not there.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Activity {
+    /// `invoke`, `message`, `conversationUpdate` …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Which invoke.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// `msteams`, where Teams sends it.
+    #[serde(default)]
+    pub channel_id: String,
+    /// Which service sends it.
+    #[serde(default)]
+    pub service_url: String,
+    /// Who did something.
+    #[serde(default)]
+    pub from: Account,
+    /// The bot.
+    #[serde(default)]
+    pub recipient: Account,
+    /// Where.
+    #[serde(default)]
+    pub conversation: Conversation,
+    /// What Teams adds.
+    #[serde(default)]
+    pub channel_data: Option<ChannelData>,
+    /// What a card or a client sends along.
+    #[serde(default)]
+    pub value: Option<Value>,
+    /// What somebody wrote.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Who has come.
+    #[serde(default)]
+    pub members_added: Vec<Account>,
+}
+
+/// Somebody, or the bot.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Account {
+    /// Teams' own id.
+    #[serde(default)]
+    pub id: String,
+    /// The object id.
+    #[serde(default)]
+    pub aad_object_id: Option<String>,
+    /// The display name.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The tenant, where it is said.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+}
+
+/// A thread of a channel.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Conversation {
+    /// Its id: the channel's, and the thread's first message.
+    #[serde(default)]
+    pub id: String,
+    /// The tenant.
+    #[serde(default)]
+    pub tenant_id: Option<String>,
+}
+
+/// What Teams adds.
+#[derive(Debug, Default, Deserialize)]
+pub struct ChannelData {
+    /// The tenant.
+    #[serde(default)]
+    pub tenant: Option<Id>,
+    /// The channel.
+    #[serde(default)]
+    pub channel: Option<Id>,
+    /// The team.
+    #[serde(default)]
+    pub team: Option<Id>,
+}
+
+/// Something that has an id.
+#[derive(Debug, Deserialize)]
+pub struct Id {
+    /// Its id.
+    #[serde(default)]
+    pub id: String,
+}
+
+impl Activity {
+    /// Reads an activity.
+    pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
+        serde_json::from_slice(body).map_err(|error| match error.is_data() {
+            true => Invalid::Activity,
+            false => Invalid::NotJson,
+        })
+    }
+
+    /// Whether it says its tenant, and every tenant that it says is `tenant`.
+    pub fn is_of(&self, tenant: &Guid) -> bool {
+        let of_channel =
+            self.channel_data.as_ref().and_then(|data| data.tenant.as_ref()).map(|id| id.id.as_str());
+        let said = [
+            of_channel,
+            self.conversation.tenant_id.as_deref(),
+            self.from.tenant_id.as_deref(),
+            self.recipient.tenant_id.as_deref(),
+        ];
+        let mut said = said.into_iter().flatten().peekable();
+        said.peek().is_some() && said.all(|id| Guid::parse(id).as_ref() == Some(tenant))
+    }
+
+    /// The channel in which it happened. A team's first channel has the team's own id.
+    pub fn channel(&self) -> Option<&str> {
+        let data = self.channel_data.as_ref();
+        let said =
+            data.and_then(|data| data.channel.as_ref().or(data.team.as_ref())).map(|id| id.id.as_str());
+        said.or_else(|| self.conversation.id.split(';').next()).filter(|id| !id.is_empty())
+    }
+}

@@ -1,0 +1,348 @@
+//! `Messages`: what happens in Teams, as the Bot Connector tells it.
+//!
+//! The token is verified, then the activity is held against it, and only then it says who clicked. Teams wants 200 with
+//! an answer inside for everything that could be read; 401 is for who cannot be believed.
+
+mod activity;
+
+use std::{sync::Arc, time::Duration};
+
+use log::Level;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+pub use self::activity::Activity;
+use super::{
+    CARD_ACTION_STATUS,
+    action_message::{parse_body, vote_of},
+    bearer, json_answer, log_line, rejected, report_answer,
+};
+use crate::{
+    approval::{
+        ApprovalId, Approver, Approvers, Click, Guid, Invalid, Outcome, Performer, Person, Unreached,
+        Verdict, Vote,
+    },
+    approve::{Approvals, Clicked, Report},
+    cards::{
+        bot::{NAME_UNKNOWN, REFRESH, welcome},
+        sentences::sentence,
+    },
+    host::{Answer, Body, Request},
+    identity::{Check, Rejection, bot_connector::ConnectorTokens},
+    printable::describe,
+    teams::connector::{Connector, plain_text},
+};
+
+/// The function's name in the log.
+const FUNCTION: &str = "Messages";
+
+/// The one channel whose activities are believed.
+const TEAMS: &str = "msteams";
+
+/// How long asking Teams for a name may take: the vote comes after it.
+const NAME_TIME: Duration = Duration::from_millis(1_500);
+
+/// How long a text in answer to a message may take.
+const REPLY_TIME: Duration = Duration::from_millis(3_000);
+
+/// What a card in answer to a click is.
+const CARD: &str = "application/vnd.microsoft.card.adaptive";
+
+/// What a text in answer to a click is.
+const MESSAGE: &str = "application/vnd.microsoft.activity.message";
+
+/// What an error in answer to a click is.
+const ERROR: &str = "application/vnd.microsoft.error";
+
+/// The function, with what it needs.
+pub struct Messages {
+    /// Where approvals are.
+    pub approvals: Arc<Approvals>,
+    /// The bot; or the settings without which there is none.
+    pub bot: Result<Bot, Vec<&'static str>>,
+}
+
+/// What the bot is, on this side.
+pub struct Bot {
+    /// What verifies the tokens that come with activities.
+    pub tokens: ConnectorTokens,
+    /// The way back.
+    pub connector: Arc<Connector>,
+    /// The tenant that everything must come from.
+    pub tenant: Guid,
+}
+
+impl Messages {
+    /// Answers one activity.
+    pub async fn answer(&self, request: Request) -> Answer {
+        match self.read(&request).await {
+            Ok((bot, activity)) => self.act(bot, &activity, &request).await,
+            Err(report) => report_answer(FUNCTION, &request, &report),
+        }
+    }
+
+    /// The activity, once it can be believed.
+    async fn read(&self, request: &Request) -> Result<(&Bot, Activity), Report> {
+        if !request.method.eq_ignore_ascii_case("POST") {
+            return Err(Outcome::Invalid(Invalid::Method("POST")).into());
+        }
+        if request.body == Body::TooLarge {
+            return Err(Outcome::TooLarge.into());
+        }
+        let bot = self.bot.as_ref().map_err(|missing| rejected(Rejection::NotConfigured(missing.clone())))?;
+        let token = bearer(request, &["authorization"]).map_err(Rejection::Failed).map_err(rejected)?;
+        let token = token.ok_or_else(|| rejected(Rejection::NoCredentials))?;
+        let caller = bot.tokens.verify(token, request.timing.now).await.map_err(rejected)?;
+        let Body::Whole(body) = &request.body else {
+            return Err(Outcome::Invalid(Invalid::Incomplete).into());
+        };
+        let activity = Activity::parse(body).map_err(Outcome::Invalid)?;
+        let failed = |check| rejected(Rejection::Failed(check));
+        caller.vouches_for(&activity.channel_id, &activity.service_url).map_err(failed)?;
+        if activity.channel_id != TEAMS {
+            return Err(failed(Check::Channel));
+        }
+        if !activity.is_of(&bot.tenant) {
+            return Err(failed(Check::Tenant));
+        }
+        Ok((bot, activity))
+    }
+
+    async fn act(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+        match (activity.kind.as_str(), activity.name.as_deref()) {
+            ("invoke", Some("adaptiveCard/action")) => self.card_action(bot, activity, request).await,
+            ("invoke", Some("actionableMessage/executeAction")) => {
+                self.action_message(activity, request).await
+            }
+            ("invoke", _) => nothing(501),
+            ("message", _) if activity.value.is_some() => self.submitted(bot, activity, request).await,
+            ("message", _) => self.said(bot, activity, request).await,
+            ("conversationUpdate", _) if has_come(activity) => {
+                let welcome = plain_text(&welcome(activity.channel()));
+                reply(bot, activity, &welcome, request).await
+            }
+            _ => nothing(200),
+        }
+    }
+
+    /// A click on a button of our card, or a client that wants to know how it stands now.
+    async fn card_action(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+        let action = activity.value.as_ref().and_then(|value| value.get("action"));
+        let data = action.and_then(|action| action.get("data")).unwrap_or(&Value::Null);
+        let is_automatic = activity.value.as_ref().is_some_and(|value| value["trigger"] == "automatic");
+        let is_refresh = action.is_some_and(|action| action["verb"] == REFRESH);
+        if is_automatic || is_refresh {
+            return self.refreshed(data, request).await;
+        }
+        let report = self.vote(bot, activity, data, request).await;
+        let mut answer = self.told(data, &report, request).await;
+        answer.log.push(log_line(FUNCTION, request, &report));
+        answer
+    }
+
+    /// How the approval stands now; nothing is decided by that.
+    async fn refreshed(&self, data: &Value, request: &Request) -> Answer {
+        match self.card(data, None, request).await {
+            Some(card) => inside(200, CARD, card),
+            None => inside(400, ERROR, error(&Outcome::Unknown, &sentence(&Outcome::Unknown))),
+        }
+    }
+
+    /// What the clicker is shown: the card as it is now where something was decided, or why nothing was.
+    async fn told(&self, data: &Value, report: &Report, request: &Request) -> Answer {
+        let Report { outcome, said, .. } = report;
+        let sentence = said.map_or_else(|| sentence(outcome), str::to_owned);
+        let status = match outcome {
+            Outcome::Unavailable(_) | Outcome::Misconfigured(_) => 500,
+            Outcome::Invalid(_) | Outcome::Unknown | Outcome::Forbidden(_) | Outcome::TooLarge => 400,
+            _ => match self.card(data, Some(&sentence), request).await {
+                Some(card) => return inside(200, CARD, card),
+                None => return inside(200, MESSAGE, json!(sentence)),
+            },
+        };
+        inside(status, ERROR, error(outcome, &sentence))
+    }
+
+    async fn card(&self, data: &Value, said: Option<&str>, request: &Request) -> Option<Value> {
+        let id = data["approval"].as_str().and_then(ApprovalId::parse)?;
+        match self.approvals.look(&id, request.timing).await {
+            Ok(seen) => Some(self.approvals.delivery.routes.cards.bot(&seen?.approval, said)),
+            Err(error) => {
+                log::warn!("{FUNCTION}: {}", describe(&error));
+                None
+            }
+        }
+    }
+
+    /// A vote of whoever the activity is from.
+    async fn vote(&self, bot: &Bot, activity: &Activity, data: &Value, request: &Request) -> Report {
+        let vote = match read_vote(data) {
+            Ok(vote) => vote,
+            Err(invalid) => return Outcome::Invalid(invalid).into(),
+        };
+        let Some(mut person) = person(bot, activity) else {
+            return rejected(Rejection::Failed(Check::Person));
+        };
+        if let Err(report) = self.name(bot, activity, (&vote, &mut person), request).await {
+            return report;
+        }
+        let clicked =
+            Clicked { click: Click::Vote(vote), repository: None, performer: Performer::Person(person) };
+        self.approvals.click(clicked, request.timing).await
+    }
+
+    /// Finds out what administrators call the person, where only that can tell whether they may decide.
+    async fn name(
+        &self,
+        bot: &Bot,
+        activity: &Activity,
+        (vote, person): (&Vote, &mut Person),
+        request: &Request,
+    ) -> Result<(), Report> {
+        let Some(id) = ApprovalId::parse(&vote.approval) else { return Ok(()) };
+        let seen = self.approvals.look(&id, request.timing).await;
+        let seen =
+            seen.map_err(|error| Report::of(Outcome::Unavailable(Unreached::Store), describe(&error)))?;
+        let Some(seen) = seen else { return Ok(()) };
+        let approvers = &self.approvals.policy.approvers;
+        let asked = &seen.approval.request;
+        let is_known = asked.may_decide(approvers, &Performer::Person(person.clone()));
+        let names = |listed: &[Approver]| listed.iter().any(Approver::is_name);
+        let listed_by_name = matches!(approvers, Approvers::Only(listed) if names(listed))
+            || asked.asked.approvers.as_deref().is_some_and(names);
+        if is_known || !listed_by_name {
+            return Ok(());
+        }
+        let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(NAME_TIME);
+        let member =
+            bot.connector.member(&activity.conversation.id, &activity.from.id, time, request.timing.now);
+        match member.await {
+            Ok(name) => {
+                person.user_principal_name = name;
+                Ok(())
+            }
+            Err(error) => {
+                let outcome = Outcome::Unavailable(Unreached::Keys);
+                Err(Report { said: Some(NAME_UNKNOWN), ..Report::of(outcome, describe(&error)) })
+            }
+        }
+    }
+
+    /// A click on a MessageCard that a bot has sent: the article's shape, by its own rules.
+    async fn action_message(&self, activity: &Activity, request: &Request) -> Answer {
+        let report = match self.read_action(activity) {
+            Ok(clicked) => self.approvals.click(clicked, request.timing).await,
+            Err(report) => report,
+        };
+        let sentence = sentence(&report.outcome);
+        let mut answer = match report.outcome.status() {
+            200 => inside(200, MESSAGE, json!(sentence)),
+            _ => inside(400, ERROR, error(&report.outcome, &sentence)),
+        };
+        answer.headers.push((CARD_ACTION_STATUS, sentence));
+        answer.log.push(log_line(FUNCTION, request, &report));
+        answer
+    }
+
+    fn read_action(&self, activity: &Activity) -> Result<Clicked, Report> {
+        let bot = self.bot.as_ref().map_err(|missing| rejected(Rejection::NotConfigured(missing.clone())))?;
+        let body = activity.value.as_ref().and_then(|value| value["body"].as_str());
+        let body = body.ok_or(Outcome::Invalid(Invalid::Empty))?;
+        let click = parse_body("application/json", body.as_bytes()).map_err(Outcome::Invalid)?;
+        let person = person(bot, activity).ok_or_else(|| rejected(Rejection::Failed(Check::Person)))?;
+        Ok(Clicked { click, repository: None, performer: Performer::Person(person) })
+    }
+
+    /// A click in a client that is too old for cards that answer: it comes as a message, and is answered with one.
+    async fn submitted(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+        let data = activity.value.as_ref().unwrap_or(&Value::Null);
+        let report = self.vote(bot, activity, data, request).await;
+        let sentence = report.said.map_or_else(|| sentence(&report.outcome), str::to_owned);
+        let mut answer = reply(bot, activity, &plain_text(&sentence), request).await;
+        answer.log.push(log_line(FUNCTION, request, &report));
+        answer
+    }
+
+    /// Somebody has spoken to the bot.
+    async fn said(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+        let text = activity.text.as_deref().unwrap_or_default();
+        let asks = words(text).split_whitespace().any(|word| word.eq_ignore_ascii_case("pending"));
+        if !asks || activity.channel() != bot.connector.channel() {
+            return nothing(200);
+        }
+        match self.approvals.list(None, request.timing).await {
+            Ok(list) => {
+                let list = self.approvals.delivery.routes.cards.waiting_list(&list.waiting);
+                reply(bot, activity, &plain_text(&list), request).await
+            }
+            Err(error) => {
+                let mut answer = nothing(200);
+                answer.log.push((Level::Warn, format!("{FUNCTION}: {}", describe(&error))));
+                answer
+            }
+        }
+    }
+}
+
+/// A vote as our buttons send it, with the comment that the card's input had.
+pub fn read_vote(data: &Value) -> Result<Vote, Invalid> {
+    let text = |name: &'static str| data[name].as_str().map(str::to_owned);
+    let approval = text("approval").ok_or(Invalid::MissingField("approval"))?;
+    let verdict = text("verdict").ok_or(Invalid::MissingField("verdict"))?;
+    let comment = text("comment").unwrap_or_default().replace("\r\n", "\n");
+    Verdict::parse(&verdict).ok_or(Invalid::Verdict)?;
+    vote_of(approval, &verdict, comment)
+}
+
+/// Whoever the activity is from. What administrators call them it does not say.
+fn person(bot: &Bot, activity: &Activity) -> Option<Person> {
+    Some(Person {
+        object_id: Guid::parse(activity.from.aad_object_id.as_deref()?)?,
+        tenant: bot.tenant.clone(),
+        user_principal_name: None,
+        display_name: activity.from.name.clone(),
+    })
+}
+
+/// Whether it is the bot that has come.
+fn has_come(activity: &Activity) -> bool {
+    activity.members_added.iter().any(|member| !member.id.is_empty() && member.id == activity.recipient.id)
+}
+
+/// What somebody wrote, without the mentions.
+fn words(text: &str) -> String {
+    let mut words = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("<at>") {
+        words.push_str(before);
+        rest = after.split_once("</at>").map_or("", |(_, after)| after);
+    }
+    words + rest
+}
+
+/// Answers a message with another in its thread. That it cannot be sent is for the log.
+async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Request) -> Answer {
+    let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(REPLY_TIME);
+    let sent = bot.connector.send(&activity.conversation.id, message, time, request.timing.now).await;
+    let mut answer = nothing(200);
+    if sent.answer != crate::approval::DispatchAnswer::Accepted {
+        answer.log.push((Level::Warn, format!("{FUNCTION}: cannot answer a message: {}", sent.detail)));
+    }
+    answer
+}
+
+/// The answer to an invoke, inside of the HTTP answer.
+fn inside(status: u16, kind: &str, value: Value) -> Answer {
+    json_answer(200, &json!({"statusCode": status, "type": kind, "value": value}))
+}
+
+fn error(outcome: &Outcome, sentence: &str) -> Value {
+    json!({"code": outcome.name(), "message": sentence})
+}
+
+/// The answer to what is nothing to us.
+fn nothing(status: u16) -> Answer {
+    let mut answer = json_answer(status, &json!({}));
+    answer.body = String::new();
+    answer
+}

@@ -1,0 +1,359 @@
+//! The Bot Connector: through it the bot posts cards, changes them, and asks who somebody is.
+//!
+//! Every call goes to `BOT_SERVICE_URL`, whatever an activity says of where it came from, with each id of it as one
+//! segment of the path. Each has a limit on its whole length, the token included, and on what is read of the answer;
+//! redirects are never followed. A token that is refused is fetched anew, once.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::{
+    Method, RequestBuilder, Response,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+use url::Url;
+
+use super::{
+    Bot, answered, card_message,
+    members::Members,
+    token::{BotToken, Token},
+    unsent,
+};
+use crate::{
+    approval::{Answered, DispatchAnswer, Guid},
+    http_client::{LazyClient, below, failure, read_start},
+};
+
+/// A connection that takes longer is given up: nothing was sent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How much of an answer is read, in bytes: more than ids or a member ever take.
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// The longest id that is sent or kept, in bytes; those of Teams have some hundred.
+const MAX_ID_BYTES: usize = 1024;
+
+/// The longest user principal name that is believed, in bytes; Entra's longest, in the form that guests have.
+const MAX_NAME_BYTES: usize = 512;
+
+/// What of an id is no part of the path's own writing: everything but RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The Bot Connector, as the bot sees it.
+pub struct Connector {
+    client: LazyClient,
+    token: BotToken,
+    tenant: Guid,
+    channel: Option<String>,
+    members: Members,
+}
+
+/// A message that stands in Teams, by which it can be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedMessage {
+    /// The thread that it began.
+    pub conversation: String,
+    /// The message itself.
+    pub activity: String,
+}
+
+/// One call, and how long it may take.
+struct Call<'a> {
+    method: Method,
+    /// Below `/v3/conversations`; each is one segment.
+    path: &'a [&'a str],
+    body: Option<String>,
+    deadline: Instant,
+    now: DateTime<Utc>,
+}
+
+/// What came back, and the start of its body.
+struct Reply {
+    answered: Answered,
+    body: Vec<u8>,
+}
+
+/// The answer to a conversation that was begun with a message.
+#[derive(Deserialize)]
+struct Begun {
+    id: String,
+    #[serde(rename = "activityId")]
+    activity_id: String,
+}
+
+/// As far as we ask who somebody is.
+#[derive(Deserialize)]
+struct Member {
+    #[serde(rename = "userPrincipalName")]
+    user_principal_name: Option<String>,
+}
+
+/// A message of a text without any markup, whatever stands in it.
+pub fn plain_text(text: &str) -> Value {
+    json!({"type": "message", "text": text, "textFormat": "plain"})
+}
+
+impl Connector {
+    /// The Bot Connector for `bot`; nothing is loaded or called yet.
+    pub fn new(bot: Bot) -> Self {
+        Self {
+            client: LazyClient::new(bot.service_url.clone(), CONNECT_TIMEOUT),
+            tenant: bot.tenant.clone(),
+            channel: bot.channel.clone(),
+            token: BotToken::new(bot),
+            members: Members::default(),
+        }
+    }
+
+    /// The channel that cards are posted to (`TEAMS_CHANNEL_ID`).
+    pub fn channel(&self) -> Option<&str> {
+        self.channel.as_deref()
+    }
+
+    /// Builds the clients, unless they are there.
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        self.client.get()?;
+        self.token.prepare()
+    }
+
+    /// Posts an Adaptive Card to the channel, at most once, and tells what Teams said within `timeout`. A card that
+    /// was taken and comes without ids stands there and cannot be changed.
+    pub async fn post(
+        &self,
+        card: &Value,
+        timeout: Duration,
+        now: DateTime<Utc>,
+    ) -> (Answered, Option<PostedMessage>) {
+        let Some(channel) = &self.channel else {
+            let error = anyhow::anyhow!("TEAMS_CHANNEL_ID is not set");
+            return (unsent(DispatchAnswer::NotFound, &error), None);
+        };
+        let body = json!({
+            "isGroup": true,
+            "tenantId": self.tenant.to_string(),
+            "channelData": {"channel": {"id": channel}},
+            "activity": card_message(card),
+        });
+        let reply = self.call(Call::new(Method::POST, &[], timeout, now).with(&body)).await;
+        let posted = reply.is_accepted().then(|| PostedMessage::read(&reply.body)).flatten();
+        (reply.answered, posted)
+    }
+
+    /// Where a person finds a message in Teams.
+    pub fn link(&self, message: &PostedMessage) -> String {
+        let segment = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
+        let channel = segment(self.channel.as_deref().unwrap_or_default());
+        format!(
+            "https://teams.microsoft.com/l/message/{channel}/{}?tenantId={}",
+            segment(&message.activity),
+            self.tenant
+        )
+    }
+
+    /// Replaces the card of a message, for everybody who sees it.
+    pub async fn update(
+        &self,
+        message: &PostedMessage,
+        card: &Value,
+        timeout: Duration,
+        now: DateTime<Utc>,
+    ) -> Answered {
+        let path = [message.conversation.as_str(), "activities", message.activity.as_str()];
+        let call = Call::new(Method::PUT, &path, timeout, now).with(&card_message(card));
+        self.call(call).await.answered
+    }
+
+    /// Sends an activity, such as [`plain_text`], to the end of a conversation, at most once.
+    pub async fn send(
+        &self,
+        conversation: &str,
+        activity: &Value,
+        timeout: Duration,
+        now: DateTime<Utc>,
+    ) -> Answered {
+        let path = [conversation, "activities"];
+        self.call(Call::new(Method::POST, &path, timeout, now).with(activity)).await.answered
+    }
+
+    /// What administrators call a member of a conversation; nothing where the conversation has no such member, or the
+    /// member no such name. What is known is believed for an hour.
+    pub async fn member(
+        &self,
+        conversation: &str,
+        user_id: &str,
+        timeout: Duration,
+        now: DateTime<Utc>,
+    ) -> anyhow::Result<Option<String>> {
+        if let Some(name) = self.members.get(conversation, user_id, now) {
+            return Ok(Some(name));
+        }
+        let path = [conversation, "members", user_id];
+        let reply = self.call(Call::new(Method::GET, &path, timeout, now)).await;
+        match reply.answered.answer {
+            DispatchAnswer::Accepted => {}
+            DispatchAnswer::NotFound => return Ok(None),
+            _ => bail!(reply.answered.detail),
+        }
+        let name = Member::read(&reply.body)?;
+        if let Some(name) = &name {
+            self.members.remember(conversation, user_id, name, now);
+        }
+        Ok(name)
+    }
+
+    /// Calls, and once more with a new token where the first is refused: nothing was done then.
+    async fn call(&self, call: Call<'_>) -> Reply {
+        let called = async {
+            let url = address(self.client.base(), call.path)?;
+            let token = self.token(&call).await?;
+            let reply = self.call_with(&token, &call, url.clone()).await;
+            if reply.answered.answer != DispatchAnswer::Unauthorized {
+                return Ok(reply);
+            }
+            self.token.forget(&token);
+            let token = self.token(&call).await?;
+            Ok(self.call_with(&token, &call, url).await)
+        };
+        called.await.unwrap_or_else(|answered| Reply { answered, body: Vec::new() })
+    }
+
+    async fn token(&self, call: &Call<'_>) -> Result<Token, Answered> {
+        match timeout_at(call.deadline, self.token.get(call.now)).await {
+            Ok(Ok(token)) => Ok(token),
+            Ok(Err(refusal)) => {
+                Err(Answered { answer: refusal.answer, asked_to_wait_s: None, detail: refusal.detail })
+            }
+            Err(_) => Err(too_late()),
+        }
+    }
+
+    async fn call_with(&self, token: &Token, call: &Call<'_>, url: Url) -> Reply {
+        let request = match self.request(token, call, url) {
+            Ok(request) => request,
+            Err(answered) => return Reply { answered, body: Vec::new() },
+        };
+        match request.send().await {
+            Ok(response) => Reply::read(response).await,
+            Err(error) => {
+                Reply { answered: failure("the Bot Connector", &error.without_url()), body: Vec::new() }
+            }
+        }
+    }
+
+    fn request(&self, token: &Token, call: &Call<'_>, url: Url) -> Result<RequestBuilder, Answered> {
+        let left = call.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(too_late());
+        }
+        let client = self.client.get().map_err(|error| unsent(DispatchAnswer::Unreachable, &error))?;
+        let request = client.request(call.method.clone(), url).timeout(left);
+        let request = request.header(AUTHORIZATION, token.authorization());
+        Ok(match &call.body {
+            Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.clone()),
+            None => request,
+        })
+    }
+}
+
+impl<'a> Call<'a> {
+    fn new(method: Method, path: &'a [&'a str], timeout: Duration, now: DateTime<Utc>) -> Self {
+        Self { method, path, body: None, deadline: Instant::now() + timeout, now }
+    }
+
+    fn with(self, body: &Value) -> Self {
+        Self { body: Some(body.to_string()), ..self }
+    }
+}
+
+impl Reply {
+    async fn read(mut response: Response) -> Self {
+        let answered = answered("the Bot Connector", &response);
+        Self { answered, body: read_start(&mut response, MAX_ANSWER_BYTES).await }
+    }
+
+    fn is_accepted(&self) -> bool {
+        self.answered.answer == DispatchAnswer::Accepted
+    }
+}
+
+impl PostedMessage {
+    fn read(body: &[u8]) -> Option<Self> {
+        let begun: Begun = serde_json::from_slice(body).ok()?;
+        let are_ids = is_id(&begun.id) && is_id(&begun.activity_id);
+        are_ids.then_some(Self { conversation: begun.id, activity: begun.activity_id })
+    }
+}
+
+impl Member {
+    fn read(body: &[u8]) -> anyhow::Result<Option<String>> {
+        // The error would repeat parts of the answer.
+        let member: Self = serde_json::from_slice(body)
+            .ok()
+            .context("what the Bot Connector says of a member is not the JSON that was expected")?;
+        let is_name = |name: &String| (1..=MAX_NAME_BYTES).contains(&name.trim().len());
+        Ok(member.user_principal_name.filter(is_name))
+    }
+}
+
+/// Nothing was sent, since the token took all the time.
+fn too_late() -> Answered {
+    unsent(DispatchAnswer::Unreachable, &anyhow::anyhow!("the bot's token did not come in time"))
+}
+
+/// Where a call goes. What cannot be an id is nowhere.
+fn address(service: &Url, path: &[&str]) -> Result<Url, Answered> {
+    if !path.iter().all(|segment| is_id(segment)) {
+        let error = anyhow::anyhow!("this is no id of Teams, and the Bot Connector is not asked for it");
+        return Err(unsent(DispatchAnswer::NotFound, &error));
+    }
+    let segments = path.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, SEGMENT)));
+    Ok(below(service, &format!("v3/conversations{}", segments.collect::<String>())))
+}
+
+/// Whether a text can be one segment of a path: to a URL one or two dots are steps, however they are encoded.
+fn is_id(text: &str) -> bool {
+    (1..=MAX_ID_BYTES).contains(&text.len()) && !matches!(text, "." | "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(service: &str, segments: &[&str]) -> Option<String> {
+        let service = Url::parse(service).expect("a URL");
+        Some(address(&service, segments).ok()?.as_str().strip_prefix("https://x")?.to_owned())
+    }
+
+    #[test]
+    fn each_id_is_one_segment_below_the_service() {
+        for service in ["https://x/teams", "https://x/teams/"] {
+            assert_eq!(path(service, &[]).as_deref(), Some("/teams/v3/conversations"));
+            assert_eq!(
+                path(service, &["19:a@thread.tacv2;messageid=1", "activities", "1"]).as_deref(),
+                Some("/teams/v3/conversations/19%3Aa%40thread.tacv2%3Bmessageid%3D1/activities/1")
+            );
+        }
+        for (id, encoded) in [
+            ("../x", "..%2Fx"),
+            ("a/b\\c", "a%2Fb%5Cc"),
+            ("?a=b#c", "%3Fa%3Db%23c"),
+            ("%2e%2e", "%252e%252e"),
+            ("...", "..."),
+            ("a b\r\n\0é", "a%20b%0D%0A%00%C3%A9"),
+        ] {
+            assert_eq!(path("https://x", &[id]), Some(format!("/v3/conversations/{encoded}")));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_segment_is_no_id() {
+        for id in ["", ".", "..", &"x".repeat(MAX_ID_BYTES + 1)] {
+            assert_eq!(path("https://x", &[id, "activities"]), None, "{id:?}");
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! The bot's own token: from Entra by the app's secret, or from App Service by the managed identity.
+//!
+//! One request at a time, whoever waits for it, and it goes on when nobody does any more. The token serves until
+//! shortly before it expires, or until the Bot Connector refuses it. Neither it nor what it was asked with is ever
+//! printed, and what an issuer says in words is not repeated.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::{
+    RequestBuilder, Response,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use tokio::sync::watch;
+use url::form_urlencoded::Serializer;
+
+use super::{Bot, BotCredential};
+use crate::{
+    approval::DispatchAnswer,
+    http_client::{LazyClient, below, failure, read_start},
+    printable::describe,
+};
+
+/// How long before its end a token serves no more: a call that it is for takes far less.
+const MARGIN: TimeDelta = TimeDelta::minutes(5);
+
+/// The longest that a token is kept, in seconds; a managed identity's live for a day.
+const MAX_LIFE_S: u64 = 48 * 3600;
+
+/// Connecting to the issuer.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
+
+/// One request for a token. While it is under way no other begins.
+const REQUEST_TIME: Duration = Duration::from_secs(6);
+
+/// The largest answer that is read, in bytes; a token is some 2 KB.
+const MAX_ANSWER_BYTES: usize = 32 * 1024;
+
+/// The longest token that is believed to be one, in bytes.
+const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// The version of App Service's endpoint that the request is written for.
+const IDENTITY_API_VERSION: &str = "2019-08-01";
+
+/// The bot's token, fetched when it is needed.
+pub struct BotToken {
+    source: Arc<Source>,
+    /// The latest request, which may still be under way.
+    latest: Mutex<Option<watch::Receiver<Option<Fetched>>>>,
+}
+
+type Fetched = Result<Token, Refusal>;
+
+/// A token that the Bot Connector takes for the bot's.
+#[derive(Clone)]
+pub struct Token {
+    authorization: HeaderValue,
+    serves_until: DateTime<Utc>,
+}
+
+/// Why there is no token.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What it comes to for the message that was to be sent, which surely was not.
+    pub answer: DispatchAnswer,
+    /// For the operator's log.
+    pub detail: String,
+}
+
+struct Source {
+    client: LazyClient,
+    bot: Bot,
+}
+
+/// What both issuers answer, in one of two ways to tell the end. Numbers may stand as texts.
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    /// Entra's, in seconds.
+    expires_in: Option<Number>,
+    /// App Service's, in seconds since 1970.
+    expires_on: Option<Number>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Number(u64),
+    Text(String),
+}
+
+/// Entra's refusal, as far as no words are in it.
+#[derive(Default, Deserialize)]
+struct ErrorAnswer {
+    #[serde(default)]
+    error_codes: Vec<u32>,
+}
+
+impl Token {
+    /// What stands in `Authorization`; marked as sensitive, so that it is never printed.
+    pub fn authorization(&self) -> HeaderValue {
+        self.authorization.clone()
+    }
+}
+
+impl BotToken {
+    /// The token of `bot`; nothing is loaded or asked yet.
+    pub fn new(bot: Bot) -> Self {
+        let base = match &bot.credential {
+            BotCredential::Password(_) => bot.authority.clone(),
+            BotCredential::ManagedIdentity { endpoint, .. } => endpoint.clone(),
+        };
+        let source = Arc::new(Source { client: LazyClient::new(base, CONNECT_TIME), bot });
+        Self { source, latest: Mutex::default() }
+    }
+
+    /// Builds the client, unless it is there.
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        self.source.client.get().map(drop)
+    }
+
+    /// The token, fetched if there is none that serves at `now`. How long to wait is the caller's decision; the
+    /// request itself has a limit and goes on.
+    pub async fn get(&self, now: DateTime<Utc>) -> Fetched {
+        let mut latest = {
+            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            match latest.as_ref().filter(|latest| is_of_use(latest, now)) {
+                Some(latest) => latest.clone(),
+                None => latest.insert(self.fetch(now)).clone(),
+            }
+        };
+        let fetched = latest.wait_for(Option::is_some).await.ok().and_then(|fetched| fetched.clone());
+        fetched.unwrap_or_else(|| Err(Refusal::unreachable("the request for the bot's token broke off")))
+    }
+
+    /// The Bot Connector does not take `refused` any more: the next who needs a token has another fetched. Of many who
+    /// are refused at once, one has.
+    pub fn forget(&self, refused: &Token) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_refused = latest.as_ref().is_some_and(|latest| match &*latest.borrow() {
+            Some(Ok(token)) => token.authorization == refused.authorization,
+            _ => false,
+        });
+        if is_refused {
+            *latest = None;
+        }
+    }
+
+    /// Begins a request, which goes on whoever waits for it.
+    fn fetch(&self, now: DateTime<Utc>) -> watch::Receiver<Option<Fetched>> {
+        let (fetched, latest) = watch::channel(None);
+        let source = Arc::clone(&self.source);
+        tokio::spawn(async move { fetched.send_replace(Some(source.fetch(now).await)) });
+        latest
+    }
+}
+
+/// Whether a request is under way, or has brought a token that serves at `now`.
+fn is_of_use(latest: &watch::Receiver<Option<Fetched>>, now: DateTime<Utc>) -> bool {
+    match &*latest.borrow() {
+        // One whose task is gone is not under way, however it ended.
+        None => latest.has_changed().is_ok(),
+        Some(Ok(token)) => now < token.serves_until,
+        Some(Err(_)) => false,
+    }
+}
+
+impl Refusal {
+    fn unreachable(detail: impl Into<String>) -> Self {
+        Self { answer: DispatchAnswer::Unreachable, detail: detail.into() }
+    }
+}
+
+impl Source {
+    async fn fetch(&self, now: DateTime<Utc>) -> Fetched {
+        let request = match self.request() {
+            Ok(request) => request.timeout(REQUEST_TIME),
+            Err(error) => return Err(Refusal::unreachable(describe(&error))),
+        };
+        match request.send().await {
+            Ok(response) => self.read(response, now).await,
+            // Whatever became of the request, nothing was sent to Teams.
+            Err(error) => Err(Refusal::unreachable(failure(self.issuer(), &error.without_url()).detail)),
+        }
+    }
+
+    fn issuer(&self) -> &'static str {
+        match self.bot.credential {
+            BotCredential::Password(_) => "Entra",
+            BotCredential::ManagedIdentity { .. } => "the managed identity's endpoint",
+        }
+    }
+
+    fn request(&self) -> anyhow::Result<RequestBuilder> {
+        match &self.bot.credential {
+            BotCredential::Password(password) => self.ask_entra(password),
+            BotCredential::ManagedIdentity { header, .. } => self.ask_app_service(header),
+        }
+    }
+
+    /// The client credentials grant: RFC 6749, 4.4.2.
+    fn ask_entra(&self, password: &SecretString) -> anyhow::Result<RequestBuilder> {
+        let url = below(self.client.base(), &format!("{}/oauth2/v2.0/token", self.bot.tenant));
+        let form = Serializer::new(String::new())
+            .append_pair("grant_type", "client_credentials")
+            .append_pair("client_id", &self.bot.app_id.to_string())
+            .append_pair("client_secret", password.expose_secret())
+            .append_pair("scope", &format!("{}/.default", self.bot.resource))
+            .finish();
+        let request = self.client.get()?.post(url);
+        Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form))
+    }
+
+    /// <https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference>
+    fn ask_app_service(&self, header: &SecretString) -> anyhow::Result<RequestBuilder> {
+        let mut url = self.client.base().clone();
+        url.query_pairs_mut()
+            .append_pair("resource", self.bot.resource)
+            .append_pair("api-version", IDENTITY_API_VERSION)
+            // A bot is a user-assigned identity, and the app may have others besides.
+            .append_pair("client_id", &self.bot.app_id.to_string());
+        let header = sensitive(header.expose_secret()).context("IDENTITY_HEADER")?;
+        Ok(self.client.get()?.get(url).header("X-IDENTITY-HEADER", header))
+    }
+
+    async fn read(&self, mut response: Response, now: DateTime<Utc>) -> Fetched {
+        let (issuer, status) = (self.issuer(), response.status().as_u16());
+        let body = read_start(&mut response, MAX_ANSWER_BYTES).await;
+        if status == 200 {
+            let token = Token::read(&body, now);
+            return token.map_err(|error| Refusal::unreachable(format!("{issuer} gave no token: {error:#}")));
+        }
+        // Entra's documentation explains these numbers.
+        let codes = serde_json::from_slice::<ErrorAnswer>(&body).unwrap_or_default().error_codes;
+        let code = codes.first().map(|code| format!(" (AADSTS{code})")).unwrap_or_default();
+        let detail = format!("{issuer} answered {status}{code} to the request for the bot's token");
+        // These say that a setting is wrong; what others say changes by itself.
+        match status {
+            400 | 401 | 403 => Err(Refusal { answer: DispatchAnswer::Unauthorized, detail }),
+            _ => Err(Refusal::unreachable(detail)),
+        }
+    }
+}
+
+impl Token {
+    fn read(body: &[u8], now: DateTime<Utc>) -> anyhow::Result<Self> {
+        // The error would repeat parts of the answer.
+        let answer: TokenAnswer = serde_json::from_slice(body)
+            .map_err(|_| anyhow!("the answer is not the JSON that was expected"))?;
+        let life_s = answer.life_s(now).context("the answer does not say how long the token lives")?;
+        let is_token = (1..=MAX_TOKEN_BYTES).contains(&answer.access_token.len())
+            && answer.access_token.bytes().all(|b| b.is_ascii_graphic());
+        let authorization = is_token.then(|| sensitive(&format!("Bearer {}", answer.access_token)));
+        let life = TimeDelta::seconds(i64::try_from(life_s.min(MAX_LIFE_S))?);
+        Ok(Self {
+            authorization: authorization.context("the answer holds no token")??,
+            serves_until: now + life - MARGIN,
+        })
+    }
+}
+
+impl TokenAnswer {
+    fn life_s(&self, now: DateTime<Utc>) -> Option<u64> {
+        match (&self.expires_in, &self.expires_on) {
+            (Some(life), _) => life.read(),
+            (None, Some(end)) => Some(end.read()?.saturating_sub(u64::try_from(now.timestamp()).ok()?)),
+            (None, None) => None,
+        }
+    }
+}
+
+impl Number {
+    fn read(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+}
+
+/// A header that is never printed.
+fn sensitive(text: &str) -> anyhow::Result<HeaderValue> {
+    let mut value = HeaderValue::try_from(text).map_err(|_| anyhow!("a value does not fit into a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use url::Url;
+
+    use super::*;
+    use crate::approval::Guid;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn serves_s(answer: &Value) -> Option<i64> {
+        let now = DateTime::from_timestamp_secs(NOW).expect("a time");
+        Some((Token::read(answer.to_string().as_bytes(), now).ok()?.serves_until - now).num_seconds())
+    }
+
+    #[test]
+    fn a_token_serves_until_five_minutes_before_its_end_however_that_is_told() {
+        for (end, serves) in [
+            (json!({"expires_in": 3599}), 3299),
+            (json!({"expires_in": "3599"}), 3299),
+            (json!({"expires_on": (NOW + 86_400).to_string()}), 86_100),
+            (json!({"expires_on": NOW + 3_600}), 3_300),
+            (json!({"expires_on": "5"}), -300),
+            (json!({"expires_in": u64::MAX}), 48 * 3600 - 300),
+        ] {
+            let mut answer = json!({"access_token": "eyJ0eXAi.e30.x", "token_type": "Bearer"});
+            answer.as_object_mut().expect("an object").extend(end.as_object().expect("an object").clone());
+            assert_eq!(serves_s(&answer), Some(serves), "{answer}");
+        }
+    }
+
+    fn bot() -> Bot {
+        let id = Guid::parse("b07b07b0-1c2d-4e3f-8a9b-0c1d2e3f4a5b").expect("a GUID");
+        let url = Url::parse("http://localhost").expect("a URL");
+        Bot {
+            app_id: id.clone(),
+            credential: BotCredential::Password("x".into()),
+            tenant: id,
+            authority: url.clone(),
+            resource: "https://api.botframework.com",
+            service_url: url,
+            channel: None,
+        }
+    }
+
+    fn token(text: &str) -> Token {
+        let answer = json!({"access_token": text, "expires_in": 3599});
+        Token::read(answer.to_string().as_bytes(), DateTime::UNIX_EPOCH).expect("a token")
+    }
+
+    #[test]
+    fn a_token_that_was_refused_late_does_not_take_its_successor_along() {
+        let bot = BotToken::new(bot());
+        let is_there = || bot.latest.lock().expect("no panic").is_some();
+        *bot.latest.lock().expect("no panic") = Some(watch::channel(Some(Ok(token("new")))).1);
+
+        bot.forget(&token("old"));
+        assert!(is_there());
+        bot.forget(&token("new"));
+        assert!(!is_there());
+    }
+
+    #[test]
+    fn what_is_no_token_is_none() {
+        for answer in [
+            json!({"access_token": "x"}),
+            json!({"expires_in": 3599}),
+            json!({"access_token": "", "expires_in": 3599}),
+            json!({"access_token": "a b", "expires_in": 3599}),
+            json!({"access_token": "a\r\nX: y", "expires_in": 3599}),
+            json!({"access_token": "x".repeat(MAX_TOKEN_BYTES + 1), "expires_in": 3599}),
+            json!({"access_token": 7, "expires_in": 3599}),
+            json!({"access_token": "x", "expires_in": -1}),
+            json!({"access_token": "x", "expires_in": "soon"}),
+            json!({"access_token": "x", "expires_on": "2099-01-01T00:00:00Z"}),
+            json!([]),
+        ] {
+            assert_eq!(serves_s(&answer), None, "{answer}");
+        }
+    }
+}

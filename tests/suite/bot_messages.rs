@@ -1,0 +1,464 @@
+//! Approving inside Teams: what the bot posts, what a click in its card does, and what it answers to everything else.
+
+use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
+
+use crate::{
+    activities::Activity,
+    connector::{BotConnector, CHANNEL_ID, Fault, Message},
+    deployment::{ASKED, Someone, Surroundings, text},
+    functions_host::{Builder, FunctionsHost, Mode},
+    handler_process::within,
+    http1::{Answer, Request},
+    relay::CLICK,
+    stores::Store,
+    tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token, in_seconds},
+};
+
+in_every_mode! {
+    a_click_in_the_card_decides_and_the_card_says_so_to_everybody
+    the_comment_goes_along
+    a_click_that_is_delivered_twice_counts_once
+    a_refresh_shows_how_it_stands_and_never_decides
+    a_reject_and_a_late_approve_are_told_what_happened
+    each_vote_is_shown_to_everybody
+    approvers_by_name_are_asked_for_at_teams
+    who_is_no_approver_is_told_so
+    an_old_client_votes_with_a_message
+    a_message_cards_button_takes_the_relays_way
+    a_team_that_adds_the_bot_is_told_the_channels_id
+    who_asks_for_what_waits_gets_a_list
+    everything_else_is_answered_and_does_nothing
+    what_cannot_be_believed_is_401_and_does_nothing
+    what_cannot_be_read_is_told_so
+    a_vote_elsewhere_changes_the_card_too
+    without_a_bot_nothing_is_believed
+}
+
+struct Teams {
+    around: Surroundings,
+    connector: BotConnector,
+}
+
+impl Teams {
+    async fn start() -> Self {
+        let around = Surroundings::start().await;
+        let connector = BotConnector::start(&around.authority.desk).await;
+        Self { around, connector }
+    }
+
+    fn host(&self, mode: Mode) -> Builder {
+        self.around.host(mode).settings(self.connector.settings())
+    }
+
+    /// Asks, and gives the id and the message that the bot posted.
+    async fn ask(&self, host: &FunctionsHost, body: &str) -> (String, Message) {
+        let asked = self.around.ask(host, body).await;
+        assert_eq!(asked["posted"], "bot", "{asked}");
+        (text(&asked["id"]), self.message())
+    }
+
+    /// The newest message of the bot.
+    fn message(&self) -> Message {
+        self.connector.messages().pop().expect("a message")
+    }
+
+    /// Somebody presses this button of the newest state of the card, which sends what the card says it sends.
+    fn press(&self, person: &Someone, message: &Message, title: &str, comment: &str) -> Activity {
+        let card = message.cards.last().expect("a card");
+        let button = button(card, title).unwrap_or_else(|| panic!("no {title} on {card}"));
+        let mut data = button["data"].clone();
+        if !comment.is_empty() {
+            data["comment"] = comment.into();
+        }
+        Activity::click(&self.connector, person, message, button["verb"].as_str().expect("a verb"), data)
+    }
+
+    /// Waits until the newest message shows this, and can be decided on no more.
+    async fn until_decided(&self, word: &str) -> Value {
+        self.until(|card| card.to_string().contains(word) && button(card, "Approve").is_none()).await
+    }
+
+    /// Waits until the newest message shows this.
+    async fn until_shown(&self, words: &str) -> Value {
+        self.until(|card| card.to_string().contains(words)).await
+    }
+
+    async fn until(&self, shows: impl Fn(&Value) -> bool) -> Value {
+        within("the card is changed", async || {
+            while !self.message().cards.last().is_some_and(&shows) {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        self.message().cards.pop().expect("a card")
+    }
+}
+
+/// The button of this title, wherever it stands.
+fn button(card: &Value, title: &str) -> Option<Value> {
+    match card {
+        Value::Object(members) if card["title"] == title && members.contains_key("type") => {
+            Some(card.clone())
+        }
+        Value::Object(members) => members.values().find_map(|value| button(value, title)),
+        Value::Array(values) => values.iter().find_map(|value| button(value, title)),
+        _ => None,
+    }
+}
+
+impl Answer {
+    /// The answer that stands inside, whose type is this.
+    #[track_caller]
+    fn inside(&self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        let json = self.json();
+        assert_eq!((&json["statusCode"], &json["type"]), (&json!(status), &json!(kind)), "{json}");
+        json["value"].clone()
+    }
+
+    #[track_caller]
+    fn card(&self) -> Value {
+        self.inside(200, "application/vnd.microsoft.card.adaptive")
+    }
+
+    #[track_caller]
+    fn error(&self, status: u16, code: &str) -> String {
+        let error = self.inside(status, "application/vnd.microsoft.error");
+        assert_eq!(error["code"], code, "{error}");
+        text(&error["message"])
+    }
+}
+
+async fn a_click_in_the_card_decides_and_the_card_says_so_to_everybody(mode: Mode) {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let host = teams.host(mode).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+    assert_eq!(message.cards[0]["version"], "1.4");
+
+    let answer = host.send(teams.press(&Someone::alex(), &message, "Approve", "").request()).await;
+    let card = answer.card();
+    let shown = card.to_string();
+    assert!(shown.contains("GitHub accepted go-live") && shown.contains("Approved"), "{shown}");
+    assert!(button(&card, "Approve").is_none(), "{shown}");
+    let seen = teams.around.status(&host, &id).await;
+    assert_eq!((&seen["status"], &seen["posted"]), (&json!("approved"), &json!("bot")));
+    assert_eq!(
+        (&seen["performers"][0]["id"], &seen["performers"][0]["name"]),
+        (&json!(ALEX), &json!(ALEX_NAME))
+    );
+    let card = teams.until_decided("Approved").await;
+    assert!(card.to_string().contains(ALEX_NAME), "{card}");
+    let line = host.stderr_line("Messages: dispatched").await;
+    assert!(line.contains(&format!("by {ALEX}")) && !line.contains(ALEX_NAME), "{line}");
+}
+
+async fn the_comment_goes_along(mode: Mode) {
+    let teams = Teams::start().await;
+    let host = teams.host(mode).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+
+    let click = teams.press(&Someone::alex(), &message, "Reject", "Not on a Friday.\r\nSorry.");
+    host.send(click.request()).await.card();
+    let seen = teams.around.status(&host, &id).await;
+    assert_eq!(seen["performers"][0]["comment"], "Not on a Friday.\nSorry.");
+}
+
+async fn a_click_that_is_delivered_twice_counts_once(mode: Mode) {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let host = teams.host(mode).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let click = teams.press(&Someone::alex(), &message, "Approve", "");
+
+    let (once, twice) = tokio::join!(host.send(click.request()), host.send(click.request()));
+    for answer in [once, twice, host.send(click.request()).await] {
+        assert!(answer.card().to_string().contains("Approved"), "{}", answer.text());
+    }
+}
+
+async fn a_refresh_shows_how_it_stands_and_never_decides(mode: Mode) {
+    let (teams, store) = (Teams::start().await, Store::folder());
+    let host = teams.host(mode).store(&store).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+    let before = store.objects().await;
+
+    let data = json!({"approval": id, "verdict": "approve"});
+    let alex = Someone::alex();
+    for activity in [
+        Activity::refresh(&teams.connector, &alex, &message, "approve", data.clone()),
+        Activity::refresh(&teams.connector, &alex, &message, "refresh", data.clone()),
+        Activity::click(&teams.connector, &alex, &message, "refresh", data),
+    ] {
+        let card = host.send(activity.request()).await.card();
+        assert!(button(&card, "Approve").is_some(), "{card}");
+    }
+    assert_eq!(store.objects().await, before);
+}
+
+async fn a_reject_and_a_late_approve_are_told_what_happened(mode: Mode) {
+    let teams = Teams::start().await;
+    let host = teams.host(mode).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let (alex, sam) = (Someone::alex(), Someone::number(1));
+
+    let rejected = host.send(teams.press(&alex, &message, "Reject", "").request()).await.card().to_string();
+    assert!(rejected.contains("Rejected. Nothing is sent"), "{rejected}");
+    let late = host.send(teams.press(&sam, &message, "Approve", "").request()).await.card().to_string();
+    assert!(late.contains("Already rejected"), "{late}");
+    teams.until_decided("Rejected").await;
+}
+
+async fn each_vote_is_shown_to_everybody(mode: Mode) {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let host = teams.host(mode).start().await;
+    let (_, message) = teams.ask(&host, r#"{"event_type":"go-live","approvals_required":2}"#).await;
+
+    let counted = host.send(teams.press(&Someone::alex(), &message, "Approve", "").request()).await.card();
+    assert!(counted.to_string().contains("1 of 2"), "{counted}");
+    let card = teams.until_shown(ALEX_NAME).await;
+    assert!(button(&card, "Approve").is_some(), "{card}");
+    host.send(teams.press(&Someone::number(1), &message, "Approve", "").request()).await.card();
+    teams.until_shown("Person 1").await;
+}
+
+async fn approvers_by_name_are_asked_for_at_teams(mode: Mode) {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let host = teams.host(mode).setting("APPROVERS", ALEX_UPN).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let alex = Someone::alex();
+
+    teams.connector.fail_next([Fault::Instead(ResponseTemplate::new(502))]);
+    let told = host.send(teams.press(&alex, &message, "Approve", "").request()).await;
+    assert!(told.error(500, "unavailable").contains("object id"), "{}", told.text());
+    host.send(teams.press(&alex, &message, "Approve", "").request()).await.card();
+    // Somebody with Alex's name, which people choose, is not Alex.
+    let impostor = Someone { name: ALEX_UPN.to_owned(), ..Someone::number(1) };
+    teams.connector.add_member(&impostor);
+    let told = host.send(teams.press(&impostor, &message, "Approve", "").request()).await;
+    told.error(400, "forbidden");
+}
+
+async fn who_is_no_approver_is_told_so(mode: Mode) {
+    let teams = Teams::start().await;
+    let host = teams.host(mode).setting("APPROVERS", ALEX).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+
+    let told = host.send(teams.press(&Someone::number(1), &message, "Approve", "").request()).await;
+    assert!(told.error(400, "forbidden").contains("APPROVERS"), "{}", told.text());
+    let unknown = json!({"approval": "0".repeat(44), "verdict": "approve"});
+    let unknown = Activity::click(&teams.connector, &Someone::alex(), &message, "approve", unknown);
+    host.send(unknown.request()).await.error(400, "unknown");
+    assert_eq!(teams.around.status(&host, &id).await["performers"], json!([]));
+}
+
+async fn an_old_client_votes_with_a_message(mode: Mode) {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let host = teams.host(mode).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let fallback = button(&message.cards[0], "Approve").expect("a button")["fallback"].clone();
+    assert_eq!(fallback["type"], "Action.Submit");
+
+    let submit = Activity::submit(&teams.connector, &Someone::alex(), &message, fallback["data"].clone());
+    assert_eq!(host.send(submit.request()).await.status, 200);
+    let (conversation, said) = teams.connector.said().pop().expect("an answer");
+    assert_eq!(conversation, message.conversation);
+    assert!(text(&said["text"]).contains("GitHub accepted go-live"), "{said}");
+    teams.until_decided("Approved").await;
+}
+
+async fn a_message_cards_button_takes_the_relays_way(mode: Mode) {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let host = teams.host(mode).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let execute =
+        |body: &str| Activity::execute(&teams.connector, &Someone::alex(), &message, body).request();
+
+    let sentence = host.send(execute(CLICK)).await.inside(200, "application/vnd.microsoft.activity.message");
+    assert!(text(&sentence).contains("GitHub accepted release-approved"), "{sentence}");
+    host.send(execute(r#"{"event_type":"go-live"}"#)).await.error(400, "forbidden");
+    host.send(execute("{")).await.error(400, "invalid");
+}
+
+async fn a_team_that_adds_the_bot_is_told_the_channels_id(mode: Mode) {
+    let teams = Teams::start().await;
+    let host = teams.host(mode).without("TEAMS_CHANNEL_ID").start().await;
+
+    let added = Activity::added(&teams.connector, &Someone::alex());
+    assert_eq!(host.send(added.request()).await.status, 200);
+    let (_, said) = teams.connector.said().pop().expect("a welcome");
+    let said = text(&said["text"]);
+    assert!(said.contains(CHANNEL_ID) && said.contains("TEAMS_CHANNEL_ID"), "{said}");
+    // Others who come are none of its business.
+    let other = added.with("membersAdded", json!([{"id": "29:somebody"}]));
+    assert_eq!(host.send(other.request()).await.status, 200);
+    assert_eq!(teams.connector.said().len(), 1);
+}
+
+async fn who_asks_for_what_waits_gets_a_list(mode: Mode) {
+    let teams = Teams::start().await;
+    let host = teams.host(mode).start().await;
+    let (alex, said) =
+        (Someone::alex(), || text(&teams.connector.said().pop().expect("an answer").1["text"]));
+
+    host.send(Activity::mention(&teams.connector, &alex, "pending").request()).await;
+    assert!(said().contains("Nothing waits"), "{}", said());
+    let (id, _) = teams.ask(&host, r#"{"event_type":"go-live","title":"Release <b>1.4.2</b>"}"#).await;
+    host.send(Activity::mention(&teams.connector, &alex, "what is Pending?").request()).await;
+    host.send(Activity::mention(&teams.connector, &alex, "pending").request()).await;
+    assert!(said().contains("Release <b>1.4.2</b>") && said().contains(&id), "{}", said());
+    let count = teams.connector.said().len();
+    for activity in [
+        Activity::mention(&teams.connector, &alex, "hello"),
+        Activity::mention(&teams.connector, &alex, "pending")
+            .with("channelData/channel/id", "19:elsewhere@thread.tacv2"),
+    ] {
+        assert_eq!(host.send(activity.request()).await.status, 200);
+    }
+    assert_eq!(teams.connector.said().len(), count);
+}
+
+async fn everything_else_is_answered_and_does_nothing(mode: Mode) {
+    let (teams, store) = (Teams::start().await, Store::folder());
+    let host = teams.host(mode).store(&store).start().await;
+    let alex = Someone::alex();
+
+    for (kind, status) in
+        [("messageReaction", 200), ("installationUpdate", 200), ("typing", 200), ("event", 200)]
+    {
+        let answer = host.send(Activity::of(&teams.connector, &alex, kind).request()).await;
+        assert_eq!(answer.status, status, "{kind}: {}", answer.text());
+    }
+    for name in ["composeExtension/query", "task/fetch", "signin/verifyState"] {
+        assert_eq!(
+            host.send(Activity::invoke(&teams.connector, &alex, name).request()).await.status,
+            501,
+            "{name}"
+        );
+    }
+    assert_eq!(store.objects().await, [""; 0]);
+    assert!(teams.connector.said().is_empty());
+}
+
+async fn what_cannot_be_believed_is_401_and_does_nothing(mode: Mode) {
+    let (teams, store) = (Teams::start().await, Store::folder());
+    let host = teams.host(mode).store(&store).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let before = store.objects().await;
+    let good = || teams.press(&Someone::alex(), &message, "Approve", "");
+
+    let other = "11111111-2222-4333-8444-555566667777";
+    for (about, bad) in [
+        ("another channel", good().with("channelId", "webchat")),
+        ("no channel", good().without("channelId")),
+        ("another service", good().with("serviceUrl", "https://evil.example/teams")),
+        ("no service", good().without("serviceUrl")),
+        ("another tenant", good().with("conversation/tenantId", other)),
+        ("another tenant, said by Teams", good().with("channelData/tenant/id", other)),
+        ("no GUID", good().with("channelData/tenant/id", "contoso.com")),
+        ("no tenant", good().without("conversation/tenantId").without("channelData/tenant")),
+        ("another bot's token", good().token(|token| token.claim("aud", other))),
+        ("an old token", good().token(|token| token.claim("exp", in_seconds(-301)))),
+        ("another issuer's", good().token(|token| token.claim("iss", "https://sts.windows.net/x/"))),
+        ("no service in the token", good().token(|token| token.without("serviceurl"))),
+        ("a person's token", good().token(|_| Token::of_job(&teams.around.actions))),
+    ] {
+        println!("{about}");
+        host.send(bad.request()).await.assert_outcome(401, "unauthenticated");
+    }
+    let bare = Request::post("/api/messages").json(good().body.to_string());
+    host.send(bare).await.assert_outcome(401, "unauthenticated");
+    // Nobody: the object id is who clicked, and nothing else is.
+    let nobody = good().without("from/aadObjectId");
+    host.send(nobody.request()).await;
+    assert_eq!(store.objects().await, before);
+    assert_eq!(teams.message().cards.len(), 1);
+}
+
+async fn what_cannot_be_read_is_told_so(mode: Mode) {
+    let teams = Teams::start().await;
+    let host = teams.host(mode).start().await;
+    let token = Activity::of(&teams.connector, &Someone::alex(), "message").token.sign();
+    let post = |body: &str| {
+        Request::post("/api/messages").json(body).header("Authorization", &format!("Bearer {token}"))
+    };
+
+    for body in
+        ["{", "[]", "null", r#"{"type":1}"#, r#"{"type":"invoke","from":7}"#, r#"{"channelId":"msteams"}"#]
+    {
+        host.send(post(body)).await.assert_outcome(400, "invalid");
+    }
+    host.send(post(&format!(r#"{{"type":"{}"}}"#, "x".repeat(64_000))))
+        .await
+        .assert_outcome(413, "too-large");
+    let (_, message) = teams.ask(&host, ASKED).await;
+    for data in [json!(null), json!([]), json!({"approval": 1}), json!({"approval": "x", "verdict": "maybe"})]
+    {
+        let click = Activity::click(&teams.connector, &Someone::alex(), &message, "approve", data.clone());
+        host.send(click.request()).await.error(400, "invalid");
+    }
+}
+
+async fn a_vote_elsewhere_changes_the_card_too(mode: Mode) {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let host = teams.host(mode).start().await;
+    let (id, _) = teams.ask(&host, r#"{"event_type":"go-live","approvals_required":2}"#).await;
+
+    let page = host.send(Someone::alex().press(&id, "approve", "from the page")).await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    teams.until_shown("from the page").await;
+    host.vote(&teams.around.token_of(&Someone::number(1)), &id, "approve")
+        .await
+        .assert_outcome(200, "dispatched");
+    teams.until_decided("Approved").await;
+}
+
+async fn without_a_bot_nothing_is_believed(mode: Mode) {
+    let teams = Teams::start().await;
+    let host = teams.around.host(mode).start().await;
+    let message = Message { conversation: "19:x".to_owned(), activity: "1".to_owned(), cards: Vec::new() };
+    let click = Activity::click(&teams.connector, &Someone::alex(), &message, "approve", json!({}));
+
+    host.send(click.request()).await.assert_outcome(401, "unauthenticated");
+    host.stderr_line("MicrosoftAppId").await;
+}
+
+/// Bot, page and mail at once: one decision, and the card shows it in the end.
+#[tokio::test]
+async fn bot_page_and_mail_at_once_come_to_one_decision_that_the_card_shows() {
+    let (teams, store) = (Teams::start().await, Store::folder());
+    let hosts = [
+        teams.host(Mode::Payload).store(&store).start().await,
+        teams.host(Mode::Forwarding).store(&store).start().await,
+    ];
+    let rounds = 6;
+    let mut dispatched = 0;
+    for round in 0..rounds {
+        let (id, message) =
+            teams.ask(&hosts[0], &format!(r#"{{"event_type":"go-live","title":"{round}"}}"#)).await;
+        let mail = teams.around.token_of(&Someone::number(2));
+        let (bot, page, mail) = tokio::join!(
+            hosts[0].send(teams.press(&Someone::alex(), &message, "Approve", "").request()),
+            hosts[1].send(Someone::number(1).press(&id, "reject", "")),
+            hosts[round % 2].vote(&mail, &id, "approve"),
+        );
+        assert!([bot.status, page.status, mail.status].iter().all(|status| [200, 409].contains(status)));
+        let status = text(&teams.around.status(&hosts[1], &id).await["status"]);
+        let word = if status == "approved" { "Approved" } else { "Rejected" };
+        dispatched += usize::from(status == "approved");
+        teams.until_decided(word).await;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let last = teams.message().cards.pop().expect("a card").to_string();
+        assert!(
+            last.contains(word) && button(&serde_json::from_str(&last).unwrap(), "Approve").is_none(),
+            "{last}"
+        );
+    }
+    teams.around.github.expect_dispatches(dispatched);
+}

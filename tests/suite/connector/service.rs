@@ -1,0 +1,226 @@
+//! What the Bot Connector does for a bot: conversations, their messages, and their members.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use wiremock::{Request, Respond, ResponseTemplate};
+
+use super::{CHANNEL_ID, SERVICE_PATH};
+use crate::{
+    authority::TENANT,
+    token_desk::{Standing, TokenDesk},
+    tokens::new_number,
+};
+
+/// Teams takes cards of "about 28 KB".
+const MESSAGE_LIMIT_BYTES: usize = 28_000;
+
+/// A message of the bot's with a card.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub conversation: String,
+    pub activity: String,
+    /// The card as it was at first, and after each change.
+    pub cards: Vec<Value>,
+}
+
+/// A call that came with a good token: its method, and what stands in its path, decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    pub method: String,
+    pub ids: Vec<String>,
+}
+
+/// What is answered in place of what should be.
+pub enum Fault {
+    /// And nothing is done.
+    Instead(ResponseTemplate),
+    /// And yet it is done.
+    After(ResponseTemplate),
+}
+
+pub struct State {
+    pub desk: TokenDesk,
+    pub messages: Vec<Message>,
+    /// Other activities that the bot sent, each with its conversation.
+    pub said: Vec<(String, Value)>,
+    /// By user id.
+    pub members: BTreeMap<String, Value>,
+    pub faults: VecDeque<Fault>,
+    pub always: Option<ResponseTemplate>,
+    pub delay: Duration,
+    pub calls: Vec<Call>,
+    pub refusals: Vec<String>,
+    pub expected_refusals: usize,
+}
+
+pub struct Service(pub Arc<Mutex<State>>);
+
+impl Respond for Service {
+    fn respond(&self, request: &Request) -> ResponseTemplate {
+        let mut state = self.0.lock().expect("nobody panicked");
+        let answer = match check_token(request, &state.desk) {
+            Ok(()) => state.answer(request),
+            Err(refusal) => Err(refusal),
+        };
+        let answer = answer.unwrap_or_else(|Refusal { status, code, is_a_fault }| {
+            if is_a_fault {
+                state.refusals.push(format!("{} {}: {status} {code}", request.method, request.url));
+            }
+            ResponseTemplate::new(status).set_body_json(json!({"error": {"code": code, "message": code}}))
+        });
+        answer.set_delay(state.delay)
+    }
+}
+
+struct Refusal {
+    status: u16,
+    code: &'static str,
+    /// Nobody should have asked.
+    is_a_fault: bool,
+}
+
+type Answer = Result<ResponseTemplate, Refusal>;
+
+fn refuse<T>(status: u16, code: &'static str) -> Result<T, Refusal> {
+    Err(Refusal { status, code, is_a_fault: true })
+}
+
+fn check_token(request: &Request, desk: &TokenDesk) -> Result<(), Refusal> {
+    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let token = authorization.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+    match desk.standing(token) {
+        Standing::Good => Ok(()),
+        Standing::Withdrawn => Err(Refusal { status: 401, code: "Unauthorized", is_a_fault: false }),
+        Standing::Unknown => refuse(401, "Unauthorized"),
+    }
+}
+
+impl State {
+    pub fn new(desk: TokenDesk) -> Self {
+        Self {
+            desk,
+            messages: Vec::new(),
+            said: Vec::new(),
+            members: BTreeMap::new(),
+            faults: VecDeque::new(),
+            always: None,
+            delay: Duration::ZERO,
+            calls: Vec::new(),
+            refusals: Vec::new(),
+            expected_refusals: 0,
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        let Some(ids) = ids_of(request) else { return refuse(404, "NotFound") };
+        self.calls.push(Call { method: request.method.to_string(), ids: ids.clone() });
+        if let Some(always) = &self.always {
+            return Ok(always.clone());
+        }
+        match self.faults.pop_front() {
+            Some(Fault::Instead(answer)) => Ok(answer),
+            Some(Fault::After(answer)) => self.serve(request, &ids).map(|_| answer),
+            None => self.serve(request, &ids),
+        }
+    }
+
+    fn serve(&mut self, request: &Request, ids: &[String]) -> Answer {
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        match (request.method.as_str(), &ids[..]) {
+            ("POST", []) => self.begin(request),
+            ("PUT", [conversation, "activities", activity]) => self.update(request, conversation, activity),
+            ("POST", [conversation, "activities"]) => self.say(request, conversation),
+            ("GET", [conversation, "members", user_id]) => self.member(conversation, user_id),
+            _ => refuse(404, "NotFound"),
+        }
+    }
+
+    fn begin(&mut self, request: &Request) -> Answer {
+        let body = json_of(request)?;
+        if body["isGroup"] != true || body["tenantId"] != TENANT || body["activity"].is_null() {
+            return refuse(400, "BadSyntax");
+        }
+        if body["channelData"]["channel"]["id"] != CHANNEL_ID {
+            return refuse(404, "ConversationNotFound");
+        }
+        let activity = format!("17763902573{:02}", new_number());
+        let conversation = format!("{CHANNEL_ID};messageid={activity}");
+        let answer = json!({"id": conversation, "activityId": activity});
+        self.messages.push(Message { conversation, activity, cards: vec![card_of(&body["activity"])?] });
+        Ok(ResponseTemplate::new(201).set_body_json(answer))
+    }
+
+    fn update(&mut self, request: &Request, conversation: &str, activity: &str) -> Answer {
+        let card = card_of(&json_of(request)?)?;
+        let is_it =
+            |message: &&mut Message| (&*message.conversation, &*message.activity) == (conversation, activity);
+        let Some(message) = self.messages.iter_mut().find(is_it) else {
+            return refuse(404, "ActivityNotFoundInConversation");
+        };
+        message.cards.push(card);
+        Ok(ResponseTemplate::new(200).set_body_json(json!({"id": activity})))
+    }
+
+    fn say(&mut self, request: &Request, conversation: &str) -> Answer {
+        check_conversation(conversation)?;
+        let activity = json_of(request)?;
+        if activity["type"] != "message" {
+            return refuse(400, "BadSyntax");
+        }
+        self.said.push((conversation.to_owned(), activity));
+        Ok(ResponseTemplate::new(201).set_body_json(json!({"id": new_number().to_string()})))
+    }
+
+    fn member(&self, conversation: &str, user_id: &str) -> Answer {
+        check_conversation(conversation)?;
+        match self.members.get(user_id) {
+            Some(member) => Ok(ResponseTemplate::new(200).set_body_json(member)),
+            None => Err(Refusal { status: 404, code: "MemberNotFoundInConversation", is_a_fault: false }),
+        }
+    }
+}
+
+/// What stands in the path below the conversations, each segment decoded.
+fn ids_of(request: &Request) -> Option<Vec<String>> {
+    let path = request.url.path().strip_prefix(SERVICE_PATH)?.strip_prefix("/v3/conversations")?;
+    let decoded = |segment| percent_decode_str(segment).decode_utf8().ok().map(|id| id.into_owned());
+    match (request.url.query(), path.strip_prefix('/')) {
+        (None, None) if path.is_empty() => Some(Vec::new()),
+        (None, Some(ids)) => ids.split('/').map(decoded).collect(),
+        _ => None,
+    }
+}
+
+/// The channel, or a thread of it.
+fn check_conversation(conversation: &str) -> Result<(), Refusal> {
+    let channel = conversation.split_once(";messageid=").map_or(conversation, |(channel, _)| channel);
+    if channel == CHANNEL_ID { Ok(()) } else { refuse(404, "ConversationNotFound") }
+}
+
+fn json_of(request: &Request) -> Result<Value, Refusal> {
+    let is_json = request.headers.get("content-type").is_some_and(|value| value == "application/json");
+    match serde_json::from_slice(&request.body) {
+        _ if request.body.len() > MESSAGE_LIMIT_BYTES => refuse(413, "MessageSizeTooBig"),
+        Ok(json) if is_json => Ok(json),
+        _ => refuse(400, "BadSyntax"),
+    }
+}
+
+fn card_of(activity: &Value) -> Result<Value, Refusal> {
+    let attachments = activity["attachments"].as_array().map_or(&[][..], Vec::as_slice);
+    match attachments {
+        [card] if activity["type"] == "message" && is_card(card) => Ok(card["content"].clone()),
+        _ => refuse(400, "BadSyntax"),
+    }
+}
+
+fn is_card(attachment: &Value) -> bool {
+    attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+        && attachment["content"]["type"] == "AdaptiveCard"
+}
