@@ -1,4 +1,4 @@
-//! A request's markdown, made safe: for cards ([`card`]) and for pages ([`html`]).
+//! A request's markdown, made safe: for cards ([`card()`]) and for pages ([`html()`]).
 //!
 //! Both are written from the same parts, and what is no part does not exist: HTML is shown as the text it is, an image
 //! as its description, and a link leads over https to a host that stands beside it, or is no link.
