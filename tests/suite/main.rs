@@ -82,5 +82,6 @@ mod relay;
 mod request_faults;
 mod requests;
 mod stand_in;
+mod teams_app;
 mod votes;
 mod workflows;

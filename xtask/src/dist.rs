@@ -5,14 +5,14 @@
 
 use std::{
     fs,
-    io::{Seek, Write},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use anyhow::{Context, bail, ensure};
 use serde_json::Value;
-use zip::{ZipWriter, write::SimpleFileOptions};
+
+use crate::package::{File, mode, project_folder, write_zip};
 
 /// What is built for: Azure's 64-bit Linux.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -29,8 +29,7 @@ const MISSING_TOOLS: &str =
 
 /// Builds the package and prints the sizes.
 pub fn make() -> anyhow::Result<()> {
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in the project's folder")?;
+    let root = project_folder()?;
     let binary = fs::read(build(root)?).context("cannot read the built binary")?;
     let needed = glibc_needed(&binary).context("the binary names no version of glibc")?;
     ensure!(
@@ -93,12 +92,6 @@ fn glibc_needed(binary: &[u8]) -> Option<(u32, u32)> {
     versions.max()
 }
 
-struct File {
-    path: String,
-    content: Vec<u8>,
-    executable: bool,
-}
-
 /// The binary, the `host.json` that starts it, and each function's folder.
 fn files(root: &Path, binary: &[u8]) -> anyhow::Result<Vec<File>> {
     let mut files = vec![
@@ -138,22 +131,6 @@ fn write_folder(folder: &Path, files: &[File]) -> anyhow::Result<()> {
         fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode(file)))?;
     }
     Ok(())
-}
-
-/// Writes the zip, the same bytes for the same files, and returns its size.
-fn write_zip(path: &Path, files: &[File]) -> anyhow::Result<u64> {
-    let mut zip =
-        ZipWriter::new(fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?);
-    for file in files {
-        let options = SimpleFileOptions::default().compression_level(Some(9)).unix_permissions(mode(file));
-        zip.start_file(file.path.as_str(), options)?;
-        zip.write_all(&file.content)?;
-    }
-    Ok(zip.finish()?.stream_position()?)
-}
-
-fn mode(file: &File) -> u32 {
-    if file.executable { 0o755 } else { 0o644 }
 }
 
 fn size(bytes: u64) -> String {

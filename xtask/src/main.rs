@@ -1,15 +1,23 @@
 //! The project's own commands, run as `cargo xtask`.
 
 mod dist;
+mod icon;
+mod package;
+mod teams_app;
 
 use std::{env, process::ExitCode};
 
 const HELP: &str = "\
-cargo xtask dist    make dist/, a complete function app for Linux, and dist.zip; print their sizes";
+cargo xtask dist
+    make dist/, a complete function app for Linux, and dist.zip; print their sizes
+cargo xtask teams-app --app-id GUID [--website URL]
+    make teams-app.zip, which brings the bot with this app id into a team; URL is what people see as the app's website";
 
 fn main() -> ExitCode {
-    let done = match env::args().nth(1).as_deref() {
+    let mut arguments = env::args().skip(1);
+    let done = match arguments.next().as_deref() {
         Some("dist") => dist::make(),
+        Some("teams-app") => teams_app::make(arguments),
         Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(())
