@@ -166,11 +166,11 @@ impl Swept {
 /// What a sweep's line says, where it has anything to say.
 fn tell(delivered: &Delivered, detail: &str) -> Option<(Level, String)> {
     match delivered {
-        Delivered::OnItsWay
-        | Delivered::Before
-        | Delivered::Dead
-        | Delivered::TooLate
-        | Delivered::NoRoute => None,
+        Delivered::OnItsWay | Delivered::Before | Delivered::Dead | Delivered::TooLate => None,
+        Delivered::NoRoute => Some((
+            Level::Error,
+            "waits: the setting that leads there, such as GITHUB_TOKEN, is missing".to_owned(),
+        )),
         Delivered::Arrived => Some((Level::Info, format!("arrived ({detail})"))),
         Delivered::Failed(_, Next::NotBefore(time)) => {
             let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);

@@ -69,7 +69,8 @@ impl Requests {
             return Err(Outcome::TooLarge.into());
         }
         let workload = self.workload(request).await?;
-        let asking = self.asking(request, workload?).map_err(Outcome::Invalid)?;
+        let (asked, body) = self.asked(request).map_err(Outcome::Invalid)?;
+        let asking = Asking { asked, workload: workload?, body };
         let (seen, is_new) = self.approvals.ask(asking, request.timing).await?;
         let mut answer = json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&seen));
         answer.log.push((Level::Info, asked_line(request, &seen)));
@@ -87,13 +88,14 @@ impl Requests {
         })
     }
 
-    fn asking(&self, request: &Request, workload: Workload) -> Result<Asking, Invalid> {
+    /// What the body asks for, and the body.
+    fn asked(&self, request: &Request) -> Result<(Asked, Vec<u8>), Invalid> {
         let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
         if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
             return Err(Invalid::ContentType);
         }
         let asked = parse_body(body, self.approvals.policy.min_approvals)?;
-        Ok(Asking { asked, workload, body: body.clone() })
+        Ok((asked, body.clone()))
     }
 
     fn asked_json<'a>(&self, seen: &'a Seen) -> AskedJson<'a> {

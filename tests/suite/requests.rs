@@ -144,6 +144,7 @@ async fn what_the_deployment_does_not_allow_is_refused(mode: Mode) {
     for event in ["pull_request", "pull_request_target"] {
         let of_a_stranger = job.clone().claim("event_name", event);
         host.ask_as(&of_a_stranger, ASKED).await.assert_outcome(403, "forbidden");
+        host.ask_as(&of_a_stranger, "{").await.assert_outcome(400, "invalid");
     }
     let widened = r#"{"event_type":"go-live","approvers":["sam@contoso.com"]}"#;
     host.ask_as(&job, widened).await.assert_outcome(400, "invalid");
