@@ -69,6 +69,8 @@ fn the_bot_is_offered_to_teams_and_their_standard_channels_alone() {
     assert_eq!(bot["commandLists"][0]["commands"][0]["title"], "pending");
     assert_eq!(manifest.get("supportedChannelTypes"), None);
     assert_eq!(manifest.get("supportsChannelFeatures"), None);
+    // From 1.25 on Teams refuses a team's bot without "supportsChannelFeatures", which is for those channels too.
+    assert_eq!(manifest["manifestVersion"], "1.24");
     assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"));
 }
 
@@ -94,19 +96,34 @@ fn without_an_app_id_the_command_says_how_it_is_used() {
     );
 }
 
+#[test]
+fn asked_for_help_the_command_says_how_it_is_used_and_makes_nothing() {
+    let said = teams_app(&["--help"]);
+    assert_eq!(said.status.code(), Some(0));
+    assert_eq!(
+        String::from_utf8_lossy(&said.stdout),
+        "usage: cargo xtask teams-app --app-id GUID [--website URL]\n"
+    );
+}
+
 fn teams_app(arguments: &[&str]) -> Output {
     let mut xtask = Command::new(env!("CARGO"));
     xtask.args(["xtask", "teams-app"]).args(arguments).current_dir(repository_root());
     xtask.output().expect("cargo runs")
 }
 
-/// The package, made once for all tests.
+/// The package, made once for all tests: in two runs, which make the same bytes.
 fn package() -> ZipArchive<Cursor<&'static [u8]>> {
     static PACKAGE: OnceLock<Vec<u8>> = OnceLock::new();
-    let package = PACKAGE.get_or_init(|| {
+    let make = || {
         let made = teams_app(&["--app-id", APP_ID]);
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         fs::read(repository_root().join("teams-app.zip")).expect("it was made just now")
+    };
+    let package = PACKAGE.get_or_init(|| {
+        let first = make();
+        assert!(first == make(), "the package is not the same twice");
+        first
     });
     ZipArchive::new(Cursor::new(package.as_slice())).expect("a zip")
 }

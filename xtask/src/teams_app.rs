@@ -13,8 +13,11 @@ use crate::{
     package::{File, project_folder, write_zip},
 };
 
-/// The newest manifest that Microsoft's npm package `@microsoft/app-manifest` has a schema of.
-const MANIFEST_VERSION: &str = "1.30";
+/// The newest manifest by which a team's bot can stay out of shared and private channels.
+///
+/// From 1.25 on Teams refuses a bot of the scope `team` unless the manifest says `"supportsChannelFeatures": "tier1"`,
+/// that is, that the bot is made for those channels too. No schema says so: only the upload does.
+const MANIFEST_VERSION: &str = "1.24";
 
 /// Stands for a website until there is one; the name is reserved, so nobody else's.
 const NO_WEBSITE: &str = "https://example.com";
@@ -23,7 +26,14 @@ const USAGE: &str = "usage: cargo xtask teams-app --app-id GUID [--website URL]"
 
 /// Makes the package and prints its size; `arguments` are those after the command.
 pub fn make(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
-    let options = Options::parse(arguments).context(USAGE)?;
+    let arguments: Vec<_> = arguments.collect();
+    if let [help] = &arguments[..]
+        && ["--help", "-h"].contains(&help.as_str())
+    {
+        println!("{USAGE}");
+        return Ok(());
+    }
+    let options = Options::parse(arguments.into_iter()).context(USAGE)?;
     let manifest = format!("{:#}\n", manifest(&options, &version()?));
     let files = [
         file("manifest.json", manifest.into_bytes()),
