@@ -6,6 +6,7 @@
 mod bot;
 mod reader;
 mod store;
+mod unlikely;
 
 use std::{collections::BTreeMap, fmt, fs, io};
 
@@ -162,60 +163,6 @@ impl Config {
             true => Ok(config),
             false => Err(Unusable(reader.unusable)),
         }
-    }
-}
-
-impl Config {
-    fn unlikely(&self, reader: &Reader<'_>) -> Vec<String> {
-        let in_azure = reader.text("WEBSITE_INSTANCE_ID").is_some();
-        let store = match self.store {
-            Location::Memory => {
-                Some("STORE_URL is memory: every decision is forgotten when this process ends")
-            }
-            Location::Folder(_) if in_azure => Some(
-                "STORE_URL is a folder: other instances do not see what this one decides, and it is lost with it. \
-                 Set AzureWebJobsStorage, or STORE_URL to az://approvals",
-            ),
-            Location::Folder(_) | Location::Azure(_) => None,
-        };
-        let bot = bot::unlikely(reader, &self.bot);
-        let identity = self.unlikely_identity().into_iter().chain(bot);
-        store.map(str::to_owned).into_iter().chain(identity).chain(self.unlikely_cards(reader)).collect()
-    }
-}
-
-impl Config {
-    /// Cards that lead nowhere, or that are not written.
-    fn unlikely_cards(&self, reader: &Reader<'_>) -> Vec<String> {
-        let shows_page = self.signs_in || (self.dry_run && !self.require_identity);
-        let no_page = self.teams_webhook_url.is_some() && !shows_page;
-        let half_a_mail = [("APPROVE_URL", "MAIL_ORIGINATOR"), ("MAIL_ORIGINATOR", "APPROVE_URL")];
-        let half_a_mail = half_a_mail
-            .into_iter()
-            .filter(|(set, other)| reader.text(set).is_some() && reader.text(other).is_none());
-        let half_a_mail = half_a_mail.map(|(_, missing)| {
-            format!("mail cards are not written, since this setting is missing: {missing}")
-        });
-        let no_page = no_page.then(|| {
-            "the cards in the channel lead to a page that nobody can sign in to: switch on App Service Authentication"
-                .to_owned()
-        });
-        no_page.into_iter().chain(half_a_mail).collect()
-    }
-
-    fn unlikely_identity(&self) -> Option<String> {
-        if !self.require_identity {
-            let who =
-                "REQUIRE_IDENTITY is false: whoever has the address may approve, and nobody knows who it was";
-            return Some(who.to_owned());
-        }
-        let mut missing = self.entra.as_ref().err().cloned().unwrap_or_default();
-        if self.policy.approvers == Approvers::default() {
-            missing.push("APPROVERS");
-        }
-        (!missing.is_empty()).then(|| {
-            format!("no click can be accepted, since these settings are missing: {}", missing.join(", "))
-        })
     }
 }
 
@@ -401,6 +348,17 @@ mod tests {
         assert_eq!(url(&[("WEBSITE_HOSTNAME", "x.azurewebsites.net")]), "https://x.azurewebsites.net/");
         assert_eq!(url(&[("WEBSITE_HOSTNAME", "localhost:7071")]), "http://localhost:7071/");
         assert_eq!(url(&[("WEBSITE_HOSTNAME", "a"), ("PUBLIC_URL", "https://b/c")]), "https://b/c");
+    }
+
+    #[test]
+    fn who_lets_people_in_another_way_only_misses_the_mails() {
+        let tenant = ("ENTRA_TENANT_ID", "99999999-1111-2222-3333-444455556666");
+        let told =
+            |more: &[_]| parse(&[&[tenant, ("APPROVERS", "*")], more].concat()).expect("usable").warnings;
+        assert!(told(&[])[0].starts_with("no click can be accepted"));
+        assert!(
+            told(&[("WEBSITE_AUTH_ENABLED", "True")])[0].starts_with("no click in a mail can be accepted")
+        );
     }
 
     #[test]

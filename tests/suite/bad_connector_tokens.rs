@@ -104,51 +104,48 @@ struct Corpus<'a> {
 }
 
 impl Corpus<'_> {
-    fn good(&self) -> Token {
-        self.forger.good()
-    }
-
-    fn add(&mut self, check: &'static str, name: impl Into<String>, token: impl Into<String>) {
-        self.forger.add(check, name, token);
-    }
-
-    /// The good token but for this claim, with each of these values.
-    fn with(&mut self, check: &'static str, claim: &str, values: &[&str]) {
-        for value in values {
-            self.add(check, format!("{claim} {value:?}"), self.good().claim(claim, *value).sign());
-        }
-    }
-
     /// Good tokens of Entra and of GitHub, and such as the Bot Connector would have signed.
     fn of_other_issuers(&mut self) {
         let of_entra = Version::BOTH.map(|version| Token::good(version, &self.issuers.authority));
         for other in of_entra.into_iter().chain([Token::of_job(&self.issuers.actions)]) {
             let name = |what: &str| format!("a token of {}{what}", other.claims["iss"]);
-            self.add("Key", name(""), other.sign());
+            self.forger.add("Key", name(""), other.sign());
             let named = other.clone().header("kid", Key::Connector.id());
-            self.add("Signature", name(" that names our key"), named.sign());
+            self.forger.add("Signature", name(" that names our key"), named.sign());
             let ours = other.clone().of_key(Key::Connector);
-            self.add("Issuer", name(", signed by our key"), ours.sign());
+            self.forger.add("Issuer", name(", signed by our key"), ours.sign());
             let ours = ours.claim("iss", ISSUER);
-            self.add("Audience", name(", signed and issued by ours"), ours.sign());
-            self.add("Claims", name(", and for us"), ours.claim("aud", APP_ID).sign());
+            self.forger.add("Audience", name(", signed and issued by ours"), ours.sign());
+            self.forger.add("Claims", name(", and for us"), ours.claim("aud", APP_ID).sign());
         }
         // As the Bot Framework Emulator makes them: the bot's own token, of Entra.
         let own = Token::good(Version::Two, &self.issuers.authority).claim("aud", APP_ID);
         let own = own.claim("serviceurl", self.issuers.connector.service_url());
-        self.add("Key", "the bot's own token", own.sign());
+        self.forger.add("Key", "the bot's own token", own.sign());
     }
 
     /// Good tokens of another issuer, or for another bot.
     fn of_others(&mut self) {
         let padded = [format!("{ISSUER}/"), format!(" {ISSUER}"), ISSUER.to_uppercase()];
-        self.with("Issuer", "iss", &padded.each_ref().map(String::as_str));
-        self.with("Issuer", "iss", &["https://api.botframework.us", "http://api.botframework.com", "", "*"]);
+        self.forger.with("Issuer", "iss", &padded.each_ref().map(String::as_str));
+        self.forger.with(
+            "Issuer",
+            "iss",
+            &["https://api.botframework.us", "http://api.botframework.com", "", "*"],
+        );
         let padded = [format!("{APP_ID} "), format!("api://{APP_ID}"), APP_ID.to_uppercase()];
-        self.with("Audience", "aud", &padded.each_ref().map(String::as_str));
-        self.with("Audience", "aud", &[TENANT, ISSUER, &APP_ID[1..], &APP_ID.replace('-', ""), "*", ""]);
+        self.forger.with("Audience", "aud", &padded.each_ref().map(String::as_str));
+        self.forger.with(
+            "Audience",
+            "aud",
+            &[TENANT, ISSUER, &APP_ID[1..], &APP_ID.replace('-', ""), "*", ""],
+        );
         for audience in [json!([APP_ID, TENANT]), json!([])] {
-            self.add("Claims", format!("aud {audience}"), self.good().claim("aud", audience).sign());
+            self.forger.add(
+                "Claims",
+                format!("aud {audience}"),
+                self.forger.good().claim("aud", audience).sign(),
+            );
         }
     }
 
@@ -156,8 +153,8 @@ impl Corpus<'_> {
     fn of_odd_services(&mut self) {
         let url = self.issuers.connector.service_url();
         for spelling in ["serviceUrl", "ServiceUrl", "SERVICEURL", "service_url"] {
-            let token = self.good().without("serviceurl").claim(spelling, url.clone());
-            self.add("Claims", spelling, token.sign());
+            let token = self.forger.good().without("serviceurl").claim(spelling, url.clone());
+            self.forger.add("Claims", spelling, token.sign());
         }
     }
 }

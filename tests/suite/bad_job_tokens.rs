@@ -143,43 +143,26 @@ struct Corpus<'a> {
 }
 
 impl Corpus<'_> {
-    fn good(&self) -> Token {
-        self.forger.good()
-    }
-
-    fn add(&mut self, check: &'static str, name: impl Into<String>, token: impl Into<String>) {
-        self.forger.add(check, name, token);
-    }
-
-    /// The good token but for this claim, with each of these values.
-    fn with(&mut self, check: &'static str, claim: &str, values: &[&str]) {
-        for value in values {
-            let shown = value.chars().take(60).collect::<String>();
-            let name = format!("{claim} {shown:?} of {} bytes", value.len());
-            self.add(check, name, self.good().claim(claim, *value).sign());
-        }
-    }
-
     /// Good action tokens, and such as a job's issuer would have signed.
     fn of_entra(&mut self) {
         for version in Version::BOTH {
             let action = Token::good(version, &self.issuers.authority);
             let name = |what: &str| format!("an action token of version {version:?}{what}");
-            self.add("Key", name(""), action.sign());
-            self.add(
+            self.forger.add("Key", name(""), action.sign());
+            self.forger.add(
                 "Signature",
                 name(" that names our key"),
                 action.clone().header("kid", Key::Job.id()).sign(),
             );
             let ours = action.of_key(Key::Job);
-            self.add("Issuer", name(", signed by our key"), ours.sign());
+            self.forger.add("Issuer", name(", signed by our key"), ours.sign());
             let ours = ours.claim("iss", self.issuers.actions.issuer());
-            self.add("Audience", name(", signed and issued by ours"), ours.sign());
-            self.add("Claims", name(", and for us"), ours.claim("aud", PUBLIC_URL).sign());
-            let all_claims = self.good().claims.into_iter();
+            self.forger.add("Audience", name(", signed and issued by ours"), ours.sign());
+            self.forger.add("Claims", name(", and for us"), ours.claim("aud", PUBLIC_URL).sign());
+            let all_claims = self.forger.good().claims.into_iter();
             let action = Token::good(version, &self.issuers.authority);
             let both = all_claims.fold(action, |token, (name, value)| token.claim(&name, value));
-            self.add("Key", name(" that says all that a job's does"), both.sign());
+            self.forger.add("Key", name(" that says all that a job's does"), both.sign());
         }
     }
 
@@ -187,7 +170,7 @@ impl Corpus<'_> {
     fn of_others(&mut self) {
         let ours = self.issuers.actions.issuer();
         let host = ours.replace("/_services/token", "");
-        self.with(
+        self.forger.with(
             "Issuer",
             "iss",
             &[
@@ -203,7 +186,7 @@ impl Corpus<'_> {
                 "",
             ],
         );
-        self.with(
+        self.forger.with(
             "Audience",
             "aud",
             &[
@@ -228,13 +211,17 @@ impl Corpus<'_> {
             ],
         );
         for audience in [json!([PUBLIC_URL, PUBLIC_URL]), json!([]), json!([[PUBLIC_URL]])] {
-            self.add("Claims", format!("aud {audience}"), self.good().claim("aud", audience).sign());
+            self.forger.add(
+                "Claims",
+                format!("aud {audience}"),
+                self.forger.good().claim("aud", audience).sign(),
+            );
         }
     }
 
     fn of_odd_repositories(&mut self) {
         let long = format!("octo/{}", "x".repeat(200));
-        self.with(
+        self.forger.with(
             "Repository",
             "repository",
             &[
@@ -259,22 +246,26 @@ impl Corpus<'_> {
                 &long,
             ],
         );
-        self.with("Repository", "repository_id", &odd_numbers());
-        self.add("Claims", "repository_id 7", self.good().claim("repository_id", 123_456_789).sign());
+        self.forger.with("Repository", "repository_id", &odd_numbers());
+        self.forger.add(
+            "Claims",
+            "repository_id 7",
+            self.forger.good().claim("repository_id", 123_456_789).sign(),
+        );
     }
 
     fn of_odd_commits(&mut self) {
         let (upper, short, long) = (SHA.to_uppercase(), &SHA[1..], format!("{SHA}0"));
         let (shorter, longer) = ("a".repeat(63), "a".repeat(65));
         let odd = ["", "HEAD", "main", &upper, short, &long, &shorter, &longer];
-        self.with("Commit", "sha", &odd);
-        self.with(
+        self.forger.with("Commit", "sha", &odd);
+        self.forger.with(
             "Commit",
             "sha",
             &[&"g".repeat(40), &"é".repeat(20), &format!("{short} "), &format!("{short}\n")],
         );
         let long = format!("refs/heads/{}", "x".repeat(245));
-        self.with(
+        self.forger.with(
             "Commit",
             "ref",
             &[&long, "refs/heads/a\nb", "refs/heads/a\0", "\u{1b}[31m", "\u{7f}", "\u{85}"],
@@ -282,15 +273,15 @@ impl Corpus<'_> {
     }
 
     fn of_odd_runs(&mut self) {
-        self.with("Run", "run_id", &odd_numbers());
-        self.with("Run", "run_attempt", &odd_numbers());
-        self.add("Claims", "run_id 7", self.good().claim("run_id", 7).sign());
-        self.add("Claims", "run_attempt 1", self.good().claim("run_attempt", 1).sign());
+        self.forger.with("Run", "run_id", &odd_numbers());
+        self.forger.with("Run", "run_attempt", &odd_numbers());
+        self.forger.add("Claims", "run_id 7", self.forger.good().claim("run_id", 7).sign());
+        self.forger.add("Claims", "run_attempt 1", self.forger.good().claim("run_attempt", 1).sign());
         let odd =
             ["", "Pull_Request", "pull request", "pull_request ", "pull_request\0", "pull-request", "*"];
-        self.with("Run", "event_name", &odd);
-        self.with("Run", "event_name", &[&"x".repeat(256)]);
-        self.with("Actor", "actor", &["", "octo\ncat", "octo\0", "\u{9b}31m", &"x".repeat(256)]);
+        self.forger.with("Run", "event_name", &odd);
+        self.forger.with("Run", "event_name", &[&"x".repeat(256)]);
+        self.forger.with("Actor", "actor", &["", "octo\ncat", "octo\0", "\u{9b}31m", &"x".repeat(256)]);
     }
 }
 

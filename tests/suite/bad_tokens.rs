@@ -129,19 +129,19 @@ struct Corpus<'a> {
 }
 
 impl Corpus<'_> {
-    fn good(&self) -> Token {
-        self.forger.good()
-    }
-
-    fn add(&mut self, check: &'static str, name: impl Into<String>, token: impl Into<String>) {
-        self.forger.add(check, name, token);
-    }
-
     fn of_the_other_version(&mut self) {
         let other = self.version.other().key();
-        self.add("Key", "the other version's key", self.good().of_key(other).sign());
-        self.add("Signature", "the other version's key with our kid", self.good().signed_by(other).sign());
-        self.add("Key", "our key with the other version's kid", self.good().header("kid", other.id()).sign());
+        self.forger.add("Key", "the other version's key", self.forger.good().of_key(other).sign());
+        self.forger.add(
+            "Signature",
+            "the other version's key with our kid",
+            self.forger.good().signed_by(other).sign(),
+        );
+        self.forger.add(
+            "Key",
+            "our key with the other version's kid",
+            self.forger.good().header("kid", other.id()).sign(),
+        );
     }
 
     fn with_claims_of_another_type(&mut self) {
@@ -153,7 +153,7 @@ impl Corpus<'_> {
             ("idtyp", json!(["user"]), "Claims"),
             (name_claim(self.version), json!(["*"]), "Claims"),
         ] {
-            self.add(check, format!("{claim} {odd}"), self.good().claim(claim, odd).sign());
+            self.forger.add(check, format!("{claim} {odd}"), self.forger.good().claim(claim, odd).sign());
         }
     }
 
@@ -170,7 +170,11 @@ impl Corpus<'_> {
             "https://substrate.office.com/sts/".to_owned(),
             String::new(),
         ] {
-            self.add("Issuer", format!("iss {issuer:?}"), self.good().claim("iss", issuer).sign());
+            self.forger.add(
+                "Issuer",
+                format!("iss {issuer:?}"),
+                self.forger.good().claim("iss", issuer).sign(),
+            );
         }
         for audience in [
             SOMEBODY_ELSE.to_owned(),
@@ -182,31 +186,47 @@ impl Corpus<'_> {
             "*".to_owned(),
             String::new(),
         ] {
-            self.add("Audience", format!("aud {audience:?}"), self.good().claim("aud", audience).sign());
+            self.forger.add(
+                "Audience",
+                format!("aud {audience:?}"),
+                self.forger.good().claim("aud", audience).sign(),
+            );
         }
         for tenant in [SOMEBODY_ELSE, "common", "", &format!("{{{TENANT}}}"), &TENANT.replace('-', "")] {
-            self.add("Tenant", format!("tid {tenant:?}"), self.good().claim("tid", tenant).sign());
+            self.forger.add(
+                "Tenant",
+                format!("tid {tenant:?}"),
+                self.forger.good().claim("tid", tenant).sign(),
+            );
         }
         let claim = caller_claim(self.version);
         for caller in [SOMEBODY_ELSE, CLIENT_ID, AUDIENCE, "", &format!("{ACTIONS_APP} ")] {
-            self.add("Caller", format!("{claim} {caller:?}"), self.good().claim(claim, caller).sign());
+            self.forger.add(
+                "Caller",
+                format!("{claim} {caller:?}"),
+                self.forger.good().claim(claim, caller).sign(),
+            );
         }
         let of_other_version =
-            self.good().without(claim).claim(caller_claim(self.version.other()), ACTIONS_APP);
-        self.add("Caller", "the caller where the other version has it", of_other_version.sign());
+            self.forger.good().without(claim).claim(caller_claim(self.version.other()), ACTIONS_APP);
+        self.forger.add("Caller", "the caller where the other version has it", of_other_version.sign());
     }
 
     fn of_apps(&mut self) {
-        let of_app = (self.good().without("scp").without("name").without(name_claim(self.version)))
+        let of_app = (self.forger.good().without("scp").without("name").without(name_claim(self.version)))
             .claim("roles", json!(["Releases.Approve"]))
             .claim("idtyp", "app");
-        self.add("Scope", "a token of an app alone", of_app.sign());
-        self.add("Scope", "the same without idtyp", of_app.without("idtyp").sign());
+        self.forger.add("Scope", "a token of an app alone", of_app.sign());
+        self.forger.add("Scope", "the same without idtyp", of_app.without("idtyp").sign());
         for kind in ["app", "App", "APP"] {
-            self.add("Scope", format!("idtyp {kind} and a scope"), self.good().claim("idtyp", kind).sign());
+            self.forger.add(
+                "Scope",
+                format!("idtyp {kind} and a scope"),
+                self.forger.good().claim("idtyp", kind).sign(),
+            );
         }
         for scope in ["", " ", "\t\n"] {
-            self.add("Scope", format!("scp {scope:?}"), self.good().claim("scp", scope).sign());
+            self.forger.add("Scope", format!("scp {scope:?}"), self.forger.good().claim("scp", scope).sign());
         }
     }
 
@@ -214,18 +234,27 @@ impl Corpus<'_> {
         for person in
             ["", "alex@contoso.com", "*", &format!("{{{ALEX}}}"), &ALEX.replace('-', ""), &ALEX[1..]]
         {
-            self.add("Person", format!("oid {person:?}"), self.good().claim("oid", person).sign());
+            self.forger.add(
+                "Person",
+                format!("oid {person:?}"),
+                self.forger.good().claim("oid", person).sign(),
+            );
         }
         let other = self.version.other();
-        let of_other = self.good().claim("ver", Token::good(other, self.authority).claims["ver"].clone());
-        self.add("Key", "said to be of the other version", of_other.sign());
-        self.add(
+        let of_other =
+            self.forger.good().claim("ver", Token::good(other, self.authority).claims["ver"].clone());
+        self.forger.add("Key", "said to be of the other version", of_other.sign());
+        self.forger.add(
             "Issuer",
             "the same, signed by the other version's key",
             of_other.of_key(other.key()).sign(),
         );
         for version in ["", "1", "2", "3.0", "v2.0", " 2.0", "2.0\0"] {
-            self.add("Version", format!("ver {version:?}"), self.good().claim("ver", version).sign());
+            self.forger.add(
+                "Version",
+                format!("ver {version:?}"),
+                self.forger.good().claim("ver", version).sign(),
+            );
         }
     }
 }

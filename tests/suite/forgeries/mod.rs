@@ -59,6 +59,15 @@ impl Forger {
         self.forge_shapes();
     }
 
+    /// The good token but for this claim, with each of these values.
+    pub fn with(&mut self, check: &'static str, claim: &str, values: &[&str]) {
+        for value in values {
+            let shown = value.chars().take(60).collect::<String>();
+            let name = format!("{claim} {shown:?} of {} bytes", value.len());
+            self.add(check, name, self.good().claim(claim, *value).sign());
+        }
+    }
+
     /// One more, and the check that it fails.
     pub fn add(&mut self, check: &'static str, name: impl Into<String>, token: impl Into<String>) {
         let name = format!("{}: {}", self.issuer, name.into());

@@ -1,0 +1,61 @@
+//! What is usable and yet unlikely to be meant, told at start.
+
+use super::{Config, bot, reader::Reader};
+use crate::{approval::Approvers, ledger::Location};
+
+impl Config {
+    /// All of it, in the order in which it is told.
+    pub(super) fn unlikely(&self, reader: &Reader<'_>) -> Vec<String> {
+        let in_azure = reader.text("WEBSITE_INSTANCE_ID").is_some();
+        let store = match self.store {
+            Location::Memory => {
+                Some("STORE_URL is memory: every decision is forgotten when this process ends")
+            }
+            Location::Folder(_) if in_azure => Some(
+                "STORE_URL is a folder: other instances do not see what this one decides, and it is lost with it. \
+                 Set AzureWebJobsStorage, or STORE_URL to az://approvals",
+            ),
+            Location::Folder(_) | Location::Azure(_) => None,
+        };
+        let bot = bot::unlikely(reader, &self.bot);
+        let identity = self.unlikely_identity().into_iter().chain(bot);
+        store.map(str::to_owned).into_iter().chain(identity).chain(self.unlikely_cards(reader)).collect()
+    }
+
+    /// Cards that lead nowhere, or that are not written.
+    fn unlikely_cards(&self, reader: &Reader<'_>) -> Vec<String> {
+        let shows_page = self.signs_in || (self.dry_run && !self.require_identity);
+        let no_page = self.teams_webhook_url.is_some() && !shows_page;
+        let half_a_mail = [("APPROVE_URL", "MAIL_ORIGINATOR"), ("MAIL_ORIGINATOR", "APPROVE_URL")];
+        let half_a_mail = half_a_mail
+            .into_iter()
+            .filter(|(set, other)| reader.text(set).is_some() && reader.text(other).is_none());
+        let half_a_mail = half_a_mail.map(|(_, missing)| {
+            format!("mail cards are not written, since this setting is missing: {missing}")
+        });
+        let no_page = no_page.then(|| {
+            "the cards in the channel lead to a page that nobody can sign in to: switch on App Service Authentication"
+                .to_owned()
+        });
+        no_page.into_iter().chain(half_a_mail).collect()
+    }
+
+    fn unlikely_identity(&self) -> Option<String> {
+        if !self.require_identity {
+            let who =
+                "REQUIRE_IDENTITY is false: whoever has the address may approve, and nobody knows who it was";
+            return Some(who.to_owned());
+        }
+        let mut missing = self.entra.as_ref().err().cloned().unwrap_or_default();
+        if self.policy.approvers == Approvers::default() {
+            missing.push("APPROVERS");
+        }
+        // People who can come another way only miss the mails.
+        let comes_otherwise =
+            self.policy.approvers != Approvers::default() && (self.signs_in || self.bot.is_ok());
+        let which = if comes_otherwise { "click in a mail" } else { "click" };
+        let missing = missing.join(", ");
+        (!missing.is_empty())
+            .then(|| format!("no {which} can be accepted, since these settings are missing: {missing}"))
+    }
+}
