@@ -1,11 +1,13 @@
-//! ApproveRelease: a click on *Approve* in a card becomes one `repository_dispatch` at GitHub, and the card says what
-//! happened.
+//! ApproveRelease: a workflow asks, a person presses *Approve*, GitHub gets one `repository_dispatch`, and the card says
+//! what happened.
 //!
 //! A request comes in at [`server`], whichever form of the custom-handler protocol ([`host`]) the Functions host
-//! uses. A surface ([`surfaces`]) has [`identity`] verify who sent it and reads what it asks for. [`approve`] holds
-//! that click against the operator's policy ([`approval`]), records the decision in the [`ledger`], once, and hands
-//! it to [`delivery`], which sends it to [`github`] until it has arrived. What became of it is an outcome, for which
-//! [`cards`] has the sentence that goes back to the card. [`config`] is read before anything else.
+//! uses. A surface ([`surfaces`]) has [`identity`] verify who sent it, a job, a person in a mail, in a browser or in
+//! Teams, and reads what it asks for. [`approve`] tells the stories: a job asks, a person votes or relays, somebody
+//! looks. Each is held against the operator's policy ([`approval`]), recorded in the [`ledger`], once, and handed to
+//! [`delivery`], which sends what follows to [`github`] and to the channel ([`teams`]) until it has arrived. What became
+//! of a click is an outcome, for which [`cards`] has the sentence, the card and the page. [`config`] is read before
+//! anything else.
 
 pub mod approval;
 pub mod approve;
