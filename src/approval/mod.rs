@@ -21,4 +21,4 @@ pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Policy};
 pub use repository::{Repository, RepositoryPattern};
 pub use request::{ApprovalId, Asked, Ending, Request, Workload};
-pub use standing::{DeliveryState, Item, Posted, Seen};
+pub use standing::{DeliveryState, Item, Posted, PostedMessage, Seen};

@@ -264,6 +264,8 @@ pub enum Unreached {
     Progress,
     /// The keys to verify with who clicked.
     Keys,
+    /// Teams, which knows what the clicker is called in the list of approvers.
+    Name,
 }
 
 /// A permission, as GitHub names it: `contents=write`, or several of the kind.

@@ -52,6 +52,15 @@ impl Posted {
     }
 }
 
+/// A message that stands in Teams, by which it can be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedMessage {
+    /// The thread that it began.
+    pub conversation: String,
+    /// The message itself.
+    pub activity: String,
+}
+
 /// An approval, and how far what follows from it has come.
 #[derive(Clone, Debug)]
 pub struct Seen {

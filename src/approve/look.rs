@@ -52,7 +52,10 @@ impl Approvals {
         tokio::spawn(async move {
             let timing = Timing::new(timing.current(), FOLLOW_UP_TIME);
             match approvals.delivery.ledger.folder(&id, timing.deadline).await {
-                Ok(Some(folder)) => drop(approvals.delivery.carry_on(&folder, timing).await),
+                Ok(Some(folder)) => {
+                    let (_, swept) = approvals.delivery.carry_on(&folder, timing).await;
+                    swept.lines.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
+                }
                 Ok(None) => {}
                 Err(error) => log::warn!("approval {}: {}", id.short(), describe(&error)),
             }
@@ -61,30 +64,40 @@ impl Approvals {
 
     /// A page of the list, from `after` on.
     pub async fn list(self: &Arc<Self>, after: Option<&Cursor>, timing: Timing) -> anyhow::Result<List> {
-        let waiting = match after {
-            None => self.waiting(timing).await?,
-            Some(_) => Vec::new(),
-        };
+        let waiting = self.waiting_ids(timing).await?;
         let (lines, next) = self.delivery.ledger.listed(after, PAGE, timing.deadline).await?;
         let items = try_join_all(lines.iter().map(|line| self.item(line, timing))).await?;
-        let is_waiting =
-            |item: &Item| matches!(item, Item::Requested(seen) if seen.approval.ruling.is_none());
-        let recent = items.into_iter().flatten().filter(|item| !is_waiting(item)).collect();
+        // What waits has been shown on the first page, as far as there was room for it.
+        let is_shown = |item: &Item| match item {
+            Item::Requested(seen) => {
+                seen.approval.ruling.is_none() && waiting.contains(&seen.approval.request.id)
+            }
+            Item::Relayed(..) => false,
+        };
+        let recent = items.into_iter().flatten().filter(|item| !is_shown(item)).collect();
+        let waiting = match after {
+            None => self.waiting(&waiting, timing).await?,
+            Some(_) => Vec::new(),
+        };
         Ok(List { waiting, recent, next })
     }
 
-    /// What the index says is not decided yet, newest first.
-    async fn waiting(self: &Arc<Self>, timing: Timing) -> anyhow::Result<Vec<Item>> {
+    /// What the index says may not be decided yet: the newest, newest first.
+    async fn waiting_ids(&self, timing: Timing) -> anyhow::Result<Vec<ApprovalId>> {
         let expected = self.delivery.ledger.expected(timing.deadline).await?;
-        let mut ids: Vec<_> = expected
-            .into_iter()
-            .filter_map(|expected| match expected.subject {
-                Subject::Requested(id) => Some(id),
-                Subject::Relayed(_) => None,
-            })
-            .collect();
+        let requested = |subject| match subject {
+            Subject::Requested(id) => Some(id),
+            Subject::Relayed(_) => None,
+        };
+        let mut ids: Vec<_> =
+            expected.into_iter().filter_map(|expected| requested(expected.subject)).collect();
         ids.sort_by(|one, other| other.cmp(one));
         ids.truncate(MAX_WAITING);
+        Ok(ids)
+    }
+
+    /// Those of them that are not decided.
+    async fn waiting(self: &Arc<Self>, ids: &[ApprovalId], timing: Timing) -> anyhow::Result<Vec<Item>> {
         let seen = try_join_all(ids.iter().map(|id| self.look(id, timing))).await?;
         let waits = |seen: &Seen| seen.approval.ruling.is_none();
         Ok(seen.into_iter().flatten().filter(waits).map(|seen| Item::Requested(Box::new(seen))).collect())

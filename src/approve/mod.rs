@@ -53,14 +53,12 @@ pub struct Report {
     pub outcome: Outcome,
     /// For the operator; printable, and no secret in it.
     pub detail: String,
-    /// What the person is told, where that is more than the outcome's own sentence.
-    pub said: Option<&'static str>,
 }
 
 impl Report {
     /// A report with something for the log.
     pub fn of(outcome: Outcome, detail: String) -> Self {
-        Self { outcome, detail, said: None }
+        Self { outcome, detail }
     }
 }
 

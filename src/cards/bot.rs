@@ -111,6 +111,3 @@ pub fn welcome(channel: Option<&str>) -> String {
             .to_owned(),
     }
 }
-
-/// What the bot says where nobody can be named as an approver.
-pub const NAME_UNKNOWN: &str = "Teams did not tell who you are in APPROVERS. List your object id there instead of your name, or click again.";

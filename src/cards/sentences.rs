@@ -64,6 +64,9 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Unavailable(Unreached::Keys) => {
             "Nothing was sent: the keys to verify who clicked could not be reached. Click again soon.".into()
         }
+        Outcome::Unavailable(Unreached::Name) => {
+            "Nothing was sent: Teams did not say who you are in APPROVERS. List your object id there, or click again.".into()
+        }
         Outcome::Unavailable(Unreached::Progress) => {
             "How far it has come is not known: the store failed. Click again; it counts once.".into()
         }
@@ -351,6 +354,7 @@ mod tests {
             Outcome::Unknown,
             Outcome::Unauthenticated,
             Outcome::Unavailable(Unreached::Keys),
+            Outcome::Unavailable(Unreached::Name),
             Outcome::Unavailable(Unreached::Store),
             Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),

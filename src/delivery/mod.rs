@@ -6,8 +6,10 @@
 //! off, and its lease runs out. So any instance can go on where another stopped. What to do next follows from the
 //! records and the time alone (`plan`); the rest carries it out.
 
+mod channel;
 mod plan;
 mod requested;
+mod routes;
 mod sweep;
 
 use std::{
@@ -19,22 +21,19 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use self::plan::{Occasion, Step, is_revived, plan, plan_update, result_of};
+use self::routes::Content;
+pub use self::{
+    routes::{Channel, Routes},
+    sweep::Swept,
+};
 use crate::{
-    approval::{Answered, Decision, Dispatch, DispatchAnswer},
-    cards::Cards,
-    github::GitHub,
+    approval::{Answered, Decision, DispatchAnswer, PostedMessage},
     host::Timing,
     ledger::{Attempt, AttemptResult, Entry, Ledger, Message, Next, Progress, Subject},
     printable::describe,
-    teams::{
-        card_message,
-        connector::{Connector, PostedMessage},
-        webhook::Webhook,
-    },
 };
 
 /// The longest that one call to GitHub takes.
@@ -65,36 +64,6 @@ pub struct Delivery {
     stopping: AtomicBool,
     /// How far the last sweep came that did not come to the end.
     swept_until: Mutex<Option<DateTime<Utc>>>,
-}
-
-/// Where messages go.
-pub struct Routes {
-    /// GitHub, if there is a token; never in a dry run.
-    pub github: Option<GitHub>,
-    /// The channel in Teams, if there is one.
-    pub channel: Option<Channel>,
-    /// What writes the cards that go there.
-    pub cards: Arc<Cards>,
-}
-
-/// How a channel is reached.
-pub enum Channel {
-    /// Through a Workflows webhook: what was posted stays as it is.
-    Webhook(Webhook),
-    /// By the bot, which can change what it has posted.
-    Bot(Arc<Connector>),
-}
-
-impl Routes {
-    /// Builds the clients, which for https loads the trusted certificates (some milliseconds), unless they are there.
-    pub fn prepare(&self) -> anyhow::Result<()> {
-        self.github.as_ref().map_or(Ok(()), GitHub::prepare)?;
-        match &self.channel {
-            None => Ok(()),
-            Some(Channel::Webhook(webhook)) => webhook.prepare(),
-            Some(Channel::Bot(connector)) => connector.prepare(),
-        }
-    }
 }
 
 /// What became of a message, and the words of whoever made it so.
@@ -137,58 +106,6 @@ struct Letter<'a> {
     content: Content<'a>,
     since: DateTime<Utc>,
     entries: Vec<Entry>,
-}
-
-/// What goes out.
-#[derive(Clone, Copy)]
-enum Content<'a> {
-    Dispatch(&'a Dispatch),
-    /// A card of its own.
-    Card(&'a Value),
-    /// A card in the thread of another.
-    Reply(&'a PostedMessage, &'a Value),
-    /// A card in the place of another, and the state that it shows.
-    Update(&'a PostedMessage, &'a Value, &'a str),
-}
-
-impl<'a> Content<'a> {
-    fn has_route(self, routes: &Routes) -> bool {
-        match self {
-            Self::Dispatch(_) => routes.github.is_some(),
-            Self::Card(_) => routes.channel.is_some(),
-            Self::Reply(..) | Self::Update(..) => matches!(routes.channel, Some(Channel::Bot(_))),
-        }
-    }
-
-    /// The state that is to be shown, where that can change.
-    fn state(self) -> Option<&'a str> {
-        match self {
-            Self::Update(_, _, state) => Some(state),
-            Self::Dispatch(_) | Self::Card(_) | Self::Reply(..) => None,
-        }
-    }
-
-    /// What was answered, and where a card now stands that can be changed.
-    async fn send(
-        self,
-        routes: &Routes,
-        timeout: Duration,
-        now: DateTime<Utc>,
-    ) -> (Answered, Option<PostedMessage>) {
-        let answered = match (self, &routes.github, &routes.channel) {
-            (Self::Dispatch(dispatch), Some(github), _) => github.dispatch(dispatch, timeout, now).await,
-            (Self::Card(card), _, Some(Channel::Webhook(webhook))) => webhook.post(card, timeout).await,
-            (Self::Card(card), _, Some(Channel::Bot(bot))) => return bot.post(card, timeout, now).await,
-            (Self::Reply(to, card), _, Some(Channel::Bot(bot))) => {
-                bot.send(&to.conversation, &card_message(card), timeout, now).await
-            }
-            (Self::Update(message, card, _), _, Some(Channel::Bot(bot))) => {
-                bot.update(message, card, timeout, now).await
-            }
-            _ => Answered::not_tried(),
-        };
-        (answered, None)
-    }
 }
 
 impl Delivery {

@@ -146,7 +146,7 @@ pub(super) enum Found {
 
 /// What a sweep did about a subject.
 #[derive(Default)]
-pub(super) struct Swept {
+pub struct Swept {
     /// A line for each thing that it did.
     pub lines: Vec<(Level, String)>,
     /// Whether GitHub limits our rate.

@@ -65,6 +65,19 @@ pub enum Kind {
     Reminder(u32),
 }
 
+impl Kind {
+    /// What the names of its records begin with.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::Dispatch => "dispatch".to_owned(),
+            Self::Card => "card".to_owned(),
+            Self::Result => "result".to_owned(),
+            Self::Update => "update".to_owned(),
+            Self::Reminder(number) => format!("reminder-{number:04}"),
+        }
+    }
+}
+
 /// A message that has to go out, and arrive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -79,21 +92,11 @@ impl Message {
     pub fn dispatch(subject: Subject) -> Self {
         Self { subject, kind: Kind::Dispatch }
     }
-
-    pub(super) fn name(&self) -> String {
-        match self.kind {
-            Kind::Dispatch => "dispatch".to_owned(),
-            Kind::Card => "card".to_owned(),
-            Kind::Result => "result".to_owned(),
-            Kind::Update => "update".to_owned(),
-            Kind::Reminder(number) => format!("reminder-{number:04}"),
-        }
-    }
 }
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {}", self.name(), self.subject)
+        write!(f, "{} of {}", self.kind.name(), self.subject)
     }
 }
 

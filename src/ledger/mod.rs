@@ -39,7 +39,7 @@ pub use self::{
     open::{Container, Credential, Location},
     recent::{Cursor, Listed},
     records::{Attempt, AttemptResult, Next},
-    requested::{AskingKey, Folder, POSTED, Ruled},
+    requested::{AskingKey, Folder, Ruled},
     store::Store,
 };
 use self::{
@@ -163,10 +163,10 @@ impl Ledger {
         names: &[String],
         until: Instant,
     ) -> anyhow::Result<Progress> {
-        if names.contains(&format!("{}.done", message.name())) {
+        if names.contains(&format!("{}.done", message.kind.name())) {
             return Ok(Progress::Done);
         }
-        let message_name = message.name();
+        let message_name = message.kind.name();
         let number = |name: &str| {
             let number = name.strip_prefix(&message_name)?.strip_prefix('.')?.strip_suffix(".attempt")?;
             number.parse::<u32>().ok()
@@ -206,7 +206,7 @@ impl Ledger {
 
     /// Notes that `message` has arrived.
     pub async fn arrived(&self, message: &Message, attempt: &Attempt, until: Instant) -> anyhow::Result<()> {
-        let path = self.path(&format!("{}/{}.done", message.subject.folder(), message.name()));
+        let path = self.path(&format!("{}/{}.done", message.subject.folder(), message.kind.name()));
         let content = Record::of(attempt)?.to_json()?;
         self.store.create(&path, content, until).await.map(drop).context("cannot note that a message arrived")
     }
@@ -233,11 +233,11 @@ impl Ledger {
     }
 
     fn attempt_path(&self, message: &Message, number: u32) -> Path {
-        self.path(&format!("{}/{}.{number:06}.attempt", message.subject.folder(), message.name()))
+        self.path(&format!("{}/{}.{number:06}.attempt", message.subject.folder(), message.kind.name()))
     }
 
     fn result_path(&self, message: &Message, number: u32) -> Path {
-        self.path(&format!("{}/{}.{number:06}.result", message.subject.folder(), message.name()))
+        self.path(&format!("{}/{}.{number:06}.result", message.subject.folder(), message.kind.name()))
     }
 }
 

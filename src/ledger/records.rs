@@ -5,12 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use crate::{
-    approval::{
-        ApprovalId, Approver, Asked, Ballot, ClientPayload, Decision, Dispatch, DispatchAnswer, Ending,
-        EventType, Guid, Performer, Person, Repository, Request, Ruling, Verdict, Workload, hex,
-    },
-    teams::connector::PostedMessage,
+use crate::approval::{
+    ApprovalId, Approver, Asked, Ballot, ClientPayload, Decision, Dispatch, DispatchAnswer, Ending,
+    EventType, Guid, Performer, Person, PostedMessage, Repository, Request, Ruling, Verdict, Workload, hex,
 };
 
 /// The version of every shape here. A reader knows no other, so that an older instance beside a newer one says so

@@ -7,13 +7,12 @@ use ring::digest::{Context as Hash, SHA256};
 use tokio::time::Instant;
 
 use super::{
-    Ledger, Subject,
+    Kind, Ledger, Message, Progress, Subject,
     records::{Record, StoredBallot, StoredPosted, StoredRequest, StoredRuling},
     store::Created,
 };
-use crate::{
-    approval::{Approval, ApprovalId, Ballot, Performer, Request, Ruling, Workload, hex},
-    teams::connector::PostedMessage,
+use crate::approval::{
+    Approval, ApprovalId, Ballot, Performer, PostedMessage, Request, Ruling, Workload, hex,
 };
 
 /// The most votes that are read; people who vote at once can be a few more than are needed.
@@ -47,8 +46,25 @@ impl AskingKey {
 pub struct Folder {
     /// The approval.
     pub approval: Approval,
-    /// The names of all its records.
-    pub names: Vec<String>,
+    names: Vec<String>,
+}
+
+impl Folder {
+    /// Whether this message about it has arrived for good.
+    pub fn has_arrived(&self, kind: Kind) -> bool {
+        self.names.contains(&format!("{}.done", kind.name()))
+    }
+
+    /// Whether anybody has begun to send this message about it.
+    pub fn has_begun(&self, kind: Kind) -> bool {
+        let begins = format!("{}.", kind.name());
+        self.names.iter().any(|name| name.starts_with(&begins))
+    }
+
+    /// Whether it is known where the bot's card stands.
+    pub fn is_posted_by_bot(&self) -> bool {
+        self.names.iter().any(|name| name == POSTED)
+    }
 }
 
 /// Whether a ruling is new.
@@ -104,6 +120,16 @@ impl Ledger {
         Ok(Some(Folder { approval: Approval { request, ballots, ruling }, names }))
     }
 
+    /// How far a message about the approval had come when its folder was read.
+    pub async fn progress_in(
+        &self,
+        folder: &Folder,
+        message: &Message,
+        until: Instant,
+    ) -> anyhow::Result<Progress> {
+        self.progress(message, &folder.names, until).await
+    }
+
     /// Records a vote, unless the same person has cast the same before.
     pub async fn cast(&self, id: &ApprovalId, ballot: &Ballot, until: Instant) -> anyhow::Result<()> {
         let who = match &ballot.performer {
@@ -144,16 +170,12 @@ impl Ledger {
     }
 
     /// Where the bot's card stands, if it is known to stand somewhere.
-    pub async fn posted(
-        &self,
-        id: &ApprovalId,
-        names: &[String],
-        until: Instant,
-    ) -> anyhow::Result<Option<PostedMessage>> {
-        if !names.iter().any(|name| name == POSTED) {
+    pub async fn posted(&self, folder: &Folder, until: Instant) -> anyhow::Result<Option<PostedMessage>> {
+        if !folder.is_posted_by_bot() {
             return Ok(None);
         }
-        let stored: Option<StoredPosted> = self.read(&self.requested_path(id, POSTED), until).await?;
+        let path = self.requested_path(&folder.approval.request.id, POSTED);
+        let stored: Option<StoredPosted> = self.read(&path, until).await?;
         Ok(stored.map(StoredPosted::message))
     }
 
@@ -194,7 +216,7 @@ impl Ledger {
 const DECISION: &str = "decision";
 
 /// The name of the record that says where the bot's card stands.
-pub const POSTED: &str = "card.posted";
+const POSTED: &str = "card.posted";
 
 /// What the names of votes begin with.
 const VOTE: &str = "vote.";

@@ -25,7 +25,7 @@ use super::{
     unsent,
 };
 use crate::{
-    approval::{Answered, DispatchAnswer, Guid},
+    approval::{Answered, DispatchAnswer, Guid, PostedMessage},
     http_client::{LazyClient, below, failure, read_start},
 };
 
@@ -51,15 +51,6 @@ pub struct Connector {
     tenant: Guid,
     channel: Option<String>,
     members: Members,
-}
-
-/// A message that stands in Teams, by which it can be changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostedMessage {
-    /// The thread that it began.
-    pub conversation: String,
-    /// The message itself.
-    pub activity: String,
 }
 
 /// One call, and how long it may take.
@@ -140,7 +131,7 @@ impl Connector {
             "activity": card_message(card),
         });
         let reply = self.call(Call::new(Method::POST, &[], timeout, now).with(&body)).await;
-        let posted = reply.is_accepted().then(|| PostedMessage::read(&reply.body)).flatten();
+        let posted = reply.is_accepted().then(|| posted_message(&reply.body)).flatten();
         (reply.answered, posted)
     }
 
@@ -281,12 +272,11 @@ impl Reply {
     }
 }
 
-impl PostedMessage {
-    fn read(body: &[u8]) -> Option<Self> {
-        let begun: Begun = serde_json::from_slice(body).ok()?;
-        let are_ids = is_id(&begun.id) && is_id(&begun.activity_id);
-        are_ids.then_some(Self { conversation: begun.id, activity: begun.activity_id })
-    }
+/// Where the message stands that began a conversation.
+fn posted_message(body: &[u8]) -> Option<PostedMessage> {
+    let begun: Begun = serde_json::from_slice(body).ok()?;
+    let are_ids = is_id(&begun.id) && is_id(&begun.activity_id);
+    are_ids.then_some(PostedMessage { conversation: begun.id, activity: begun.activity_id })
 }
 
 impl Member {

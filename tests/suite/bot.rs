@@ -6,10 +6,10 @@ use std::{
 };
 
 use approve_release::{
-    approval::{Answered, DispatchAnswer},
+    approval::{Answered, DispatchAnswer, PostedMessage},
     config::Config,
     http_client::use_ring,
-    teams::connector::{Connector, PostedMessage, plain_text},
+    teams::connector::{Connector, plain_text},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;

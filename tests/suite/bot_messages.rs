@@ -429,6 +429,22 @@ async fn without_a_bot_nothing_is_believed(mode: Mode) {
     host.stderr_line("MicrosoftAppId").await;
 }
 
+/// Teams shows an error after five seconds, so an answer comes before that, whatever Teams itself does.
+#[tokio::test]
+async fn an_answer_comes_in_time_though_teams_is_slow() {
+    let teams = Teams::start().await;
+    let host = teams.host(Mode::Payload).setting("APPROVERS", ALEX_UPN).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    teams.connector.answer_calls_after(std::time::Duration::from_secs(30));
+
+    let began = std::time::Instant::now();
+    let told = host.send(teams.press(&Someone::alex(), &message, "Approve", "").request()).await;
+    assert!(told.error(500, "unavailable").contains("object id"), "{}", told.text());
+    let submit = Activity::mention(&teams.connector, &Someone::alex(), "pending");
+    assert_eq!(host.send(submit.request()).await.status, 200);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?} for both", began.elapsed());
+}
+
 /// Bot, page and mail at once: one decision, and the card shows it in the end.
 #[tokio::test]
 async fn bot_page_and_mail_at_once_come_to_one_decision_that_the_card_shows() {

@@ -336,6 +336,28 @@ async fn unknown_pages_say_so(mode: Mode) {
     }
 }
 
+/// Also what waits and has no room on the first page.
+#[tokio::test]
+async fn everything_that_waits_is_somewhere_in_the_list_and_once() {
+    let (around, store) = (Surroundings::start().await, Store::folder());
+    let host: FunctionsHost = around.host(Mode::Payload).store(&store).start().await;
+    let mut asked = Vec::new();
+    for number in 0..70 {
+        asked.push(
+            around.ask_for_id(&host, &format!(r#"{{"event_type":"go-live","title":"{number}"}}"#)).await,
+        );
+    }
+
+    let (mut ids, mut next) = (Vec::new(), Some("/api/approvals?format=json".to_owned()));
+    while let Some(target) = next {
+        let page: Value = host.send(Someone::alex().browse(Request::get(&target))).await.json();
+        ids.extend(page["items"].as_array().expect("a list").iter().map(|item| text(&item["id"])));
+        next = page["next"].as_str().map(str::to_owned);
+    }
+    asked.reverse();
+    assert_eq!(ids, asked);
+}
+
 #[tokio::test]
 async fn the_list_comes_in_pages_that_miss_nothing() {
     let (around, store) = (Surroundings::start().await, Store::folder());

@@ -255,7 +255,7 @@ async fn the_path_matches_whatever_its_case(mode: Mode) {
 
 /// Nobody needs the function key to ask: the token is what counts.
 #[tokio::test]
-async fn the_folders_say_that_the_token_and_the_sign_in_are_what_counts() {
+async fn without_a_token_nobody_asks_and_no_key_is_needed() {
     let around = Surroundings::start().await;
     let host: FunctionsHost = around.host(Mode::Payload).start().await;
     host.send(Request::post("/api/RequestApproval").json(ASKED)).await.assert_outcome(401, "unauthenticated");

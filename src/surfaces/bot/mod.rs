@@ -19,12 +19,12 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Approver, Approvers, Click, Guid, Invalid, Outcome, Performer, Person, Unreached,
-        Verdict, Vote,
+        ApprovalId, Approver, Approvers, Click, DispatchAnswer, Guid, Invalid, Outcome, Performer, Person,
+        Unreached, Vote,
     },
     approve::{Approvals, Clicked, Report},
     cards::{
-        bot::{NAME_UNKNOWN, REFRESH, welcome},
+        bot::{REFRESH, welcome},
         sentences::sentence,
     },
     host::{Answer, Body, Request},
@@ -112,7 +112,7 @@ impl Messages {
         match (activity.kind.as_str(), activity.name.as_deref()) {
             ("invoke", Some("adaptiveCard/action")) => self.card_action(bot, activity, request).await,
             ("invoke", Some("actionableMessage/executeAction")) => {
-                self.action_message(activity, request).await
+                self.action_message(bot, activity, request).await
             }
             ("invoke", _) => nothing(501),
             ("message", _) if activity.value.is_some() => self.submitted(bot, activity, request).await,
@@ -150,8 +150,8 @@ impl Messages {
 
     /// What the clicker is shown: the card as it is now where something was decided, or why nothing was.
     async fn told(&self, data: &Value, report: &Report, request: &Request) -> Answer {
-        let Report { outcome, said, .. } = report;
-        let sentence = said.map_or_else(|| sentence(outcome), str::to_owned);
+        let outcome = &report.outcome;
+        let sentence = sentence(outcome);
         let status = match outcome {
             Outcome::Unavailable(_) | Outcome::Misconfigured(_) => 500,
             Outcome::Invalid(_) | Outcome::Unknown | Outcome::Forbidden(_) | Outcome::TooLarge => 400,
@@ -221,16 +221,13 @@ impl Messages {
                 person.user_principal_name = name;
                 Ok(())
             }
-            Err(error) => {
-                let outcome = Outcome::Unavailable(Unreached::Keys);
-                Err(Report { said: Some(NAME_UNKNOWN), ..Report::of(outcome, describe(&error)) })
-            }
+            Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Name), describe(&error))),
         }
     }
 
     /// A click on a MessageCard that a bot has sent: the article's shape, by its own rules.
-    async fn action_message(&self, activity: &Activity, request: &Request) -> Answer {
-        let report = match self.read_action(activity) {
+    async fn action_message(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+        let report = match read_action(bot, activity) {
             Ok(clicked) => self.approvals.click(clicked, request.timing).await,
             Err(report) => report,
         };
@@ -244,21 +241,11 @@ impl Messages {
         answer
     }
 
-    fn read_action(&self, activity: &Activity) -> Result<Clicked, Report> {
-        let bot = self.bot.as_ref().map_err(|missing| rejected(Rejection::NotConfigured(missing.clone())))?;
-        let body = activity.value.as_ref().and_then(|value| value["body"].as_str());
-        let body = body.ok_or(Outcome::Invalid(Invalid::Empty))?;
-        let click = parse_body("application/json", body.as_bytes()).map_err(Outcome::Invalid)?;
-        let person = person(bot, activity).ok_or_else(|| rejected(Rejection::Failed(Check::Person)))?;
-        Ok(Clicked { click, repository: None, performer: Performer::Person(person) })
-    }
-
     /// A click in a client that is too old for cards that answer: it comes as a message, and is answered with one.
     async fn submitted(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
         let data = activity.value.as_ref().unwrap_or(&Value::Null);
         let report = self.vote(bot, activity, data, request).await;
-        let sentence = report.said.map_or_else(|| sentence(&report.outcome), str::to_owned);
-        let mut answer = reply(bot, activity, &plain_text(&sentence), request).await;
+        let mut answer = reply(bot, activity, &plain_text(&sentence(&report.outcome)), request).await;
         answer.log.push(log_line(FUNCTION, request, &report));
         answer
     }
@@ -290,8 +277,16 @@ pub fn read_vote(data: &Value) -> Result<Vote, Invalid> {
     let approval = text("approval").ok_or(Invalid::MissingField("approval"))?;
     let verdict = text("verdict").ok_or(Invalid::MissingField("verdict"))?;
     let comment = text("comment").unwrap_or_default().replace("\r\n", "\n");
-    Verdict::parse(&verdict).ok_or(Invalid::Verdict)?;
     vote_of(approval, &verdict, comment)
+}
+
+/// A click of a MessageCard's button, whose body is in the activity.
+fn read_action(bot: &Bot, activity: &Activity) -> Result<Clicked, Report> {
+    let body = activity.value.as_ref().and_then(|value| value["body"].as_str());
+    let body = body.ok_or(Outcome::Invalid(Invalid::Empty))?;
+    let click = parse_body("application/json", body.as_bytes()).map_err(Outcome::Invalid)?;
+    let person = person(bot, activity).ok_or_else(|| rejected(Rejection::Failed(Check::Person)))?;
+    Ok(Clicked { click, repository: None, performer: Performer::Person(person) })
 }
 
 /// Whoever the activity is from. What administrators call them it does not say.
@@ -325,7 +320,7 @@ async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Reques
     let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(REPLY_TIME);
     let sent = bot.connector.send(&activity.conversation.id, message, time, request.timing.now).await;
     let mut answer = nothing(200);
-    if sent.answer != crate::approval::DispatchAnswer::Accepted {
+    if sent.answer != DispatchAnswer::Accepted {
         answer.log.push((Level::Warn, format!("{FUNCTION}: cannot answer a message: {}", sent.detail)));
     }
     answer
