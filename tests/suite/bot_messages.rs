@@ -226,7 +226,7 @@ async fn each_vote_is_shown_to_everybody(mode: Mode) {
 
 async fn approvers_by_name_are_asked_for_at_teams(mode: Mode) {
     let teams = Teams::start().await;
-    teams.around.github.expect_dispatches(1);
+    teams.around.github.expect_dispatches(2);
     let host = teams.host(mode).setting("APPROVERS", ALEX_UPN).start().await;
     let (_, message) = teams.ask(&host, ASKED).await;
     let alex = Someone::alex();
@@ -235,6 +235,9 @@ async fn approvers_by_name_are_asked_for_at_teams(mode: Mode) {
     let told = host.send(teams.press(&alex, &message, "Approve", "").request()).await;
     assert!(told.error(500, "unavailable").contains("object id"), "{}", told.text());
     host.send(teams.press(&alex, &message, "Approve", "").request()).await.card();
+    // The same for a card of the article's kind.
+    let relayed = Activity::execute(&teams.connector, &alex, &message, CLICK);
+    host.send(relayed.request()).await.inside(200, "application/vnd.microsoft.activity.message");
     // Somebody with Alex's name, which people choose, is not Alex.
     let impostor = Someone { name: ALEX_UPN.to_owned(), ..Someone::number(1) };
     teams.connector.add_member(&impostor);

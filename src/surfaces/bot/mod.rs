@@ -176,60 +176,57 @@ impl Messages {
 
     /// A vote of whoever the activity is from.
     async fn vote(&self, bot: &Bot, activity: &Activity, data: &Value, request: &Request) -> Report {
-        let vote = match read_vote(data) {
-            Ok(vote) => vote,
-            Err(invalid) => return Outcome::Invalid(invalid).into(),
-        };
+        match read_vote(data) {
+            Ok(vote) => self.click(bot, activity, Click::Vote(vote), request).await,
+            Err(invalid) => Outcome::Invalid(invalid).into(),
+        }
+    }
+
+    /// A click of whoever the activity is from.
+    async fn click(&self, bot: &Bot, activity: &Activity, click: Click, request: &Request) -> Report {
         let Some(mut person) = person(bot, activity) else {
             return rejected(Rejection::Failed(Check::Person));
         };
-        if let Err(report) = self.name(bot, activity, (&vote, &mut person), request).await {
-            return report;
+        match self.needs_name(&click, &person, request).await {
+            Ok(false) => {}
+            Ok(true) => match name(bot, activity, request).await {
+                Ok(name) => person.user_principal_name = name,
+                Err(error) => return Report::of(Outcome::Unavailable(Unreached::Name), describe(&error)),
+            },
+            Err(error) => return Report::of(Outcome::Unavailable(Unreached::Store), describe(&error)),
         }
-        let clicked =
-            Clicked { click: Click::Vote(vote), repository: None, performer: Performer::Person(person) };
+        let clicked = Clicked { click, repository: None, performer: Performer::Person(person) };
         self.approvals.click(clicked, request.timing).await
     }
 
-    /// Finds out what administrators call the person, where only that can tell whether they may decide.
-    async fn name(
-        &self,
-        bot: &Bot,
-        activity: &Activity,
-        (vote, person): (&Vote, &mut Person),
-        request: &Request,
-    ) -> Result<(), Report> {
-        let Some(id) = ApprovalId::parse(&vote.approval) else { return Ok(()) };
-        let seen = self.approvals.look(&id, request.timing).await;
-        let seen =
-            seen.map_err(|error| Report::of(Outcome::Unavailable(Unreached::Store), describe(&error)))?;
-        let Some(seen) = seen else { return Ok(()) };
+    /// Whether only what administrators call the person can tell whether they may decide: their object id is not among
+    /// the approvers, and some of those are listed by name.
+    async fn needs_name(&self, click: &Click, person: &Person, request: &Request) -> anyhow::Result<bool> {
         let approvers = &self.approvals.policy.approvers;
-        let asked = &seen.approval.request;
-        let is_known = asked.may_decide(approvers, &Performer::Person(person.clone()));
+        let performer = Performer::Person(person.clone());
+        let asked = match click {
+            Click::Relay(_) => None,
+            Click::Vote(vote) => match ApprovalId::parse(&vote.approval) {
+                Some(id) => self.approvals.look(&id, request.timing).await?.map(|seen| seen.approval.request),
+                None => None,
+            },
+        };
         let names = |listed: &[Approver]| listed.iter().any(Approver::is_name);
-        let listed_by_name = matches!(approvers, Approvers::Only(listed) if names(listed))
-            || asked.asked.approvers.as_deref().is_some_and(names);
-        if is_known || !listed_by_name {
-            return Ok(());
-        }
-        let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(NAME_TIME);
-        let member =
-            bot.connector.member(&activity.conversation.id, &activity.from.id, time, request.timing.now);
-        match member.await {
-            Ok(name) => {
-                person.user_principal_name = name;
-                Ok(())
+        let by_name = matches!(approvers, Approvers::Only(listed) if names(listed));
+        Ok(match &asked {
+            None => by_name && !approvers.include(&performer),
+            Some(asked) => {
+                let by_name = by_name || asked.asked.approvers.as_deref().is_some_and(names);
+                by_name && !asked.may_decide(approvers, &performer)
             }
-            Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Name), describe(&error))),
-        }
+        })
     }
 
     /// A click on a MessageCard that a bot has sent: the article's shape, by its own rules.
     async fn action_message(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
-        let report = match read_action(bot, activity) {
-            Ok(clicked) => self.approvals.click(clicked, request.timing).await,
-            Err(report) => report,
+        let report = match read_action(activity) {
+            Ok(click) => self.click(bot, activity, click, request).await,
+            Err(invalid) => Outcome::Invalid(invalid).into(),
         };
         let sentence = sentence(&report.outcome);
         let mut answer = match report.outcome.status() {
@@ -281,12 +278,16 @@ pub fn read_vote(data: &Value) -> Result<Vote, Invalid> {
 }
 
 /// A click of a MessageCard's button, whose body is in the activity.
-fn read_action(bot: &Bot, activity: &Activity) -> Result<Clicked, Report> {
-    let body = activity.value.as_ref().and_then(|value| value["body"].as_str());
-    let body = body.ok_or(Outcome::Invalid(Invalid::Empty))?;
-    let click = parse_body("application/json", body.as_bytes()).map_err(Outcome::Invalid)?;
-    let person = person(bot, activity).ok_or_else(|| rejected(Rejection::Failed(Check::Person)))?;
-    Ok(Clicked { click, repository: None, performer: Performer::Person(person) })
+fn read_action(activity: &Activity) -> Result<Click, Invalid> {
+    let body = activity.value.as_ref().and_then(|value| value["body"].as_str()).ok_or(Invalid::Empty)?;
+    parse_body("application/json", body.as_bytes())
+}
+
+/// What administrators call whoever the activity is from, as Teams knows it.
+async fn name(bot: &Bot, activity: &Activity, request: &Request) -> anyhow::Result<Option<String>> {
+    let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(NAME_TIME);
+    let (conversation, user) = (&activity.conversation.id, &activity.from.id);
+    bot.connector.member(conversation, user, time, request.timing.now).await
 }
 
 /// Whoever the activity is from. What administrators call them it does not say.
