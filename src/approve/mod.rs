@@ -15,7 +15,7 @@ use tokio::time::Instant;
 pub use self::{ask::Asking, look::List};
 use crate::{
     approval::{Click, Decision, Dispatch, Outcome, Performer, Policy, Repository, Standing, Unreached},
-    delivery::{Delivered, Delivery},
+    delivery::{Delivered, Delivery, Said},
     host::Timing,
     ledger::Next,
     printable::describe,
@@ -100,6 +100,24 @@ impl Approvals {
     /// Until when what is recorded first must be recorded.
     fn recorded_by(timing: Timing) -> Instant {
         timing.deadline.min(Instant::now() + RECORDING_TIME)
+    }
+}
+
+/// What is said of a dispatch that this very click decided. Recorded is recorded: the next sweep sends what this did not.
+fn sent_now(said: anyhow::Result<Said>, dispatch: &Dispatch) -> Report {
+    let recorded = |detail| Report::of(Outcome::Recorded(dispatch.repository.clone(), None), detail);
+    match said {
+        Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(detail),
+        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, dispatch), detail),
+        Err(error) => recorded(describe(&error)),
+    }
+}
+
+/// What is said of a dispatch that was decided before.
+fn sent_again(said: anyhow::Result<Said>, dispatch: &Dispatch) -> Report {
+    match said {
+        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, dispatch), detail),
+        Err(error) => failed(Unreached::Progress, &error),
     }
 }
 

@@ -1,12 +1,11 @@
 //! The story of a relayed click: the button carried what GitHub shall get.
 
-use super::{Approvals, Report, failed, outcome};
+use super::{Approvals, Report, failed, sent_again, sent_now};
 use crate::{
     approval::{Decision, Dispatch, Outcome, Standing, Unreached},
-    delivery::{Delivered, Said},
     host::Timing,
     ledger::{Entry, Recorded, Subject},
-    printable::{describe, printable},
+    printable::printable,
 };
 
 impl Approvals {
@@ -53,12 +52,7 @@ impl Approvals {
     }
 
     async fn decided_now(&self, decision: &Decision, entry: Entry, timing: Timing) -> Report {
-        match self.delivery.deliver_now(decision, entry, timing).await {
-            Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(decision, detail),
-            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, &decision.dispatch), detail),
-            // Recorded is recorded: the next sweep sends it.
-            Err(error) => recorded(decision, describe(&error)),
-        }
+        sent_now(self.delivery.deliver_now(decision, entry, timing).await, &decision.dispatch)
     }
 
     async fn decided_before(&self, decision: &Decision, timing: Timing) -> Report {
@@ -66,18 +60,11 @@ impl Approvals {
             let repository = decision.dispatch.repository.clone();
             return Outcome::AlreadyDecided(repository, Standing::DryRun).into();
         }
-        match self.delivery.deliver_again(decision, timing).await {
-            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, &decision.dispatch), detail),
-            Err(error) => failed(Unreached::Progress, &error),
-        }
+        sent_again(self.delivery.deliver_again(decision, timing).await, &decision.dispatch)
     }
 }
 
 fn dry_run(decision: &Decision) -> Report {
     let Dispatch { event_type, repository, .. } = decision.dispatch.clone();
     Outcome::DryRun(event_type, repository).into()
-}
-
-fn recorded(decision: &Decision, detail: String) -> Report {
-    Report::of(Outcome::Recorded(decision.dispatch.repository.clone(), None), detail)
 }

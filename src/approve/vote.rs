@@ -3,17 +3,15 @@
 
 use std::sync::Arc;
 
-use super::{Approvals, Report, failed, outcome};
+use super::{Approvals, Report, failed, sent_again, sent_now};
 use crate::{
     approval::{
         Approval, ApprovalId, Ballot, Dispatch, Ending, Forbidden, Outcome, Performer, Policy, Request,
         Ruling, Standing, Unreached, Verdict, Vote, approvals, tally,
     },
     cards::text::{plain, visible},
-    delivery::{Delivered, Said},
     host::Timing,
     ledger::{Folder, Ruled},
-    printable::describe,
 };
 
 /// The longest name that is kept of a person, in characters.
@@ -126,16 +124,7 @@ impl Approvals {
         (ruling, dispatch): (&Ruling, &Dispatch),
         timing: Timing,
     ) -> Report {
-        let recorded = |detail| {
-            let repository = dispatch.repository.clone();
-            Report::of(Outcome::Recorded(repository, None), detail)
-        };
-        match self.delivery.deliver_ruling(request, (ruling, dispatch), timing).await {
-            Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(detail),
-            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, dispatch), detail),
-            // Recorded is recorded: the next sweep sends it.
-            Err(error) => recorded(describe(&error)),
-        }
+        sent_now(self.delivery.deliver_ruling(request, (ruling, dispatch), timing).await, dispatch)
     }
 
     async fn ruled_before(
@@ -154,10 +143,7 @@ impl Approvals {
         if self.delivery.dry_run {
             return already(Standing::DryRun);
         }
-        match self.delivery.deliver_ruling_again(request, (ruling, &dispatch), timing).await {
-            Ok(Said { delivered, detail }) => Report::of(outcome(delivered, &dispatch), detail),
-            Err(error) => failed(Unreached::Progress, &error),
-        }
+        sent_again(self.delivery.deliver_ruling_again(request, (ruling, &dispatch), timing).await, &dispatch)
     }
 }
 

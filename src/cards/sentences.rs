@@ -279,13 +279,17 @@ mod tests {
     use super::*;
     use crate::approval::{Ending, Permission};
 
-    /// Every outcome, with the longest and wildest text that may stand in it.
-    fn outcomes() -> Vec<Outcome> {
-        let repository =
-            Repository::parse(&format!("{}/{}", "o".repeat(64), "r".repeat(100))).expect("a repository");
-        let event_type = EventType::parse(&"\u{1F680}\r\n".repeat(33)).expect("an event type");
-        let wild = "\r\nX-Evil: {{1}}\u{202e}".repeat(1000);
-        let refusals = [
+    /// As long as a repository's name can be.
+    fn repository() -> Repository {
+        Repository::parse(&format!("{}/{}", "o".repeat(64), "r".repeat(100))).expect("a repository")
+    }
+
+    fn event_type() -> EventType {
+        EventType::parse(&"\u{1F680}\r\n".repeat(33)).expect("an event type")
+    }
+
+    fn refusals() -> Vec<DispatchAnswer> {
+        vec![
             DispatchAnswer::Unauthorized,
             DispatchAnswer::PermissionDenied { wanted: None },
             DispatchAnswer::PermissionDenied {
@@ -295,8 +299,11 @@ mod tests {
             DispatchAnswer::Unprocessable,
             DispatchAnswer::Moved,
             DispatchAnswer::Unexpected(499),
-        ];
-        let delays = [
+        ]
+    }
+
+    fn delays() -> Vec<Option<DispatchAnswer>> {
+        vec![
             None,
             Some(DispatchAnswer::RateLimited { wait_s: Some(u64::MAX) }),
             Some(DispatchAnswer::ServerError(599)),
@@ -305,8 +312,12 @@ mod tests {
             Some(DispatchAnswer::Broken),
             Some(DispatchAnswer::Garbled),
             Some(DispatchAnswer::TimedOut),
-        ];
-        let invalid = [
+        ]
+    }
+
+    fn invalid() -> Vec<Invalid> {
+        let wild = "\r\nX-Evil: {{1}}\u{202e}".repeat(1000);
+        vec![
             Invalid::Incomplete,
             Invalid::Empty,
             Invalid::ContentType,
@@ -341,15 +352,21 @@ mod tests {
             Invalid::PayloadTooLarge,
             Invalid::Activity,
             Invalid::Cursor,
-        ];
-        let forbidden = [
-            Forbidden::Repository(repository.clone()),
-            Forbidden::EventType(event_type.clone()),
+        ]
+    }
+
+    fn forbidden(repository: Repository) -> Vec<Forbidden> {
+        vec![
+            Forbidden::Repository(repository),
+            Forbidden::EventType(event_type()),
             Forbidden::Performer,
             Forbidden::PullRequest,
             Forbidden::CrossSite,
-        ];
-        let mut outcomes = vec![
+        ]
+    }
+
+    fn others(repository: &Repository) -> Vec<Outcome> {
+        vec![
             Outcome::TooLarge,
             Outcome::Unknown,
             Outcome::Unauthenticated,
@@ -365,17 +382,21 @@ mod tests {
             Outcome::Conflict(Ending::Approved, repository.clone()),
             Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
-            Outcome::Dispatched(event_type.clone(), repository.clone()),
-            Outcome::DryRun(event_type, repository.clone()),
-        ];
-        outcomes.extend(invalid.map(Outcome::Invalid));
-        outcomes.extend(forbidden.map(Outcome::Forbidden));
-        outcomes.extend(refusals.map(|answer| Outcome::Refused(repository.clone(), answer)));
-        outcomes.extend(delays.map(|answer| Outcome::Recorded(repository.clone(), answer)));
-        outcomes.extend(
-            [Standing::Delivered, Standing::OnItsWay, Standing::DryRun, Standing::Nothing]
-                .map(|standing| Outcome::AlreadyDecided(repository.clone(), standing)),
-        );
+            Outcome::Dispatched(event_type(), repository.clone()),
+            Outcome::DryRun(event_type(), repository.clone()),
+        ]
+    }
+
+    /// Every outcome, with the longest and wildest text that may stand in it.
+    fn outcomes() -> Vec<Outcome> {
+        let repository = repository();
+        let standings = [Standing::Delivered, Standing::OnItsWay, Standing::DryRun, Standing::Nothing];
+        let mut outcomes = others(&repository);
+        outcomes.extend(invalid().into_iter().map(Outcome::Invalid));
+        outcomes.extend(forbidden(repository.clone()).into_iter().map(Outcome::Forbidden));
+        outcomes.extend(refusals().into_iter().map(|answer| Outcome::Refused(repository.clone(), answer)));
+        outcomes.extend(delays().into_iter().map(|answer| Outcome::Recorded(repository.clone(), answer)));
+        outcomes.extend(standings.map(|standing| Outcome::AlreadyDecided(repository.clone(), standing)));
         outcomes
     }
 
