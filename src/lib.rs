@@ -12,6 +12,7 @@
 pub mod approval;
 pub mod approve;
 pub mod cards;
+pub mod command_line;
 pub mod config;
 pub mod delivery;
 pub mod github;

@@ -5,16 +5,46 @@ use std::{
     process::ExitCode,
 };
 
-use approve_release::{config::Config, http_client, server};
+use approve_release::{
+    command_line::{Command, USAGE, VERSION},
+    config::Config,
+    http_client, server,
+};
 use chrono::{SecondsFormat, Utc};
 use env_logger::fmt::Formatter;
 use log::{LevelFilter, Record};
 
+/// What shells call a command line that cannot be understood.
+const MISUSED: u8 = 2;
+
 fn main() -> ExitCode {
-    let config = match Config::load() {
+    match Command::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Serve { port }) => serve(port),
+        Ok(Command::Help) => show(USAGE),
+        Ok(Command::Version) => show(VERSION),
+        Err(misused) => {
+            complain(&format!("{misused}\n\n{USAGE}"));
+            ExitCode::from(MISUSED)
+        }
+    }
+}
+
+fn show(text: &str) -> ExitCode {
+    // Whoever asked may have gone, as `head` does.
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn complain(text: &str) {
+    // There is nobody else to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn serve(port: Option<u16>) -> ExitCode {
+    let config = match Config::load(port) {
         Ok(config) => config,
         Err(error) => {
-            eprintln!("ApproveRelease cannot start: {error:#}");
+            complain(&format!("ApproveRelease cannot start: {error:#}\n"));
             return ExitCode::FAILURE;
         }
     };

@@ -24,13 +24,14 @@ use crate::{
         Approver, Approvers, Asked, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern,
     },
     cards::Mail,
+    command_line::port,
     http_client::SecretUrl,
     identity::entra::EntraApp,
     ledger::Location,
     teams::Bot,
 };
 
-/// The port outside a host, which is that of `func start`.
+/// The port outside a host unless one is said, which is that of `func start`.
 const LOCAL_PORT: u16 = 7071;
 
 /// Where local settings stand, in the working directory.
@@ -112,9 +113,11 @@ impl fmt::Display for Unusable {
 impl std::error::Error for Unusable {}
 
 impl Config {
-    /// Reads the environment and, outside a host, `local.settings.json`.
-    pub fn load() -> anyhow::Result<Self> {
+    /// Reads the environment and, outside a host, `local.settings.json`. A `port` of the command line is one that
+    /// `PORT` does not override.
+    pub fn load(port: Option<u16>) -> anyhow::Result<Self> {
         let mut settings = environment();
+        settings.extend(port.map(|port| (PORT.to_owned(), port.to_string())));
         if settings.get(HOST_PORT).is_none_or(|port| port.trim().is_empty()) {
             for (name, value) in local_settings()? {
                 settings.entry(name).or_insert(value);
@@ -126,12 +129,13 @@ impl Config {
     /// Reads settings, naming all that are unusable.
     pub fn parse(settings: &BTreeMap<String, String>) -> Result<Self, Unusable> {
         let mut reader = Reader { settings, unusable: Vec::new() };
+        let listen = listen(&mut reader);
         let authority =
             reader.url("ENTRA_AUTHORITY").unwrap_or_else(|| known_url("https://login.microsoftonline.com"));
         let bot_openid_metadata = bot::openid_metadata(&mut reader);
         let mut config = Self {
-            listen: listen(&mut reader),
-            public_url: public_url(&mut reader),
+            listen,
+            public_url: public_url(&mut reader, listen),
             github_api_url: reader
                 .url("GITHUB_API_URL")
                 .unwrap_or_else(|| known_url("https://api.github.com")),
@@ -169,6 +173,8 @@ impl Config {
 const SECRET_URL: &str = "an https URL, or http to this computer, without user or fragment";
 
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
+
+const PORT: &str = "PORT";
 
 fn environment() -> BTreeMap<String, String> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -208,14 +214,14 @@ fn local_settings() -> anyhow::Result<BTreeMap<String, String>> {
 }
 
 fn listen(reader: &mut Reader<'_>) -> Listen {
-    let port = |text: &str| text.parse().ok().filter(|port| *port != 0);
-    match reader.parse(HOST_PORT, "a port number", port) {
-        Some(port) => Listen::UnderHost(port),
-        None => Listen::Standalone(LOCAL_PORT),
+    let expected = "a port number, from 1 to 65535";
+    if reader.text(HOST_PORT).is_some() {
+        return Listen::UnderHost(reader.parse(HOST_PORT, expected, port).unwrap_or(LOCAL_PORT));
     }
+    Listen::Standalone(reader.parse(PORT, expected, port).unwrap_or(LOCAL_PORT))
 }
 
-fn public_url(reader: &mut Reader<'_>) -> Url {
+fn public_url(reader: &mut Reader<'_>, listen: Listen) -> Url {
     let from_host = |host: &str| {
         let scheme = match host.split(':').next() {
             Some("localhost" | "127.0.0.1") => "http",
@@ -224,7 +230,13 @@ fn public_url(reader: &mut Reader<'_>) -> Url {
         safe_url(&format!("{scheme}://{host}"))
     };
     let hosted = reader.parse("WEBSITE_HOSTNAME", "a host name", from_host);
-    reader.url("PUBLIC_URL").or(hosted).unwrap_or_else(|| known_url("http://localhost:7071"))
+    // Links of a local run lead back to it. A host's port is the handler's, which is nobody's address.
+    let port = match listen {
+        Listen::Standalone(port) => port,
+        Listen::UnderHost(_) => LOCAL_PORT,
+    };
+    let local = || known_url(&format!("http://localhost:{port}"));
+    reader.url("PUBLIC_URL").or(hosted).unwrap_or_else(local)
 }
 
 fn policy(reader: &mut Reader<'_>) -> Policy {
@@ -348,6 +360,28 @@ mod tests {
         assert_eq!(url(&[("WEBSITE_HOSTNAME", "x.azurewebsites.net")]), "https://x.azurewebsites.net/");
         assert_eq!(url(&[("WEBSITE_HOSTNAME", "localhost:7071")]), "http://localhost:7071/");
         assert_eq!(url(&[("WEBSITE_HOSTNAME", "a"), ("PUBLIC_URL", "https://b/c")]), "https://b/c");
+    }
+
+    #[test]
+    fn a_local_run_listens_on_port_and_its_links_lead_back_to_it() {
+        let config = parse(&[("PORT", "8080")]).expect("a configuration");
+        assert_eq!(config.listen, Listen::Standalone(8080));
+        assert_eq!(config.public_url.as_str(), "http://localhost:8080/");
+        let set = parse(&[("PORT", "8080"), ("PUBLIC_URL", "https://b/c")]).expect("a configuration");
+        assert_eq!(set.public_url.as_str(), "https://b/c");
+        for bad in ["0", "65536", "http"] {
+            let unusable = parse(&[("PORT", bad)]).expect_err(bad).to_string();
+            assert!(unusable.contains("PORT must be a port number"), "{unusable}");
+        }
+    }
+
+    #[test]
+    fn under_a_host_its_port_counts_and_no_other() {
+        for port in ["8080", "http"] {
+            let config = parse(&[("PORT", port), (HOST_PORT, "9000")]).expect("a configuration");
+            assert_eq!(config.listen, Listen::UnderHost(9000));
+            assert_eq!(config.public_url.as_str(), "http://localhost:7071/");
+        }
     }
 
     #[test]

@@ -56,7 +56,13 @@ pub struct HandlerProcess {
 impl HandlerProcess {
     /// Starts a program with nothing inherited.
     pub fn spawn(program: &Path, folder: &Path, environment: &Environment) -> Self {
+        Self::spawn_with(&[], program, folder, environment)
+    }
+
+    /// Starts a program with these arguments and nothing inherited.
+    pub fn spawn_with(arguments: &[&str], program: &Path, folder: &Path, environment: &Environment) -> Self {
         let mut child = Command::new(program)
+            .args(arguments)
             .current_dir(folder)
             .env_clear()
             .envs(environment)

@@ -60,6 +60,7 @@ mod browser_guards;
 mod browser_tools;
 mod card_tools;
 mod channel;
+mod command_line;
 mod connector_tokens;
 mod deliver;
 mod faults;
