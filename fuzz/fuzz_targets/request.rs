@@ -31,6 +31,13 @@ fuzz_target!(|body: &[u8]| {
         run_id: "1".to_owned(),
         run_attempt: "1".to_owned(),
         actor: "octocat".to_owned(),
+        owner_id: None,
+        environment: None,
+        workflow_ref: None,
+        job_workflow_ref: None,
+        event_name: None,
+        actor_id: None,
+        run_number: None,
     };
     let now = DateTime::UNIX_EPOCH;
     let request = Request { id: ApprovalId::new(now, [0; 16]), asked, workload, created_at: now };

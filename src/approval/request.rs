@@ -106,6 +106,20 @@ pub struct Workload {
     pub run_attempt: String,
     /// Whose action started it.
     pub actor: String,
+    /// The number of the repository's owner, which no later owner of the same name has.
+    pub owner_id: Option<String>,
+    /// The deployment environment of the job, where it has one.
+    pub environment: Option<String>,
+    /// The file of the workflow that started, and at which ref: `octo/app/.github/workflows/x.yml@refs/heads/main`.
+    pub workflow_ref: Option<String>,
+    /// The same of the workflow that the job stands in, which may be a reusable one of another repository.
+    pub job_workflow_ref: Option<String>,
+    /// The event that started the run, such as `push`.
+    pub event_name: Option<String>,
+    /// The number of the account that is `actor`.
+    pub actor_id: Option<String>,
+    /// Which of its workflow's runs it is, as people count them.
+    pub run_number: Option<String>,
 }
 
 /// An approval as it was asked for. It never changes.

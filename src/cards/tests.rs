@@ -69,6 +69,13 @@ fn asked(said: &str) -> Approval {
         run_id: "987".into(),
         run_attempt: "2".into(),
         actor: "octocat".into(),
+        owner_id: None,
+        environment: None,
+        workflow_ref: None,
+        job_workflow_ref: None,
+        event_name: None,
+        actor_id: None,
+        run_number: None,
     };
     let request = Request { id: ApprovalId::new(noon(), [7; 16]), asked, workload, created_at: noon() };
     Approval { request, ballots: vec![ballot(1, "Alex Wilber", "")], ruling: None }

@@ -7,9 +7,11 @@
 //! 1. `repository` is an `owner/name`, and `repository_id` its number, which no later repository of that name has;
 //! 2. `repository_visibility` is there; whatever it says but "private" or "internal", everybody may be reading;
 //! 3. `sha` is a commit, and `ref` a name that fits into a line;
-//! 4. `run_id` and `run_attempt` are numbers, and `event_name` is one of GitHub's names, since two of them mean less
+//! 4. `run_id` and `run_attempt` are numbers, and `event_name` is one of GitHub's names, since some of them mean less
 //!    than the others: a token of a pull request is a good one, and what it may ask for is not decided here;
-//! 5. `actor` is a name that fits into a line.
+//! 5. `actor` is a name that fits into a line;
+//! 6. what an older GitHub Enterprise Server does not say (`repository_owner_id`, `environment`, `workflow_ref`,
+//!    `job_workflow_ref`, `actor_id`, `run_number`) may be missing; where it is there, it has its form.
 //!
 //! The subject (`sub`) is not looked at: repositories can choose what stands in it.
 
@@ -30,6 +32,9 @@ const MAX_DIGITS: usize = 20;
 /// The longest name of a branch, a tag, an account or an event, in characters; GitHub's are no longer.
 const MAX_NAME: usize = 255;
 
+/// The longest name of a workflow: repository, path and ref, in characters.
+const MAX_WORKFLOW: usize = 1024;
+
 /// Verifies the tokens of jobs.
 pub struct JobTokens(Verifier);
 
@@ -38,7 +43,8 @@ pub struct JobTokens(Verifier);
 pub struct Job {
     /// What asks.
     pub workload: Workload,
-    /// Whether a pull request started it (`pull_request`, `pull_request_target`), whose code nobody may have read.
+    /// Whether a pull request or what people say of one started it, or whether it runs at a pull request's ref: nobody
+    /// may have read that code.
     pub is_pull_request: bool,
 }
 
@@ -53,6 +59,12 @@ struct Claims {
     run_attempt: String,
     actor: String,
     event_name: String,
+    repository_owner_id: Option<String>,
+    environment: Option<String>,
+    workflow_ref: Option<String>,
+    job_workflow_ref: Option<String>,
+    actor_id: Option<String>,
+    run_number: Option<String>,
 }
 
 impl JobTokens {
@@ -104,7 +116,7 @@ fn job(claims: Claims) -> Result<Job, Check> {
         return Err(Check::Actor);
     }
     Ok(Job {
-        is_pull_request: matches!(claims.event_name.as_str(), "pull_request" | "pull_request_target"),
+        is_pull_request: is_pull_request(&claims.event_name, &claims.r#ref),
         workload: Workload {
             repository,
             repository_id: claims.repository_id,
@@ -114,8 +126,34 @@ fn job(claims: Claims) -> Result<Job, Check> {
             run_id: claims.run_id,
             run_attempt: claims.run_attempt,
             actor: claims.actor,
+            event_name: Some(claims.event_name),
+            // 6.
+            owner_id: optional(claims.repository_owner_id, is_number, Check::Repository)?,
+            environment: optional(claims.environment, is_name, Check::Environment)?,
+            workflow_ref: optional(claims.workflow_ref, is_workflow, Check::Workflow)?,
+            job_workflow_ref: optional(claims.job_workflow_ref, is_workflow, Check::Workflow)?,
+            actor_id: optional(claims.actor_id, is_number, Check::Actor)?,
+            run_number: optional(claims.run_number, is_number, Check::Run)?,
         },
     })
+}
+
+/// Whether the code that runs may be one that only a pull request has. Events of pull requests begin alike, also those
+/// that GitHub may add.
+fn is_pull_request(event: &str, git_ref: &str) -> bool {
+    event.starts_with("pull_request") || git_ref.starts_with("refs/pull/")
+}
+
+/// A claim that need not be there; an empty one says as much as none.
+fn optional(
+    claim: Option<String>,
+    is_right: fn(&str) -> bool,
+    check: Check,
+) -> Result<Option<String>, Check> {
+    match claim.filter(|text| !text.is_empty()) {
+        Some(text) if !is_right(&text) => Err(check),
+        claim => Ok(claim),
+    }
 }
 
 fn is_number(text: &str) -> bool {
@@ -128,7 +166,15 @@ fn is_commit(text: &str) -> bool {
 }
 
 fn is_name(text: &str) -> bool {
-    (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    is_line(text, MAX_NAME)
+}
+
+fn is_workflow(text: &str) -> bool {
+    is_line(text, MAX_WORKFLOW)
+}
+
+fn is_line(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 fn is_event(text: &str) -> bool {
@@ -187,10 +233,13 @@ mod tests {
     }
 
     #[test]
-    fn two_events_are_those_of_pull_requests() {
+    fn every_event_of_a_pull_request_and_every_ref_of_one_is_known() {
         for (event, is_pull_request) in [
             ("pull_request", true),
             ("pull_request_target", true),
+            ("pull_request_review", true),
+            ("pull_request_review_comment", true),
+            ("pull_request_comment", true),
             ("push", false),
             ("merge_group", false),
             ("workflow_dispatch", false),
@@ -200,6 +249,25 @@ mod tests {
         ] {
             assert_eq!(read("event_name", event).expect(event).is_pull_request, is_pull_request, "{event}");
         }
+        for (git_ref, is_pull_request) in [
+            ("refs/pull/7/merge", true),
+            ("refs/pull/7/head", true),
+            ("refs/heads/pull/7", false),
+            ("refs/heads/refs/pull/7/head", false),
+            ("", false),
+        ] {
+            assert_eq!(read("ref", git_ref).expect(git_ref).is_pull_request, is_pull_request, "{git_ref}");
+        }
+    }
+
+    #[test]
+    fn what_an_older_server_does_not_say_is_not_known() {
+        let job = read("environment", Value::Null).expect("a job").workload;
+        let (environment, workflow) = (job.environment, [job.workflow_ref, job.job_workflow_ref]);
+        let numbers = [job.owner_id, job.actor_id, job.run_number];
+        assert_eq!((environment, workflow, numbers), (None, [None, None], [None, None, None]));
+        assert_eq!(job.event_name.as_deref(), Some("push"));
+        assert_eq!(read("environment", "").expect("a job").workload.environment, None);
     }
 
     #[test]
@@ -210,6 +278,10 @@ mod tests {
             ("sha", "a".repeat(64)),
             ("run_id", "9".repeat(20)),
             ("actor", "dependabot[bot]".to_owned()),
+            ("environment", "é".repeat(255)),
+            ("workflow_ref", "é".repeat(1024)),
+            ("job_workflow_ref", "é".repeat(1024)),
+            ("run_number", "9".repeat(20)),
         ] {
             assert!(read(claim, value.clone()).is_ok(), "{claim} {value:?}");
         }

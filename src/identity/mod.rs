@@ -72,14 +72,18 @@ pub enum Check {
     Scope,
     /// `oid`
     Person,
-    /// `repository` and `repository_id`
+    /// `repository`, `repository_id` and `repository_owner_id`
     Repository,
     /// `ref` and `sha`
     Commit,
-    /// `run_id`, `run_attempt` and `event_name`
+    /// `run_id`, `run_attempt`, `run_number` and `event_name`
     Run,
-    /// `actor`
+    /// `actor` and `actor_id`
     Actor,
+    /// `environment`
+    Environment,
+    /// `workflow_ref` and `job_workflow_ref`
+    Workflow,
     /// The signing key's `endorsements` contain the activity's `channelId`.
     Endorsement,
     /// `serviceurl` is the activity's `serviceUrl`.

@@ -235,8 +235,9 @@ fn parsed<T, U>(value: Option<T>, parse: impl FnOnce(T) -> Option<U>) -> Option<
 
 impl From<&Workload> for StoredWorkload {
     fn from(workload: &Workload) -> Self {
-        let Workload { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor } =
-            workload.clone();
+        let Workload {
+            repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor, ..
+        } = workload.clone();
         let repository = repository.to_string();
         Self { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor }
     }
@@ -246,7 +247,23 @@ impl StoredWorkload {
     fn workload(self) -> Option<Workload> {
         let Self { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor } = self;
         let repository = Repository::parse(&repository)?;
-        Some(Workload { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor })
+        Some(Workload {
+            repository,
+            repository_id,
+            is_public,
+            git_ref,
+            sha,
+            run_id,
+            run_attempt,
+            actor,
+            owner_id: None,
+            environment: None,
+            workflow_ref: None,
+            job_workflow_ref: None,
+            event_name: None,
+            actor_id: None,
+            run_number: None,
+        })
     }
 }
 

@@ -134,6 +134,11 @@ fn doubled(actions: &Actions) -> Vec<BadToken> {
         ("run_attempt", json!("2")),
         ("actor", json!("nobody")),
         ("event_name", json!("pull_request")),
+        ("repository_owner_id", json!("1")),
+        ("workflow_ref", json!("octo/app/.github/workflows/evil.yml@refs/heads/main")),
+        ("job_workflow_ref", json!("octo/app/.github/workflows/evil.yml@refs/heads/main")),
+        ("actor_id", json!("1")),
+        ("run_number", json!("1")),
     ])
 }
 
@@ -281,7 +286,35 @@ impl Corpus<'_> {
             ["", "Pull_Request", "pull request", "pull_request ", "pull_request\0", "pull-request", "*"];
         self.forger.with("Run", "event_name", &odd);
         self.forger.with("Run", "event_name", &[&"x".repeat(256)]);
+        self.of_odd_optional_claims();
         self.forger.with("Actor", "actor", &["", "octo\ncat", "octo\0", "\u{9b}31m", &"x".repeat(256)]);
+    }
+}
+
+// What may be missing, and must be right where it is there.
+impl Corpus<'_> {
+    fn of_odd_optional_claims(&mut self) {
+        let [_, numbers @ ..] = odd_numbers();
+        for (claim, check) in
+            [("repository_owner_id", "Repository"), ("actor_id", "Actor"), ("run_number", "Run")]
+        {
+            self.forger.with(check, claim, &numbers);
+            self.forger.add("Claims", format!("{claim} 7"), self.forger.good().claim(claim, 7).sign());
+        }
+        let lines = ["a\nb", "a\0", "\u{1b}[31m", "\u{85}"];
+        for (claim, check, longest) in [
+            ("environment", "Environment", 255),
+            ("workflow_ref", "Workflow", 1024),
+            ("job_workflow_ref", "Workflow", 1024),
+        ] {
+            self.forger.with(check, claim, &lines);
+            self.forger.with(check, claim, &[&"x".repeat(longest + 1)]);
+            self.forger.add(
+                "Claims",
+                format!("{claim} []"),
+                self.forger.good().claim(claim, json!([])).sign(),
+            );
+        }
     }
 }
 

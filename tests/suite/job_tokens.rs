@@ -9,7 +9,7 @@ use approve_release::{
     },
 };
 use chrono::{DateTime, Utc};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 use wiremock::ResponseTemplate;
 
@@ -55,6 +55,7 @@ fn at(seconds: i64) -> DateTime<Utc> {
 async fn a_token_says_which_job_it_is() {
     let actions = Actions::start().await;
     let token = Token::of_job(&actions).claim("run_attempt", "3").claim("repository_visibility", "internal");
+    let token = token.claim("environment", "production");
 
     let job = verify(&verifier(&actions), &token.sign()).await.expect("a job");
 
@@ -65,6 +66,17 @@ async fn a_token_says_which_job_it_is() {
     assert_eq!(json!(workload.run_id), token.claims["run_id"]);
     assert_eq!((workload.run_attempt.as_str(), workload.actor.as_str()), ("3", "octocat"));
     assert!(!workload.is_public && !job.is_pull_request);
+    for (known, claim) in [
+        (workload.owner_id, "repository_owner_id"),
+        (workload.environment, "environment"),
+        (workload.workflow_ref, "workflow_ref"),
+        (workload.job_workflow_ref, "job_workflow_ref"),
+        (workload.event_name, "event_name"),
+        (workload.actor_id, "actor_id"),
+        (workload.run_number, "run_number"),
+    ] {
+        assert_eq!(known.map(Value::from).as_ref(), token.claims.get(claim), "{claim}");
+    }
     assert_eq!(actions.asked_of(0), [1, 1], "metadata and keys");
 }
 
@@ -105,12 +117,19 @@ async fn a_token_of_a_pull_request_is_forbidden(mode: Mode) {
     let (github, actions, store) = (GitHub::start().await, Actions::start().await, Store::folder());
     let host = FunctionsHost::requesting(mode, &github, &actions).store(&store).start().await;
 
-    for event in ["pull_request", "pull_request_target"] {
-        let token = Token::of_job(&actions)
-            .claim("event_name", event)
-            .claim("ref", "refs/pull/7/merge")
-            .claim("sub", "repo:octo/app:pull_request");
+    let id = format!("{:044}", 0);
+    for (event, git_ref) in [
+        ("pull_request", "refs/pull/7/merge"),
+        ("pull_request_target", "refs/heads/main"),
+        ("pull_request_review", "refs/pull/7/merge"),
+        ("pull_request_review_comment", "refs/pull/7/merge"),
+        ("workflow_dispatch", "refs/pull/7/head"),
+        ("push", "refs/pull/7/merge"),
+    ] {
+        println!("{event} at {git_ref}");
+        let token = Token::of_job(&actions).claim("event_name", event).claim("ref", git_ref);
         host.request_as(&token).await.assert_said(403, "forbidden");
+        host.status_as(&token, &id).await.assert_said(403, "forbidden");
     }
 
     assert_eq!(store.objects().await, [""; 0], "nothing is recorded");

@@ -208,6 +208,13 @@ fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
             run_id: "1".to_owned(),
             run_attempt: "1".to_owned(),
             actor: "octocat".to_owned(),
+            owner_id: None,
+            environment: None,
+            workflow_ref: None,
+            job_workflow_ref: None,
+            event_name: None,
+            actor_id: None,
+            run_number: None,
         },
         body: b"the body".to_vec(),
     }

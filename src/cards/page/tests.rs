@@ -72,6 +72,13 @@ fn saying(text: &str) -> Seen {
         run_id: text.into(),
         run_attempt: text.into(),
         actor: text.into(),
+        owner_id: None,
+        environment: None,
+        workflow_ref: None,
+        job_workflow_ref: None,
+        event_name: None,
+        actor_id: None,
+        run_number: None,
     };
     let id = ApprovalId::new(now(), [7; 16]);
     let request = Request { id, asked, workload, created_at: now() - TimeDelta::minutes(10) };
