@@ -1,9 +1,12 @@
 //! Votes on a requested approval, and what they come to.
 
+use std::fmt;
+
+use anyhow::anyhow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{Dispatch, Ending, Performer, Request, Verdict};
+use super::{Dispatch, Ending, Performer, Request, Verdict, hex};
 
 /// A vote that was cast: one person's word on one approval, and when it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +30,38 @@ pub struct Ruling {
     pub ballots: Vec<Ballot>,
     /// When.
     pub decided_at: DateTime<Utc>,
+    /// By which the run is known that its dispatch starts; older versions gave none.
+    pub ticket: Option<Ticket>,
+}
+
+/// 128 random bits, as 32 hexadecimal digits, that only the dispatch of a decision holds. Never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Ticket(String);
+
+impl Ticket {
+    /// A new one.
+    pub fn new() -> anyhow::Result<Self> {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random).map_err(|error| anyhow!("no random numbers: {error}"))?;
+        Ok(Self(hex(&random)))
+    }
+
+    /// Reads one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        (text.len() == 32 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// The digits, for the dispatch and the record.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ticket")
+    }
 }
 
 /// An approval as it stands.
@@ -69,6 +104,7 @@ impl Ruling {
     pub fn dispatch(&self, request: &Request) -> Option<Dispatch> {
         let approval = ApprovalJson {
             id: request.id.as_str(),
+            ticket: self.ticket.as_ref().map(Ticket::expose),
             verdict: self.ending.as_str(),
             performers: performers(&self.ballots, request.workload.is_public),
             requested_by: &request.workload.actor,
@@ -84,7 +120,8 @@ impl Ruling {
 
 /// What the votes come to at `now`: nothing while more are needed and there is time.
 ///
-/// Votes that came in time count, however late they are counted. One no is a no, also from a person who said yes
+/// The votes are those that count ([`Policy::hold`](super::Policy::hold)). Those that came in time do, however late that
+/// is. One no is a no, also from a person who said yes
 /// before; each person's yes counts once.
 pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Option<Ruling> {
     let in_time = || ballots.iter().filter(|ballot| ballot.at < request.expires_at());
@@ -108,7 +145,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
     ballots.sort_by_key(|ballot| (ballot.verdict == Verdict::Approve, ballot.at));
     ballots.truncate(Ruling::MAX_BALLOTS);
     ballots.sort_by_key(|ballot| ballot.at);
-    Some(Ruling { ending, ballots, decided_at: now })
+    Some(Ruling { ending, ballots, decided_at: now, ticket: None })
 }
 
 /// How many different people have said yes.
@@ -123,6 +160,8 @@ pub fn approvals(ballots: &[Ballot]) -> usize {
 #[derive(Serialize)]
 struct ApprovalJson<'a> {
     id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<&'a str>,
     verdict: &'a str,
     performers: Vec<PerformerJson<'a>>,
     requested_by: &'a str,

@@ -13,12 +13,14 @@ mod repository;
 mod request;
 mod standing;
 
-pub use ballot::{Approval, Ballot, PerformerJson, Ruling, approvals, performers, rfc_3339, tally};
+pub use ballot::{Approval, Ballot, PerformerJson, Ruling, Ticket, approvals, performers, rfc_3339, tally};
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
 pub use decision::{Decision, RelayId, hex};
-pub use outcome::{Answered, DispatchAnswer, Forbidden, Invalid, Outcome, Permission, Standing, Unreached};
+pub use outcome::{
+    Answered, DispatchAnswer, Forbidden, Invalid, Limited, Outcome, Permission, Standing, Unreached,
+};
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Policy};
 pub use repository::{Repository, RepositoryPattern};
 pub use request::{ApprovalId, Asked, Ending, Request, Workload};
-pub use standing::{DeliveryState, Item, Posted, PostedMessage, Seen};
+pub use standing::{DeliveryState, Dispatched, Item, Posted, PostedMessage, Seen, Visibility};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Ending, EventType, Repository};
@@ -41,8 +42,10 @@ pub enum Outcome {
     Recorded(Repository, Option<DispatchAnswer>),
     /// It is decided; GitHub answered, and something has to be mended before it will accept the event.
     Refused(Repository, DispatchAnswer),
-    /// It is decided, and the time for delivering it is over.
-    GivenUp(Repository),
+    /// It is decided, and the time for delivering it is over. A click sends it, from this time on if there is one.
+    GivenUp(Repository, Option<DateTime<Utc>>),
+    /// The run or the repository has too many open approvals.
+    Limited(Limited),
     /// It is not known to be recorded, since this was not reached.
     Unavailable(Unreached),
 }
@@ -65,7 +68,8 @@ impl Outcome {
             Self::Counted { .. } => "counted",
             Self::Rejected(_) => "rejected",
             Self::Recorded(..) => "recorded",
-            Self::Refused(..) | Self::GivenUp(_) => "refused",
+            Self::Refused(..) | Self::GivenUp(..) => "refused",
+            Self::Limited(_) => "limited",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -80,7 +84,8 @@ impl Outcome {
             Self::Unknown => 404,
             Self::Conflict(..) => 409,
             Self::Expired(_) | Self::Ended(_) => 410,
-            Self::Misconfigured(_) | Self::Refused(..) | Self::GivenUp(_) | Self::Unavailable(_) => 424,
+            Self::Limited(_) => 429,
+            Self::Misconfigured(_) | Self::Refused(..) | Self::GivenUp(..) | Self::Unavailable(_) => 424,
             Self::Dispatched(..)
             | Self::DryRun(..)
             | Self::AlreadyDecided(..)
@@ -134,6 +139,8 @@ pub enum Invalid {
     Verdict,
     /// `comment` is longer than 500 characters.
     CommentTooLong,
+    /// `key` is longer than 100 characters.
+    KeyTooLong,
     /// The address's `repository` is not `owner/name`, or stands there twice.
     Repository,
     /// Not one of these methods, which this address takes.
@@ -255,6 +262,23 @@ impl DispatchAnswer {
     }
 }
 
+/// What has too many open approvals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limited {
+    /// The run, with [`Limited::MAX_OF_RUN`].
+    Run,
+    /// The repository, with [`Limited::MAX_OF_REPOSITORY`].
+    Repository,
+}
+
+impl Limited {
+    /// The most open approvals of one run.
+    pub const MAX_OF_RUN: usize = 300;
+
+    /// The most open approvals of one repository.
+    pub const MAX_OF_REPOSITORY: usize = 2_000;
+}
+
 /// What a click needs and did not reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreached {
@@ -266,6 +290,8 @@ pub enum Unreached {
     Keys,
     /// Teams, which knows what the clicker is called in the list of approvers.
     Name,
+    /// A record that this version cannot read.
+    Record,
 }
 
 /// A permission, as GitHub names it: `contents=write`, or several of the kind.

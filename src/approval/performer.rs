@@ -176,6 +176,17 @@ impl Approvers {
             Performer::Person(person) => listed.iter().any(|approver| approver.is(person)),
         }
     }
+
+    /// True if `performer` is one of those listed, or may be for all that is recorded of them: where only the object id
+    /// is known and only names are listed, the vote was held against the list when it was cast.
+    pub fn may_include(listed: &[Approver], performer: &Performer) -> bool {
+        let only_names = || !listed.is_empty() && listed.iter().all(Approver::is_name);
+        let is_nameless = match performer {
+            Performer::Anonymous => false,
+            Performer::Person(person) => person.user_principal_name.is_none(),
+        };
+        Self::includes(listed, performer) || (is_nameless && only_names())
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! What the operator allows.
+//! What the operator allows, by the settings of now: also of what was asked and cast under others.
 
 use super::{
-    Approvers, Dispatch, EventType, Forbidden, Outcome, Performer, Relay, Repository, RepositoryPattern,
+    Approval, Approver, Approvers, Asked, Ballot, Dispatch, EventType, Forbidden, Invalid, Outcome,
+    Performer, Relay, Repository, RepositoryPattern, Request, Workload,
 };
 
 /// The operator's rules, from the settings.
@@ -17,6 +18,8 @@ pub struct Policy {
     pub approvers: Approvers,
     /// The least number of people that a request must want (`MIN_APPROVALS`).
     pub min_approvals: usize,
+    /// Whether clicks without credentials count, as one person (`REQUIRE_IDENTITY` is `false`).
+    pub anonymous: bool,
 }
 
 /// Which event types relay mode may send.
@@ -56,7 +59,7 @@ impl Policy {
     ) -> Result<Dispatch, Outcome> {
         let repository = repository.or_else(|| self.default_repository.clone());
         if let Some(repository) = &repository {
-            self.allow(repository)?;
+            self.allow_name(repository)?;
         }
         if !self.relay_event_types.contains(&relay.event_type) {
             return Err(Outcome::Forbidden(Forbidden::EventType(relay.event_type)));
@@ -68,13 +71,111 @@ impl Policy {
         Ok(Dispatch { repository, event_type: relay.event_type, client_payload: relay.client_payload })
     }
 
-    /// Whether anything may be sent to `repository`.
-    pub fn allow(&self, repository: &Repository) -> Result<(), Outcome> {
-        match self.allowed_repositories.iter().any(|allowed| allowed.matches(repository)) {
+    /// Allows or refuses to send anything to what is called `repository`. A relay has no more than the name.
+    pub fn allow_name(&self, repository: &Repository) -> Result<(), Outcome> {
+        self.allow(repository, |allowed| allowed.has_name(repository))
+    }
+
+    /// Allows or refuses to ask from, or send to, the repository of `workload`.
+    pub fn allow_workload(&self, workload: &Workload) -> Result<(), Outcome> {
+        let Workload { repository, repository_id, owner_id, .. } = workload;
+        self.allow(repository, |allowed| allowed.matches(repository, repository_id, owner_id.as_deref()))
+    }
+
+    fn allow(
+        &self,
+        repository: &Repository,
+        is_it: impl Fn(&RepositoryPattern) -> bool,
+    ) -> Result<(), Outcome> {
+        match self.allowed_repositories.iter().any(is_it) {
             true => Ok(()),
             false => Err(Outcome::Forbidden(Forbidden::Repository(repository.clone()))),
         }
     }
+
+    /// Allows or refuses to ask for `asked` from the repository of `workload`.
+    pub fn request(&self, asked: &Asked, workload: &Workload) -> Result<(), Outcome> {
+        let invalid = |why| Err(Outcome::Invalid(why));
+        if self.relay_event_types.contains(&asked.event_type) {
+            return invalid(Invalid::RelayedEventType);
+        }
+        let here = match &self.approvers {
+            Approvers::Everybody => None,
+            Approvers::Only(listed) if listed.is_empty() && !self.anonymous => {
+                return self.allow_workload(workload).and(Err(Outcome::Misconfigured("APPROVERS")));
+            }
+            Approvers::Only(listed) => Some(listed),
+        };
+        if let (Some(here), Some(asked)) = (here, &asked.approvers)
+            && !asked.iter().all(|approver| here.iter().any(|listed| listed.is_same(approver)))
+        {
+            return invalid(Invalid::NotAnApprover);
+        }
+        let people =
+            asked.approvers.as_ref().or(here).map(|listed| distinct(listed) + usize::from(self.anonymous));
+        if asked.approvals_required < self.min_approvals {
+            return invalid(Invalid::TooFewApprovals(self.min_approvals));
+        }
+        if people.is_some_and(|people| asked.approvals_required > people) {
+            return invalid(Invalid::TooFewApprovers);
+        }
+        self.allow_workload(workload)
+    }
+
+    /// True if `performer` may decide on `request`, by the deployment's approvers and the request's own.
+    pub fn may_decide(&self, request: &Request, performer: &Performer) -> bool {
+        let of_request =
+            request.asked.approvers.as_ref().is_none_or(|listed| Approvers::includes(listed, performer));
+        self.approvers.include(performer) && of_request
+    }
+
+    /// The approval, held against the settings of now: votes that do not count are left out, and it takes at least as
+    /// many approvals as now. What was decided stays as it was decided.
+    pub fn hold(&self, mut approval: Approval) -> Approval {
+        if approval.ruling.is_none() {
+            let Approval { request, ballots, .. } = &mut approval;
+            request.asked.approvals_required = request.asked.approvals_required.max(self.min_approvals);
+            ballots.retain(|ballot| self.counts(request, &ballot.performer));
+            keep_first_of_each(ballots);
+        }
+        approval
+    }
+
+    /// True if a vote that `performer` cast on `request` counts now.
+    fn counts(&self, request: &Request, performer: &Performer) -> bool {
+        match performer {
+            Performer::Anonymous => self.anonymous,
+            Performer::Person(_) => {
+                let lists = |listed: &[Approver]| Approvers::may_include(listed, performer);
+                let here = match &self.approvers {
+                    Approvers::Everybody => true,
+                    Approvers::Only(listed) => lists(listed),
+                };
+                here && request.asked.approvers.as_deref().is_none_or(lists)
+            }
+        }
+    }
+}
+
+/// Of equal votes of one person, the first.
+fn keep_first_of_each(ballots: &mut Vec<Ballot>) {
+    let mut kept: Vec<Ballot> = Vec::with_capacity(ballots.len());
+    for ballot in ballots.drain(..) {
+        let is_same =
+            |before: &Ballot| before.verdict == ballot.verdict && before.performer.is_same(&ballot.performer);
+        if !kept.iter().any(is_same) {
+            kept.push(ballot);
+        }
+    }
+    *ballots = kept;
+}
+
+/// How many of them are not the same by another spelling.
+fn distinct(listed: &[Approver]) -> usize {
+    let is_first = |(index, approver): &(usize, &Approver)| {
+        !listed[..*index].iter().any(|before| before.is_same(approver))
+    };
+    listed.iter().enumerate().filter(is_first).count()
 }
 
 #[cfg(test)]
@@ -93,6 +194,7 @@ mod tests {
             relay_event_types: EventTypes::Only(vec![EventType::parse("go").expect("an event type")]),
             approvers: Approvers::default(),
             min_approvals: 1,
+            anonymous: true,
         }
     }
 

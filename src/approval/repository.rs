@@ -42,29 +42,57 @@ impl fmt::Display for Repository {
     }
 }
 
-/// One entry of `ALLOWED_REPOSITORIES`.
+/// One entry of `ALLOWED_REPOSITORIES`: `owner/name` or `owner/*`, each part with or without its number.
+///
+/// A number pins its part against renaming: a later owner or repository of the same name has another.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RepositoryPattern {
-    /// `owner/name`.
-    One(Repository),
-    /// `owner/*`.
-    AllOf(String),
+pub struct RepositoryPattern {
+    owner: String,
+    owner_id: Option<String>,
+    /// `None` for all of the owner's.
+    name: Option<(String, Option<String>)>,
 }
 
 impl RepositoryPattern {
-    /// Reads `owner/name` or `owner/*`.
+    /// Reads `owner/name`, `owner@2020/name@424242`, `owner/name@424242`, `owner/*` or `owner@2020/*`.
     pub fn parse(text: &str) -> Option<Self> {
-        match text.strip_suffix("/*") {
-            Some(owner) => is_owner(owner).then(|| Self::AllOf(owner.to_owned())),
-            None => Repository::parse(text).map(Self::One),
-        }
+        let (owner, name) = text.split_once('/')?;
+        let (owner, owner_id) = pinned(owner)?;
+        let name = match name {
+            "*" => None,
+            name => Some(pinned(name)?),
+        };
+        let is_pattern = is_owner(&owner) && name.as_ref().is_none_or(|(name, _)| is_name(name));
+        is_pattern.then_some(Self { owner, owner_id, name })
     }
 
-    /// Whether `repository` is one of those that this entry names.
-    pub fn matches(&self, repository: &Repository) -> bool {
-        match self {
-            Self::One(allowed) => allowed == repository,
-            Self::AllOf(owner) => owner.eq_ignore_ascii_case(&repository.owner),
+    /// The entry that allows `repository` and no other.
+    pub fn one(repository: &Repository) -> Self {
+        Self { owner: repository.owner.clone(), owner_id: None, name: Some((repository.name.clone(), None)) }
+    }
+
+    /// True if the entry names `repository`, whatever the numbers.
+    pub fn has_name(&self, repository: &Repository) -> bool {
+        let is_named = |(name, _): &(String, _)| name.eq_ignore_ascii_case(&repository.name);
+        self.owner.eq_ignore_ascii_case(&repository.owner) && self.name.as_ref().is_none_or(is_named)
+    }
+
+    /// True if the entry names `repository`, with the numbers that it has. A number that is not known is none.
+    pub fn matches(&self, repository: &Repository, repository_id: &str, owner_id: Option<&str>) -> bool {
+        let id = self.name.as_ref().and_then(|(_, id)| id.as_deref());
+        self.has_name(repository)
+            && self.owner_id.as_deref().is_none_or(|pinned| owner_id == Some(pinned))
+            && id.is_none_or(|pinned| repository_id == pinned)
+    }
+}
+
+/// A name, and the number after its `@`.
+fn pinned(text: &str) -> Option<(String, Option<String>)> {
+    match text.split_once('@') {
+        None => Some((text.to_owned(), None)),
+        Some((name, id)) => {
+            let is_number = (1..=20).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_digit());
+            is_number.then(|| (name.to_owned(), Some(id.to_owned())))
         }
     }
 }
@@ -120,16 +148,55 @@ mod tests {
         }
     }
 
+    fn pattern(text: &str) -> RepositoryPattern {
+        RepositoryPattern::parse(text).expect("a pattern")
+    }
+
     #[test]
     fn patterns_match_whatever_the_case_and_never_another_owner() {
-        let all = RepositoryPattern::parse("Octo/*").expect("a pattern");
-        assert!(all.matches(&repository("octo/anything")));
-        assert!(!all.matches(&repository("octopus/anything")));
-        let one = RepositoryPattern::parse("octo/App").expect("a pattern");
-        assert!(one.matches(&repository("OCTO/app")));
-        assert!(!one.matches(&repository("octo/app2")));
-        for text in ["*", "*/*", "octo/a*", "/*", "octo"] {
+        let all = pattern("Octo/*");
+        assert!(all.has_name(&repository("octo/anything")));
+        assert!(!all.has_name(&repository("octopus/anything")));
+        let one = pattern("octo/App");
+        assert!(one.has_name(&repository("OCTO/app")));
+        assert!(!one.has_name(&repository("octo/app2")));
+        assert_eq!(RepositoryPattern::one(&repository("octo/App")), one);
+        for text in [
+            "*",
+            "*/*",
+            "octo/a*",
+            "/*",
+            "octo",
+            "octo/*@1",
+            "octo@/app",
+            "octo/app@x",
+            "@1/app",
+            "octo@1@2/app",
+        ] {
             assert!(RepositoryPattern::parse(text).is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_number_pins_against_renaming_and_a_relay_has_only_the_name() {
+        let app = repository("octo/app");
+        for (text, repository_id, owner_id, matches) in [
+            ("octo/app", "424242", None, true),
+            ("octo/app@424242", "424242", None, true),
+            ("octo/app@424242", "424243", Some("2020"), false),
+            ("octo@2020/app@424242", "424242", Some("2020"), true),
+            ("octo@2020/app@424242", "424242", Some("2021"), false),
+            ("octo@2020/*", "1", Some("2020"), true),
+            ("octo@2020/*", "1", Some("02020"), false),
+            ("octo@2020/*", "1", None, false),
+        ] {
+            let pattern = pattern(text);
+            assert_eq!(
+                pattern.matches(&app, repository_id, owner_id),
+                matches,
+                "{text} {repository_id} {owner_id:?}"
+            );
+            assert!(pattern.has_name(&app), "{text}");
         }
     }
 }

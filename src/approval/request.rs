@@ -4,10 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{
-    Approver, Approvers, ClientPayload, Dispatch, EventType, Invalid, Outcome, Performer, Policy, Repository,
-    hex,
-};
+use super::{Approver, ClientPayload, Dispatch, EventType, Repository, Visibility, hex};
 
 /// The id of a requested approval: 44 hexadecimal digits, the time in milliseconds and 128 random bits.
 ///
@@ -68,6 +65,8 @@ pub struct Asked {
     pub expires_in: TimeDelta,
     /// How often the channel is reminded, where it is.
     pub reminder: Option<TimeDelta>,
+    /// What makes this request another than one that is otherwise equal.
+    pub key: Option<String>,
 }
 
 impl Asked {
@@ -83,6 +82,9 @@ impl Asked {
     /// The longest time to decide in, in minutes: 30 days.
     pub const MAX_MINUTES: i64 = 43_200;
 
+    /// The longest `key`, in characters.
+    pub const MAX_KEY: usize = 100;
+
     /// For how long people may decide unless the request says it.
     pub const DEFAULT_MINUTES: i64 = 4_320;
 }
@@ -94,6 +96,8 @@ pub struct Workload {
     pub repository: Repository,
     /// Its id, which no later repository of the same name has.
     pub repository_id: String,
+    /// The id of its owner, as far as that is known.
+    pub owner_id: Option<String>,
     /// Whether everybody can read what is dispatched and printed there.
     pub is_public: bool,
     /// The branch or tag, such as `refs/heads/main`.
@@ -104,22 +108,20 @@ pub struct Workload {
     pub run_id: String,
     /// The attempt of that run.
     pub run_attempt: String,
+    /// The number of that run among those of its workflow.
+    pub run_number: Option<String>,
     /// Whose action started it.
     pub actor: String,
-    /// The number of the repository's owner, which no later owner of the same name has.
-    pub owner_id: Option<String>,
-    /// The deployment environment of the job, where it has one.
-    pub environment: Option<String>,
-    /// The file of the workflow that started, and at which ref: `octo/app/.github/workflows/x.yml@refs/heads/main`.
-    pub workflow_ref: Option<String>,
-    /// The same of the workflow that the job stands in, which may be a reusable one of another repository.
-    pub job_workflow_ref: Option<String>,
-    /// The event that started the run, such as `push`.
-    pub event_name: Option<String>,
-    /// The number of the account that is `actor`.
+    /// The id of that account.
     pub actor_id: Option<String>,
-    /// Which of its workflow's runs it is, as people count them.
-    pub run_number: Option<String>,
+    /// The event that started it.
+    pub event_name: Option<String>,
+    /// The environment of the job.
+    pub environment: Option<String>,
+    /// The file of the run's workflow, and its ref.
+    pub workflow_ref: Option<String>,
+    /// The file of the job's workflow, which may be a reusable one, and its ref.
+    pub job_workflow_ref: Option<String>,
 }
 
 /// An approval as it was asked for. It never changes.
@@ -141,33 +143,27 @@ impl Request {
         self.created_at + self.asked.expires_in
     }
 
-    /// Whether `performer` may decide, by the deployment's approvers and the request's own.
-    pub fn may_decide(&self, approvers: &Approvers, performer: &Performer) -> bool {
-        let of_request =
-            self.asked.approvers.as_ref().is_none_or(|listed| Approvers::includes(listed, performer));
-        approvers.include(performer) && of_request
+    /// The same, of a repository that has the visibility that is `known` of it by now.
+    pub fn seen_as(mut self, known: Option<Visibility>) -> Self {
+        self.workload.is_public = known.map_or(self.workload.is_public, |known| known.is_public);
+        self
     }
 
     /// What is sent once it has ended so, where anything is: `client_payload` to the letter, and `approval` in it.
     pub fn dispatch(&self, ending: Ending, approval: &str) -> Option<Dispatch> {
-        let event_type = match ending {
-            Ending::Approved => Some(&self.asked.event_type),
-            Ending::Rejected => self.asked.rejected_event_type.as_ref(),
-            Ending::Expired => None,
-        }?;
         Some(Dispatch {
             repository: self.workload.repository.clone(),
-            event_type: event_type.clone(),
+            event_type: self.event_type(ending)?.clone(),
             client_payload: Some(ClientPayload::with_approval(self.asked.client_payload.as_ref(), approval)),
         })
     }
 
-    /// Whether anything is sent once it has ended so.
-    pub fn dispatches(&self, ending: Ending) -> bool {
+    /// The event that is sent once it has ended so, if any is.
+    pub fn event_type(&self, ending: Ending) -> Option<&EventType> {
         match ending {
-            Ending::Approved => true,
-            Ending::Rejected => self.asked.rejected_event_type.is_some(),
-            Ending::Expired => false,
+            Ending::Approved => Some(&self.asked.event_type),
+            Ending::Rejected => self.asked.rejected_event_type.as_ref(),
+            Ending::Expired => None,
         }
     }
 }
@@ -197,47 +193,6 @@ impl Ending {
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Approved, Self::Rejected, Self::Expired].into_iter().find(|ending| ending.as_str() == text)
     }
-}
-
-impl Policy {
-    /// Whether `asked` may be asked for in `repository` here.
-    ///
-    /// `anonymous` says that clicks without credentials count, as one person.
-    pub fn request(&self, asked: &Asked, repository: &Repository, anonymous: bool) -> Result<(), Outcome> {
-        let invalid = |why| Err(Outcome::Invalid(why));
-        if self.relay_event_types.contains(&asked.event_type) {
-            return invalid(Invalid::RelayedEventType);
-        }
-        let here = match &self.approvers {
-            Approvers::Everybody => None,
-            Approvers::Only(listed) if listed.is_empty() && !anonymous => {
-                return self.allow(repository).and(Err(Outcome::Misconfigured("APPROVERS")));
-            }
-            Approvers::Only(listed) => Some(listed),
-        };
-        if let (Some(here), Some(asked)) = (here, &asked.approvers)
-            && !asked.iter().all(|approver| here.iter().any(|listed| listed.is_same(approver)))
-        {
-            return invalid(Invalid::NotAnApprover);
-        }
-        let people =
-            asked.approvers.as_ref().or(here).map(|listed| distinct(listed) + usize::from(anonymous));
-        if asked.approvals_required < self.min_approvals {
-            return invalid(Invalid::TooFewApprovals(self.min_approvals));
-        }
-        if people.is_some_and(|people| asked.approvals_required > people) {
-            return invalid(Invalid::TooFewApprovers);
-        }
-        self.allow(repository)
-    }
-}
-
-/// How many of them are not the same by another spelling.
-fn distinct(listed: &[Approver]) -> usize {
-    let is_first = |(index, approver): &(usize, &Approver)| {
-        !listed[..*index].iter().any(|before| before.is_same(approver))
-    };
-    listed.iter().enumerate().filter(is_first).count()
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! The story of a request: a job asks, and people are told.
 
-use std::sync::Arc;
-
-use anyhow::Context;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Approvals, Report, broken, failed};
 use crate::{
-    approval::{ApprovalId, Asked, Posted, Request, Seen, Unreached, Workload},
+    approval::{ApprovalId, Asked, Limited, Outcome, Posted, Request, Seen, Unreached, Visibility, Workload},
     host::Timing,
-    ledger::{AskingKey, Folder},
+    ledger::{AskingKeys, Folder, Open},
     printable::describe,
 };
 
@@ -19,35 +17,98 @@ pub struct Asking {
     pub asked: Asked,
     /// The job.
     pub workload: Workload,
+    /// What its token says of the repository's visibility.
+    pub visibility: Visibility,
     /// The body, byte for byte: the same again is the same request.
     pub body: Vec<u8>,
+}
+
+/// The requests that this process is recording, in the order in which they came.
+///
+/// Each is counted by those that come after it, before the ledger shows it: so many at once are not more than are
+/// allowed.
+#[derive(Default)]
+pub struct InWork(Mutex<Vec<Request>>);
+
+/// The place of one request among those in work; given back when dropped.
+struct Place<'a> {
+    in_work: &'a InWork,
+    id: ApprovalId,
+    /// Those of the same repository that came before.
+    before: Vec<Open>,
+}
+
+impl InWork {
+    fn enter(&self, request: &Request) -> Place<'_> {
+        let mut in_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let repository_id = &request.workload.repository_id;
+        let of_repository = in_work.iter().filter(|other| other.workload.repository_id == *repository_id);
+        let before = of_repository.map(Open::of).collect();
+        in_work.push(request.clone());
+        Place { in_work: self, id: request.id.clone(), before }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut in_work = self.in_work.0.lock().unwrap_or_else(PoisonError::into_inner);
+        in_work.retain(|request| request.id != self.id);
+    }
 }
 
 impl Approvals {
     /// Opens an approval to votes and posts its card; `true` where it was not asked for before.
     pub async fn ask(self: &Arc<Self>, asking: Asking, timing: Timing) -> Result<(Seen, bool), Report> {
-        let Asking { asked, workload, .. } = &asking;
-        self.policy.request(asked, &workload.repository, self.anonymous)?;
         let approvals = Arc::clone(self);
-        let story = tokio::spawn(async move { approvals.open(asking, timing).await });
+        let story = self.delivery.tasks.spawn(async move { approvals.open(asking, timing).await });
         let opened = story.await.map_err(|error| broken(&error.into()))?;
-        opened.map_err(|error| failed(Unreached::Store, &error))
+        opened.map_err(|error| failed(Unreached::Store, &error))?
     }
 
     /// An error means that it is not known to be open; asked again it is the same approval.
-    async fn open(&self, asking: Asking, timing: Timing) -> anyhow::Result<(Seen, bool)> {
+    async fn open(&self, asking: Asking, timing: Timing) -> anyhow::Result<Result<(Seen, bool), Report>> {
         let (ledger, until) = (&self.delivery.ledger, Self::recorded_by(timing));
-        let key = AskingKey::of(&asking.workload, &asking.body);
+        let keys = AskingKeys::of(&asking.workload, &asking.body);
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-        let Asking { asked, workload, .. } = asking;
+        let Asking { asked, workload, visibility, .. } = asking;
         let id = ApprovalId::new(timing.now, random);
         let request = Request { id, asked, workload, created_at: timing.now };
-        let opened = ledger.ask(&key, &request, until).await?;
-        ledger.open(&opened, until).await?;
-        let (folder, _) =
-            self.delivery.look(&opened.id, timing).await?.context("what was just opened is gone")?;
-        Ok((self.tell(folder, timing).await?, opened.id == request.id))
+        let repository_id = &request.workload.repository_id;
+
+        let place = self.in_work.enter(&request);
+        let (before, open, known) = tokio::try_join!(
+            ledger.asked(&keys, &request.workload, until),
+            ledger.open_in(repository_id, until),
+            ledger.visibility(repository_id, until),
+        )?;
+        // Asked again, it is what it was, whatever the limits and rules are by now.
+        let opened = match before {
+            Some(before) => before,
+            None => {
+                let allowed = self.policy.request(&request.asked, &request.workload);
+                if let Err(outcome) = allowed.and(within_limits(&request, &open, &place.before)) {
+                    return Ok(Err(outcome.into()));
+                }
+                ledger.ask(&keys, &request, until).await?
+            }
+        };
+        let (newest, ()) = tokio::try_join!(
+            self.note_visibility(&request.workload, (visibility, known), until),
+            ledger.open(&opened, until),
+        )?;
+        drop(place);
+        let is_new = opened.id == request.id;
+        let folder = match is_new {
+            true => Folder::fresh(opened),
+            false => {
+                let looked = self.delivery.look(&opened.id, timing).await?;
+                looked.map_or_else(|| Folder::fresh(opened), |(folder, _)| folder)
+            }
+        };
+        let mut seen = self.tell(folder, timing).await?;
+        seen.approval.request = seen.approval.request.seen_as(Some(newest));
+        Ok(Ok((seen, is_new)))
     }
 
     /// Posts the card. That it cannot be posted now is no failure of the request: it will be.
@@ -61,5 +122,22 @@ impl Approvals {
             Err(error) => log::warn!("card of approval {}: {}", id.short(), describe(&error)),
         }
         Ok(seen)
+    }
+}
+
+/// Allows one more open approval of its run and repository, or refuses it. `noted` are those that the ledger shows,
+/// `before` those that were in work when this one came.
+fn within_limits(request: &Request, noted: &[Open], before: &[Open]) -> Result<(), Outcome> {
+    let is_noted = |open: &&Open| !noted.iter().any(|noted| noted.id == open.id);
+    let open = || {
+        let all = noted.iter().chain(before.iter().filter(is_noted));
+        all.filter(|open| open.expires_at > request.created_at && open.id != request.id)
+    };
+    if open().filter(|open| open.run_id == request.workload.run_id).count() >= Limited::MAX_OF_RUN {
+        return Err(Outcome::Limited(Limited::Run));
+    }
+    match open().count() >= Limited::MAX_OF_REPOSITORY {
+        true => Err(Outcome::Limited(Limited::Repository)),
+        false => Ok(()),
     }
 }

@@ -2,13 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::try_join_all;
+use futures_util::{FutureExt, future::try_join_all};
+use tokio::time::Instant;
 
 use super::Approvals;
 use crate::{
-    approval::{ApprovalId, Item, RelayId, Seen},
+    approval::{Approval, ApprovalId, Item, RelayId, Seen, Visibility, Workload},
     host::Timing,
-    ledger::{Cursor, Listed, Subject},
+    ledger::{Cursor, Listed, Subject, Unreadable},
     printable::describe,
 };
 
@@ -46,15 +47,35 @@ impl Approvals {
         self.delivery.seen(folder, timing).await.map(Some)
     }
 
+    /// The approval with this id for a job of its repository, whose token says whether that is public; nothing where it
+    /// is another repository's, or where there is none.
+    pub async fn look_as_job(
+        self: &Arc<Self>,
+        id: &ApprovalId,
+        (workload, said): (&Workload, Visibility),
+        timing: Timing,
+    ) -> anyhow::Result<Option<Seen>> {
+        let visibility = self.delivery.ledger.visibility(&workload.repository_id, timing.deadline);
+        let (seen, known) = tokio::try_join!(self.look(id, timing), visibility)?;
+        // Another repository of the same name is another repository.
+        let is_own = |seen: &Seen| seen.approval.request.workload.repository_id == workload.repository_id;
+        let Some(mut seen) = seen.filter(is_own) else { return Ok(None) };
+        let newest = self.note_visibility(workload, (said, known), timing.deadline).await?;
+        seen.approval.request = seen.approval.request.seen_as(Some(newest));
+        Ok(Some(seen))
+    }
+
     /// Sends what follows from a ruling, while nobody waits for it. What does not arrive is left to the sweep.
     pub(super) fn follow_up(self: &Arc<Self>, id: ApprovalId, timing: Timing) {
         let approvals = Arc::clone(self);
-        tokio::spawn(async move {
+        self.delivery.tasks.spawn(async move {
             let timing = Timing::new(timing.current(), FOLLOW_UP_TIME);
-            match approvals.delivery.ledger.folder(&id, timing.deadline).await {
+            approvals.delivery.wake(&id);
+            match approvals.delivery.folder(&id, timing.deadline).await {
                 Ok(Some(folder)) => {
-                    let (_, swept) = approvals.delivery.carry_on(&folder, timing).await;
+                    let (_, swept) = approvals.delivery.carry_on(&folder, false, timing).await;
                     swept.lines.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
+                    approvals.close(&folder.approval, timing).await;
                 }
                 Ok(None) => {}
                 Err(error) => log::warn!("approval {}: {}", id.short(), describe(&error)),
@@ -62,24 +83,53 @@ impl Approvals {
         });
     }
 
+    /// Takes what is decided out of the index of what is open. An entry that stays is found by a sweep.
+    async fn close(&self, approval: &Approval, timing: Timing) {
+        if approval.ruling.is_some()
+            && let Err(error) = self.delivery.ledger.note_decided(&approval.request, timing.deadline).await
+        {
+            log::warn!("approval {}: {}", approval.request.id.short(), describe(&error));
+        }
+    }
+
+    /// Notes what a job's token says of its repository's visibility, for all instances, where it is news; returns what
+    /// the newest token said. `known` is what was noted before.
+    pub(super) async fn note_visibility(
+        &self,
+        workload: &Workload,
+        (said, known): (Visibility, Option<Visibility>),
+        until: Instant,
+    ) -> anyhow::Result<Visibility> {
+        let newest = known.map_or(said, |known| known.max(said));
+        if known.is_none_or(|known| known.is_public != newest.is_public) {
+            self.delivery.ledger.note_visibility(&workload.repository_id, newest, until).await?;
+        }
+        Ok(newest)
+    }
+
     /// A page of the list, from `after` on.
     pub async fn list(self: &Arc<Self>, after: Option<&Cursor>, timing: Timing) -> anyhow::Result<List> {
-        let waiting = self.waiting_ids(timing).await?;
-        let (lines, next) = self.delivery.ledger.listed(after, PAGE, timing.deadline).await?;
-        let items = try_join_all(lines.iter().map(|line| self.item(line, timing))).await?;
+        let (waiting, (lines, next)) = tokio::try_join!(
+            self.waiting_ids(timing),
+            self.delivery.ledger.listed(after, PAGE, timing.deadline)
+        )?;
+        let items = try_join_all(lines.iter().map(|line| self.item(line, timing)));
+        let shown_first = async {
+            match after {
+                None => self.waiting(&waiting, timing).await,
+                Some(_) => Ok(Vec::new()),
+            }
+        };
+        let (items, shown_first) = tokio::try_join!(items, shown_first)?;
         // What waits has been shown on the first page, as far as there was room for it.
         let is_shown = |item: &Item| match item {
             Item::Requested(seen) => {
                 seen.approval.ruling.is_none() && waiting.contains(&seen.approval.request.id)
             }
-            Item::Relayed(..) => false,
+            Item::Relayed(..) | Item::Unreadable(..) => false,
         };
         let recent = items.into_iter().flatten().filter(|item| !is_shown(item)).collect();
-        let waiting = match after {
-            None => self.waiting(&waiting, timing).await?,
-            Some(_) => Vec::new(),
-        };
-        Ok(List { waiting, recent, next })
+        Ok(List { waiting: shown_first, recent, next })
     }
 
     /// What the index says may not be decided yet: the newest, newest first.
@@ -98,20 +148,29 @@ impl Approvals {
 
     /// Those of them that are not decided.
     async fn waiting(self: &Arc<Self>, ids: &[ApprovalId], timing: Timing) -> anyhow::Result<Vec<Item>> {
-        let seen = try_join_all(ids.iter().map(|id| self.look(id, timing))).await?;
+        let looks = ids.iter().map(|id| self.look(id, timing).map(unless_unreadable));
+        let seen = try_join_all(looks).await?;
         let waits = |seen: &Seen| seen.approval.ruling.is_none();
         Ok(seen.into_iter().flatten().filter(waits).map(|seen| Item::Requested(Box::new(seen))).collect())
     }
 
-    /// What a line of the list stands for; nothing where it came to nothing.
+    /// What a line of the list stands for; nothing where it came to nothing. A line of which a record cannot be read
+    /// says so, and takes no other line away.
     async fn item(self: &Arc<Self>, line: &Listed, timing: Timing) -> anyhow::Result<Option<Item>> {
-        match &line.subject {
+        let (id, item) = match &line.subject {
             Subject::Requested(id) => {
-                let seen = self.look(id, timing).await?;
-                Ok(seen.map(|seen| Item::Requested(Box::new(seen))))
+                let seen = self.look(id, timing).await;
+                (id.to_string(), seen.map(|seen| seen.map(|seen| Item::Requested(Box::new(seen)))))
             }
-            Subject::Relayed(id) => self.relayed(id, line, timing).await,
-        }
+            Subject::Relayed(id) => (id.to_string(), self.relayed(id, line, timing).await),
+        };
+        item.or_else(|error| match error.is::<Unreadable>() {
+            true => {
+                log::error!("{}", describe(&error));
+                Ok(Some(Item::Unreadable(id, line.at)))
+            }
+            false => Err(error),
+        })
     }
 
     async fn relayed(&self, id: &RelayId, line: &Listed, timing: Timing) -> anyhow::Result<Option<Item>> {
@@ -122,7 +181,15 @@ impl Approvals {
         if decision.decided_at.timestamp_millis() != line.at.timestamp_millis() {
             return Ok(None);
         }
-        let delivery = self.delivery.relayed_state(&decision, timing).await?;
-        Ok(Some(Item::Relayed(Box::new(decision), delivery)))
+        let dispatched = self.delivery.relayed_state(&decision, timing).await?;
+        Ok(Some(Item::Relayed(Box::new(decision), dispatched)))
+    }
+}
+
+/// Nothing in the place of what cannot be read; its own line in the list says so.
+fn unless_unreadable(seen: anyhow::Result<Option<Seen>>) -> anyhow::Result<Option<Seen>> {
+    match seen {
+        Err(error) if error.is::<Unreadable>() => Ok(None),
+        seen => seen,
     }
 }

@@ -12,27 +12,32 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-pub use self::{ask::Asking, look::List};
+pub use self::{
+    ask::{Asking, InWork},
+    look::List,
+};
 use crate::{
-    approval::{Click, Decision, Dispatch, Outcome, Performer, Policy, Repository, Standing, Unreached},
+    approval::{
+        Click, Decision, Dispatch, EventType, Outcome, Performer, Policy, Repository, Standing, Unreached,
+    },
     delivery::{Delivered, Delivery, Said},
     host::Timing,
-    ledger::Next,
+    ledger::{AttemptResult, Next, Unreadable},
     printable::describe,
 };
 
 /// How long recording may take. What is not known to be recorded by then is answered `unavailable`, while there
 /// still is time to answer.
-const RECORDING_TIME: Duration = Duration::from_millis(2_500);
+const RECORDING_TIME: Duration = Duration::from_millis(3_200);
 
 /// Decides clicks and carries them out.
 pub struct Approvals {
     /// The operator's rules.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// The ledger, and the way to GitHub.
     pub delivery: Delivery,
-    /// Whether clicks without credentials count, as one person (`REQUIRE_IDENTITY`).
-    pub anonymous: bool,
+    /// The requests that are being recorded.
+    pub in_work: InWork,
 }
 
 /// A click, and what is known besides.
@@ -80,7 +85,8 @@ impl Approvals {
         let mut report = match click {
             Click::Vote(vote) => {
                 let approvals = Arc::clone(self);
-                let story = tokio::spawn(async move { approvals.vote(vote, performer, timing).await });
+                let story =
+                    self.delivery.tasks.spawn(async move { approvals.vote(vote, performer, timing).await });
                 story.await.unwrap_or_else(|error| broken(&error.into()))
             }
             Click::Relay(relay) => match self.policy.relay(relay, repository, &performer) {
@@ -88,7 +94,8 @@ impl Approvals {
                 Ok(dispatch) => {
                     let decision = Decision::new(dispatch, performer, timing.now);
                     let approvals = Arc::clone(self);
-                    let story = tokio::spawn(async move { approvals.relay(&decision, timing).await });
+                    let story =
+                        self.delivery.tasks.spawn(async move { approvals.relay(&decision, timing).await });
                     story.await.unwrap_or_else(|error| broken(&error.into()))
                 }
             },
@@ -103,41 +110,57 @@ impl Approvals {
     }
 }
 
+/// An event, and the repository that is to get it.
+type Event<'a> = (&'a EventType, &'a Repository);
+
 /// What is said of a dispatch that this very click decided. Recorded is recorded: the next sweep sends what this did not.
-fn sent_now(said: anyhow::Result<Said>, dispatch: &Dispatch) -> Report {
-    let recorded = |detail| Report::of(Outcome::Recorded(dispatch.repository.clone(), None), detail);
+fn sent_now(said: anyhow::Result<Said>, event: Event) -> Report {
+    let recorded = |detail| Report::of(Outcome::Recorded(event.1.clone(), None), detail);
     match said {
         Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(detail),
-        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, dispatch), detail),
+        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, event), detail),
         Err(error) => recorded(describe(&error)),
     }
 }
 
 /// What is said of a dispatch that was decided before.
-fn sent_again(said: anyhow::Result<Said>, dispatch: &Dispatch) -> Report {
+fn sent_again(said: anyhow::Result<Said>, event: Event) -> Report {
     match said {
-        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, dispatch), detail),
+        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, event), detail),
         Err(error) => failed(Unreached::Progress, &error),
     }
 }
 
+fn event_of(dispatch: &Dispatch) -> Event<'_> {
+    (&dispatch.event_type, &dispatch.repository)
+}
+
 /// What a click says of its message.
-fn outcome(delivered: Delivered, dispatch: &Dispatch) -> Outcome {
-    let Dispatch { event_type, repository, .. } = dispatch.clone();
+fn outcome(delivered: Delivered, (event_type, repository): Event) -> Outcome {
+    let (event_type, repository) = (event_type.clone(), repository.clone());
     match delivered {
         Delivered::Arrived => Outcome::Dispatched(event_type, repository),
         Delivered::Before => Outcome::AlreadyDecided(repository, Standing::Delivered),
         Delivered::OnItsWay => Outcome::AlreadyDecided(repository, Standing::OnItsWay),
-        Delivered::Failed(answer, _) if answer.is_refusal() => Outcome::Refused(repository, answer),
-        Delivered::Failed(answer, Next::NotBefore(_)) => Outcome::Recorded(repository, Some(answer)),
-        Delivered::Failed(_, Next::Dead) | Delivered::Dead => Outcome::GivenUp(repository),
+        Delivered::Failed(result) => failed_attempt(result, repository),
+        Delivered::Dead(until) => Outcome::GivenUp(repository, until),
         Delivered::TooLate => Outcome::Expired(repository),
         Delivered::NoRoute => Outcome::Misconfigured("GITHUB_TOKEN"),
     }
 }
 
+fn failed_attempt(result: AttemptResult, repository: Repository) -> Outcome {
+    let AttemptResult { answer, next, asked_to_wait_until, .. } = result;
+    match (next, answer) {
+        (_, answer) if answer.is_refusal() => Outcome::Refused(repository, answer),
+        (Next::NotBefore(_), answer) => Outcome::Recorded(repository, Some(answer)),
+        (Next::Dead, _) => Outcome::GivenUp(repository, asked_to_wait_until),
+    }
+}
+
 /// The report of a story that ended in an error of the store.
-fn failed(unreached: Unreached, error: &anyhow::Error) -> Report {
+pub fn failed(unreached: Unreached, error: &anyhow::Error) -> Report {
+    let unreached = if error.is::<Unreadable>() { Unreached::Record } else { unreached };
     Report::of(Outcome::Unavailable(unreached), describe(error))
 }
 

@@ -1,6 +1,6 @@
 //! The story of a relayed click: the button carried what GitHub shall get.
 
-use super::{Approvals, Report, failed, sent_again, sent_now};
+use super::{Approvals, Report, event_of, failed, sent_again, sent_now};
 use crate::{
     approval::{Decision, Dispatch, Outcome, Standing, Unreached},
     host::Timing,
@@ -52,7 +52,7 @@ impl Approvals {
     }
 
     async fn decided_now(&self, decision: &Decision, entry: Entry, timing: Timing) -> Report {
-        sent_now(self.delivery.deliver_now(decision, entry, timing).await, &decision.dispatch)
+        sent_now(self.delivery.deliver_now(decision, entry, timing).await, event_of(&decision.dispatch))
     }
 
     async fn decided_before(&self, decision: &Decision, timing: Timing) -> Report {
@@ -60,7 +60,7 @@ impl Approvals {
             let repository = decision.dispatch.repository.clone();
             return Outcome::AlreadyDecided(repository, Standing::DryRun).into();
         }
-        sent_again(self.delivery.deliver_again(decision, timing).await, &decision.dispatch)
+        sent_again(self.delivery.deliver_again(decision, timing).await, event_of(&decision.dispatch))
     }
 }
 

@@ -1,15 +1,19 @@
-//! The story of a vote on a requested approval: the vote is recorded, then all votes are counted, then whoever sees
-//! that they suffice decides. The last to write sees them all, so nobody has to wait for anybody.
+//! The story of a vote on a requested approval. One that decides, with those that were cast before, is recorded as the
+//! decision. Any other is recorded, then all votes are counted again, and whoever sees that they suffice decides: the
+//! last to write sees them all, so nobody has to wait for anybody.
 
 use std::sync::Arc;
+
+use anyhow::Context;
 
 use super::{Approvals, Report, failed, sent_again, sent_now};
 use crate::{
     approval::{
-        Approval, ApprovalId, Ballot, Dispatch, Ending, Forbidden, Outcome, Performer, Policy, Request,
-        Ruling, Standing, Unreached, Verdict, Vote, approvals, tally,
+        Approval, ApprovalId, Ballot, Ending, Forbidden, Outcome, Performer, Policy, Request, Ruling,
+        Standing, Unreached, Verdict, Vote, approvals, tally,
     },
     cards::text::{plain, visible},
+    delivery::Said,
     host::Timing,
     ledger::{Folder, Ruled},
 };
@@ -46,7 +50,7 @@ impl Approvals {
         let Some(folder) = self.open_or_over(id, timing.until(until)).await? else {
             return Ok(Outcome::Unknown.into());
         };
-        let Approval { request, ruling, .. } = folder.approval;
+        let Approval { request, ballots, ruling } = folder.approval;
         if let Err(outcome) = may_vote(&self.policy, &request, &ballot.performer) {
             return Ok(outcome.into());
         }
@@ -56,16 +60,35 @@ impl Approvals {
         if self.lacks_token(&request, ballot.verdict) {
             return Ok(Outcome::Misconfigured("GITHUB_TOKEN").into());
         }
-        self.delivery.ledger.cast(id, &ballot, until).await?;
-        let ballots = self.delivery.ledger.cast_so_far(id, until).await?;
-        let Some(ruling) = tally(&request, &ballots, timing.now) else {
-            // Where the card can be changed, it says so too.
-            self.follow_up(id.clone(), timing);
-            return Ok(counted(&request, &ballots).into());
+        let verdict = ballot.verdict;
+        // A vote that decides is recorded with the decision, and nowhere else.
+        let due = match tally(&request, &with(ballots, &ballot), timing.now) {
+            Some(due) => due,
+            None => {
+                self.delivery.ledger.cast(id, &ballot, until).await?;
+                let ballots = self.delivery.ledger.cast_so_far(id, until).await?;
+                let approval = self.policy.hold(Approval { request: request.clone(), ballots, ruling: None });
+                match tally(&request, &approval.ballots, timing.now) {
+                    Some(due) => due,
+                    None => {
+                        // Where the card can be changed, it says so too.
+                        self.follow_up(id.clone(), timing);
+                        return Ok(counted(&request, &approval.ballots).into());
+                    }
+                }
+            }
         };
-        match self.delivery.ledger.rule(id, &ruling, until).await? {
-            Ruled::First => Ok(self.ruled_now(&request, &ruling, ballot.verdict, timing).await),
-            Ruled::Before(before) => Ok(self.ruled_before(&request, &before, ballot.verdict, timing).await),
+        let repository_id = &request.workload.repository_id;
+        let (ruled, newest) = tokio::join!(
+            self.delivery.ledger.rule(id, due, until),
+            self.delivery.ledger.visibility(repository_id, until)
+        );
+        match ruled? {
+            Ruled::First(ruling) => {
+                let request = (newest.map(|newest| request.clone().seen_as(newest)), request);
+                Ok(self.ruled_now(request, &ruling, verdict, timing).await)
+            }
+            Ruled::Before(before) => Ok(self.ruled_before(&request, &before, verdict, timing).await),
         }
     }
 
@@ -76,7 +99,7 @@ impl Approvals {
         id: &ApprovalId,
         timing: Timing,
     ) -> anyhow::Result<Option<Folder>> {
-        let Some(folder) = self.delivery.ledger.folder(id, timing.deadline).await? else { return Ok(None) };
+        let Some(folder) = self.delivery.folder(id, timing.deadline).await? else { return Ok(None) };
         let approval = &folder.approval;
         if approval.ruling.is_some() || timing.now < approval.request.expires_at() {
             return Ok(Some(folder));
@@ -94,25 +117,32 @@ impl Approvals {
             Verdict::Approve => Ending::Approved,
             Verdict::Reject => Ending::Rejected,
         };
-        !self.delivery.dry_run && self.delivery.routes.github.is_none() && request.dispatches(ending)
+        !self.delivery.dry_run
+            && self.delivery.routes.github.is_none()
+            && request.event_type(ending).is_some()
     }
 
-    /// What follows from a ruling that was just made, by us.
+    /// What follows from a ruling that was just made, by us. `visible` is the request with the visibility that its
+    /// repository has by now, where that is known.
     async fn ruled_now(
         self: &Arc<Self>,
-        request: &Request,
+        (visible, request): (anyhow::Result<Request>, Request),
         ruling: &Ruling,
         verdict: Verdict,
         timing: Timing,
     ) -> Report {
-        let report = match (answers(ruling.ending, verdict), ruling.dispatch(request)) {
-            (true, Some(dispatch)) if self.delivery.dry_run => {
-                Outcome::DryRun(dispatch.event_type, dispatch.repository).into()
+        let repository = &request.workload.repository;
+        let report = match (answers(ruling.ending, verdict), request.event_type(ruling.ending)) {
+            (true, Some(event_type)) if self.delivery.dry_run => {
+                Outcome::DryRun(event_type.clone(), repository.clone()).into()
             }
-            (true, Some(dispatch)) => self.dispatch_now(request, (ruling, &dispatch), timing).await,
-            (true, None) => Outcome::Rejected(request.workload.repository.clone()).into(),
+            (true, Some(event_type)) => {
+                let said = self.dispatch_now(visible, ruling, timing).await;
+                sent_now(said, (event_type, repository))
+            }
+            (true, None) => Outcome::Rejected(repository.clone()).into(),
             // Somebody's no came between.
-            (false, _) => too_late(ruling.ending, request).into(),
+            (false, _) => too_late(ruling.ending, &request).into(),
         };
         self.follow_up(request.id.clone(), timing);
         report
@@ -120,11 +150,12 @@ impl Approvals {
 
     async fn dispatch_now(
         &self,
-        request: &Request,
-        (ruling, dispatch): (&Ruling, &Dispatch),
+        visible: anyhow::Result<Request>,
+        ruling: &Ruling,
         timing: Timing,
-    ) -> Report {
-        sent_now(self.delivery.deliver_ruling(request, (ruling, dispatch), timing).await, dispatch)
+    ) -> anyhow::Result<Said> {
+        let said = self.delivery.deliver_ruling(&visible?, ruling, timing).await?;
+        said.context("there is nothing to send")
     }
 
     async fn ruled_before(
@@ -134,17 +165,28 @@ impl Approvals {
         verdict: Verdict,
         timing: Timing,
     ) -> Report {
-        let already =
-            |standing| Outcome::AlreadyDecided(request.workload.repository.clone(), standing).into();
+        let repository = &request.workload.repository;
+        let already = |standing| Outcome::AlreadyDecided(repository.clone(), standing).into();
         if !answers(ruling.ending, verdict) {
             return too_late(ruling.ending, request).into();
         }
-        let Some(dispatch) = ruling.dispatch(request) else { return already(Standing::Nothing) };
+        let Some(event_type) = request.event_type(ruling.ending) else { return already(Standing::Nothing) };
         if self.delivery.dry_run {
             return already(Standing::DryRun);
         }
-        sent_again(self.delivery.deliver_ruling_again(request, (ruling, &dispatch), timing).await, &dispatch)
+        let said = self.delivery.deliver_ruling_again(request, ruling, timing).await;
+        sent_again(said.and_then(|said| said.context("there is nothing to send")), (event_type, repository))
     }
+}
+
+/// The votes with one more, unless they have it.
+fn with(mut ballots: Vec<Ballot>, ballot: &Ballot) -> Vec<Ballot> {
+    let is_it =
+        |other: &Ballot| other.verdict == ballot.verdict && other.performer.is_same(&ballot.performer);
+    if !ballots.iter().any(is_it) {
+        ballots.push(ballot.clone());
+    }
+    ballots
 }
 
 /// The performer, as a name that others read without harm, and that is not so long that the dispatch would not fit.
@@ -156,8 +198,8 @@ fn shown(mut performer: Performer) -> Performer {
 }
 
 fn may_vote(policy: &Policy, request: &Request, performer: &Performer) -> Result<(), Outcome> {
-    policy.allow(&request.workload.repository)?;
-    match request.may_decide(&policy.approvers, performer) {
+    policy.allow_workload(&request.workload)?;
+    match policy.may_decide(request, performer) {
         true => Ok(()),
         false => Err(Outcome::Forbidden(Forbidden::Performer)),
     }

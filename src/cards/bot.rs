@@ -69,7 +69,7 @@ impl Cards {
                 let (title, repository) = (title(request), &request.workload.repository);
                 Some(format!("{title} ({repository}): {}", self.page_url(&request.id)))
             }
-            Item::Relayed(..) => None,
+            Item::Relayed(..) | Item::Unreadable(..) => None,
         };
         let lines: Vec<_> = waiting.iter().filter_map(line).take(MAX_LISTED).collect();
         match lines.len() {

@@ -6,7 +6,8 @@
 
 use crate::{
     approval::{
-        DispatchAnswer, EventType, Forbidden, Invalid, Outcome, Repository, Standing, Unreached, Vote,
+        Asked, DispatchAnswer, EventType, Forbidden, Invalid, Limited, Outcome, Repository, Standing,
+        Unreached, Vote,
     },
     printable::printable,
 };
@@ -58,8 +59,24 @@ pub fn sentence(outcome: &Outcome) -> String {
         }
         Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
         Outcome::Refused(repository, answer) => refused(&show(repository), answer),
-        Outcome::GivenUp(repository) => {
-            format!("Recorded, but GitHub did not take it for {} in time. Click again later to send it.", show(repository))
+        Outcome::GivenUp(repository, None) => {
+            format!("Recorded, but GitHub did not take it for {} in time. Click again to send it.", show(repository))
+        }
+        Outcome::GivenUp(repository, Some(until)) => format!(
+            "Recorded, but GitHub did not take it for {} in time, and wants no call before {}. Click again after that.",
+            show(repository),
+            until.format("%Y-%m-%d %H:%M UTC"),
+        ),
+        Outcome::Limited(Limited::Run) => format!(
+            "Nothing was recorded: this run has {} open approvals already, which is the most.",
+            Limited::MAX_OF_RUN
+        ),
+        Outcome::Limited(Limited::Repository) => format!(
+            "Nothing was recorded: this repository has {} open approvals already, which is the most.",
+            Limited::MAX_OF_REPOSITORY
+        ),
+        Outcome::Unavailable(Unreached::Record) => {
+            "It cannot be read here: a newer version recorded it, or the record is damaged. The log names the record.".into()
         }
         Outcome::Unavailable(Unreached::Keys) => {
             "Nothing was sent: the keys to verify who clicked could not be reached. Click again soon.".into()
@@ -138,6 +155,7 @@ fn invalid(why: &Invalid) -> String {
         Invalid::TooFewApprovals(least) => {
             return format!("approvals_required must be at least {least}, by MIN_APPROVALS here.");
         }
+        Invalid::KeyTooLong => return format!("key is longer than {} characters.", Asked::MAX_KEY),
         Invalid::CommentTooLong => {
             return format!("the comment is longer than {} characters.", Vote::MAX_COMMENT);
         }
@@ -338,6 +356,7 @@ mod tests {
             Invalid::DispatchTooLarge,
             Invalid::Verdict,
             Invalid::CommentTooLong,
+            Invalid::KeyTooLong,
             Invalid::Repository,
             Invalid::Method("GET, POST"),
             Invalid::NotInRange("approvals_required", i64::MIN, i64::MAX),
@@ -375,7 +394,11 @@ mod tests {
             Outcome::Unavailable(Unreached::Store),
             Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),
-            Outcome::GivenUp(repository.clone()),
+            Outcome::GivenUp(repository.clone(), None),
+            Outcome::GivenUp(repository.clone(), Some(chrono::DateTime::UNIX_EPOCH)),
+            Outcome::Limited(Limited::Run),
+            Outcome::Limited(Limited::Repository),
+            Outcome::Unavailable(Unreached::Record),
             Outcome::Ended(repository.clone()),
             Outcome::Rejected(repository.clone()),
             Outcome::Counted { approvals: usize::MAX, required: usize::MAX, repository: repository.clone() },

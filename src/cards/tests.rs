@@ -59,6 +59,7 @@ fn asked(said: &str) -> Approval {
         approvals_required: 2,
         expires_in: TimeDelta::minutes(90),
         reminder: None,
+        key: None,
     };
     let workload = Workload {
         repository: Repository::parse("octo/my_app").expect("a repository"),
@@ -101,7 +102,7 @@ fn wild(text: &str) -> Approval {
 }
 
 fn ruled(approval: &Approval, ending: Ending) -> Approval {
-    let ruling = Ruling { ending, ballots: approval.ballots.clone(), decided_at: noon() };
+    let ruling = Ruling { ending, ballots: approval.ballots.clone(), decided_at: noon(), ticket: None };
     Approval { ruling: Some(ruling), ..approval.clone() }
 }
 

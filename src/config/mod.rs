@@ -133,6 +133,7 @@ impl Config {
         let authority =
             reader.url("ENTRA_AUTHORITY").unwrap_or_else(|| known_url("https://login.microsoftonline.com"));
         let bot_openid_metadata = bot::openid_metadata(&mut reader);
+        let require_identity = reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true);
         let mut config = Self {
             listen,
             public_url: public_url(&mut reader, listen),
@@ -140,14 +141,14 @@ impl Config {
                 .url("GITHUB_API_URL")
                 .unwrap_or_else(|| known_url("https://api.github.com")),
             github_token: reader.parse("GITHUB_TOKEN", "a token without spaces", secret),
-            policy: policy(&mut reader),
+            policy: policy(&mut reader, require_identity),
             github_oidc_issuer: reader
                 .url("GITHUB_OIDC_ISSUER")
                 .unwrap_or_else(|| known_url("https://token.actions.githubusercontent.com")),
             teams_webhook_url: reader.parse("TEAMS_WEBHOOK_URL", SECRET_URL, secret_url),
             mail: mail(&mut reader),
             signs_in: reader.parse("WEBSITE_AUTH_ENABLED", "True or False", boolean).unwrap_or(false),
-            require_identity: reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true),
+            require_identity,
             tenant: reader.text("ENTRA_TENANT_ID").as_deref().and_then(Guid::parse),
             bot: bot::bot(&mut reader, &authority, &bot_openid_metadata),
             bot_openid_metadata,
@@ -239,11 +240,15 @@ fn public_url(reader: &mut Reader<'_>, listen: Listen) -> Url {
     reader.url("PUBLIC_URL").or(hosted).unwrap_or_else(local)
 }
 
-fn policy(reader: &mut Reader<'_>) -> Policy {
+fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
     let default_repository = reader.parse("GITHUB_REPOSITORY", "owner/name", Repository::parse);
     let allowed_repositories = reader
-        .list("ALLOWED_REPOSITORIES", "a comma list of owner/name or owner/*", RepositoryPattern::parse)
-        .unwrap_or_else(|| default_repository.iter().cloned().map(RepositoryPattern::One).collect());
+        .list(
+            "ALLOWED_REPOSITORIES",
+            "a comma list of owner/name or owner/*, with or without numbers: owner@2020/name@424242",
+            RepositoryPattern::parse,
+        )
+        .unwrap_or_else(|| default_repository.iter().map(RepositoryPattern::one).collect());
     let relay_event_types = reader
         .parse(
             "RELAY_EVENT_TYPES",
@@ -255,7 +260,15 @@ fn policy(reader: &mut Reader<'_>) -> Policy {
     let approvers = reader.parse("APPROVERS", expected, approvers).unwrap_or_default();
     let least = format!("a whole number from 1 to {}", Asked::MAX_REQUIRED);
     let min_approvals = reader.parse("MIN_APPROVALS", &least, approvals).unwrap_or(1);
-    Policy { default_repository, allowed_repositories, relay_event_types, approvers, min_approvals }
+    let anonymous = !require_identity;
+    Policy {
+        default_repository,
+        allowed_repositories,
+        relay_event_types,
+        approvers,
+        min_approvals,
+        anonymous,
+    }
 }
 
 fn mail(reader: &mut Reader<'_>) -> Option<Mail> {

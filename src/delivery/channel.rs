@@ -33,7 +33,7 @@ impl Delivery {
             Some(Channel::Webhook(_)) => {
                 let card = cards.teams(approval);
                 let mut told = vec![self.send_due(card_letter(approval, &card), folder, timing).await];
-                if let Some((number, since)) = reminder(approval, timing.now) {
+                if let Some((number, since)) = self.reminder(approval, timing.now) {
                     let card = cards.reminder(approval, &cards.page_url(&approval.request.id));
                     let letter = reminder_letter(approval, (number, since), Content::Card(&card));
                     told.push(self.send_due(letter, folder, timing).await);
@@ -63,7 +63,7 @@ impl Delivery {
             // What stands there and cannot be changed, or was given up, is followed by a card that says what was decided.
             let is_over = matches!(
                 &first.1,
-                Ok(Said { delivered: Delivered::Before | Delivered::Dead | Delivered::TooLate, .. })
+                Ok(Said { delivered: Delivered::Before | Delivered::Dead(_) | Delivered::TooLate, .. })
             );
             return Ok(match is_over && approval.ruling.is_some() {
                 true => vec![self.send_due(card_letter(approval, &card), folder, timing).await],
@@ -71,7 +71,7 @@ impl Delivery {
             });
         };
         let mut told: Vec<_> = self.update_card(folder, &posted, timing).await.into_iter().collect();
-        if let Some((number, since)) = reminder(approval, timing.now) {
+        if let Some((number, since)) = self.reminder(approval, timing.now) {
             let card = cards.reminder(approval, &bot.link(&posted));
             let letter = reminder_letter(approval, (number, since), Content::Reply(&posted, &card));
             told.push(self.send_due(letter, folder, timing).await);
@@ -98,6 +98,7 @@ impl Delivery {
                 content: Content::Update(posted, &card, &state),
                 since: changed_at(approval),
                 entries: Vec::new(),
+                forbidden: None,
             };
             let (message, said) = self.send_due(letter, folder, timing).await;
             let arrived = matches!(&said, Ok(Said { delivered: Delivered::Arrived, .. }));
@@ -105,12 +106,18 @@ impl Delivery {
                 return Some(told.filter(|_| is_before(&said)).unwrap_or((message, said)));
             }
             told = Some((message, said));
-            match self.ledger.folder(&approval.request.id, timing.deadline).await {
+            match self.folder(&approval.request.id, timing.deadline).await {
                 Ok(read_again) => state_now = read_again,
                 Err(error) => log::warn!("approval {}: {}", approval.request.id.short(), describe(&error)),
             }
         }
         told
+    }
+
+    /// Which reminder is due, and since when. Nobody is reminded of what may not be sent any more.
+    fn reminder(&self, approval: &Approval, now: DateTime<Utc>) -> Option<(u32, DateTime<Utc>)> {
+        let is_allowed = self.policy.allow_workload(&approval.request.workload).is_ok();
+        reminder(approval, now).filter(|_| is_allowed)
     }
 
     /// Posts the card of an approval that was asked for just now, or asked for again.
@@ -160,19 +167,34 @@ fn reminder(approval: &Approval, now: DateTime<Utc>) -> Option<(u32, DateTime<Ut
         .then(|| (number, *created_at + every * i32::try_from(number).unwrap_or(0)))
 }
 
+/// When the next thing happens to an open approval by itself: a reminder, or that it expires.
+pub(super) fn next_event(request: &Request, now: DateTime<Utc>) -> DateTime<Utc> {
+    let next_reminder = request.asked.reminder.map(|every| {
+        let passed = (now - request.created_at).num_minutes() / every.num_minutes().max(1);
+        request.created_at + every * i32::try_from(passed + 1).unwrap_or(i32::MAX)
+    });
+    next_reminder.map_or(request.expires_at(), |next| next.min(request.expires_at()))
+}
+
 fn reminder_letter<'a>(
     approval: &Approval,
     (number, since): (u32, DateTime<Utc>),
     content: Content<'a>,
 ) -> Letter<'a> {
     let message = Message { subject: subject(&approval.request), kind: Kind::Reminder(number) };
-    Letter { message, content, since, entries: Vec::new() }
+    Letter { message, content, since, entries: Vec::new(), forbidden: None }
 }
 
 /// The first card of an approval, whatever it says by now.
 fn first_card_letter<'a>(approval: &Approval, card: &'a Value) -> Letter<'a> {
     let message = Message { subject: subject(&approval.request), kind: Kind::Card };
-    Letter { message, content: Content::Card(card), since: approval.request.created_at, entries: Vec::new() }
+    Letter {
+        message,
+        content: Content::Card(card),
+        since: approval.request.created_at,
+        entries: Vec::new(),
+        forbidden: None,
+    }
 }
 
 /// The card that the channel is to see now: the one that asks, or the one that says what was decided.
@@ -182,5 +204,5 @@ fn card_letter<'a>(approval: &Approval, card: &'a Value) -> Letter<'a> {
         Some(ruling) => (Kind::Result, ruling.decided_at),
     };
     let message = Message { subject: subject(&approval.request), kind };
-    Letter { message, content: Content::Card(card), since, entries: Vec::new() }
+    Letter { message, content: Content::Card(card), since, entries: Vec::new(), forbidden: None }
 }

@@ -13,6 +13,7 @@ mod routes;
 mod sweep;
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -22,15 +23,17 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
 
 use self::plan::{Occasion, Step, is_revived, plan, plan_update, result_of};
-use self::routes::Content;
+use self::{routes::Content, sweep::Looked};
 pub use self::{
     routes::{Channel, Routes},
     sweep::Swept,
 };
 use crate::{
-    approval::{Answered, Decision, DispatchAnswer, PostedMessage},
+    approval::{Answered, Decision, DispatchAnswer, Outcome, Policy, PostedMessage},
+    cards::sentences::sentence,
     host::Timing,
     ledger::{Attempt, AttemptResult, Entry, Ledger, Message, Next, Progress, Subject},
     printable::describe,
@@ -61,9 +64,17 @@ pub struct Delivery {
     pub dry_run: bool,
     /// How long an undelivered message is tried again by itself (`DELIVER_FOR_HOURS`).
     deliver_for: TimeDelta,
+    /// The operator's rules of now, which also hold for what was decided before.
+    policy: Arc<Policy>,
+    /// What goes on beside the answers: whoever ends the process waits for it first.
+    pub tasks: TaskTracker,
     stopping: AtomicBool,
-    /// How far the last sweep came that did not come to the end.
-    swept_until: Mutex<Option<DateTime<Utc>>>,
+    /// One sweep at a time in one process.
+    sweeping: tokio::sync::Mutex<()>,
+    /// When the sweeps have looked at what, so that the next one begins with what was not looked at for longest.
+    looked_at: Mutex<HashMap<Subject, Looked>>,
+    /// When the store was last tidied.
+    tidied_at: Mutex<Option<DateTime<Utc>>>,
 }
 
 /// What became of a message, and the words of whoever made it so.
@@ -91,9 +102,9 @@ pub enum Delivered {
     /// Somebody else is sending it, or it waits for its time; nothing was sent now.
     OnItsWay,
     /// It was sent now and failed.
-    Failed(DispatchAnswer, Next),
-    /// It was given up, and the time for sending it has not come.
-    Dead,
+    Failed(AttemptResult),
+    /// It was given up, and is not sent now; until when nobody wants it sent, if somebody said so.
+    Dead(Option<DateTime<Utc>>),
     /// It was given up too long ago to be revived.
     TooLate,
     /// There is no token to send it with, or no channel to send it to.
@@ -106,13 +117,30 @@ struct Letter<'a> {
     content: Content<'a>,
     since: DateTime<Utc>,
     entries: Vec<Entry>,
+    /// Why it may not be sent, by the settings of now.
+    forbidden: Option<String>,
 }
 
 impl Delivery {
-    /// A delivery of what stands in `ledger`, along `routes`, each message for `deliver_for`.
-    pub fn new(ledger: Ledger, routes: Routes, deliver_for: TimeDelta, dry_run: bool) -> Self {
-        let (stopping, swept_until) = (AtomicBool::new(false), Mutex::new(None));
-        Self { ledger: Arc::new(ledger), routes, dry_run, deliver_for, stopping, swept_until }
+    /// A delivery of what stands in `ledger`, along `routes`, each message for `deliver_for`, as far as `policy` allows.
+    pub fn new(
+        ledger: Ledger,
+        routes: Routes,
+        policy: Arc<Policy>,
+        (deliver_for, dry_run): (TimeDelta, bool),
+    ) -> Self {
+        Self {
+            ledger: Arc::new(ledger),
+            routes,
+            policy,
+            dry_run,
+            deliver_for,
+            tasks: TaskTracker::new(),
+            stopping: AtomicBool::new(false),
+            sweeping: tokio::sync::Mutex::default(),
+            looked_at: Mutex::default(),
+            tidied_at: Mutex::default(),
+        }
     }
 
     /// Sends what was decided this very moment, by us, with `entry` in the index. An error means that nothing was
@@ -123,14 +151,14 @@ impl Delivery {
         entry: Entry,
         timing: Timing,
     ) -> anyhow::Result<Said> {
-        let letter = Letter { entries: vec![entry], ..letter(decision) };
+        let letter = Letter { entries: vec![entry], ..self.letter(decision) };
         self.deliver(letter, (Progress::Untried, Occasion::Decided), timing).await
     }
 
     /// Sends what was decided before and a person has clicked again, if it is to be sent now. An error means that
     /// it is not known how far it has come, and that nothing was sent.
     pub async fn deliver_again(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Said> {
-        self.deliver_clicked(letter(decision), timing).await
+        self.deliver_clicked(self.letter(decision), timing).await
     }
 
     async fn deliver_clicked(&self, letter: Letter<'_>, timing: Timing) -> anyhow::Result<Said> {
@@ -152,7 +180,13 @@ impl Delivery {
         };
         match step {
             Step::Rest(delivered) => Ok(Said::nothing(delivered)),
-            Step::GiveUp(attempt) => self.give_up(letter, attempt, timing).await,
+            Step::GiveUp(attempt) => {
+                self.give_up(letter, attempt, "the time for delivering is over", timing).await
+            }
+            Step::Send(attempt) if letter.forbidden.is_some() => {
+                let why = letter.forbidden.take().unwrap_or_default();
+                self.give_up(letter, attempt, &why, timing).await
+            }
             Step::Send(_) if !letter.content.has_route(&self.routes) => Ok(Said::nothing(Delivered::NoRoute)),
             Step::Send(mut attempt) => {
                 self.expect(&mut letter, &mut attempt, timing.deadline).await?;
@@ -195,7 +229,7 @@ impl Delivery {
             && self.ledger.claim(&letter.message, &attempt, timing.deadline).await?;
         if !claimed {
             // A dead letter that is not revived is not on its way.
-            let delivered = if is_revived(&attempt) { Delivered::Dead } else { Delivered::OnItsWay };
+            let delivered = if is_revived(&attempt) { Delivered::Dead(None) } else { Delivered::OnItsWay };
             return Ok(Said::nothing(delivered));
         }
         let (mut answered, posted) = match time_left() {
@@ -211,10 +245,11 @@ impl Delivery {
             AttemptResult { shown, ..result_of(&attempt, answered, timing.current(), times) }
         });
         let delivered = match &result {
-            Some(result) if !arrived => Delivered::Failed(result.answer.clone(), result.next.clone()),
+            Some(result) if !arrived => Delivered::Failed(result.clone()),
             _ => Delivered::Arrived,
         };
-        self.note(letter, attempt, Ended { result, posted }, timing.deadline).await;
+        let ended = Ended { result, posted, ended_at: timing.current() };
+        self.note(letter, attempt, ended, timing.deadline).await;
         Ok(Said { delivered, detail })
     }
 
@@ -222,7 +257,7 @@ impl Delivery {
     /// afterwards, while the lease keeps everybody else from sending: what is not noted is sent twice.
     async fn note(&self, letter: Letter<'_>, attempt: Attempt, ended: Ended, deadline: Instant) {
         let (ledger, Letter { message, entries, .. }) = (Arc::clone(&self.ledger), letter);
-        let noting = tokio::spawn(async move {
+        let noting = self.tasks.spawn(async move {
             if let Err(error) = note_during_lease(&ledger, &message, &attempt, &ended).await {
                 log::warn!("{message}: {}", describe(&error));
                 return;
@@ -235,11 +270,17 @@ impl Delivery {
         let _ = timeout_at(deadline, noting).await;
     }
 
-    async fn give_up(&self, letter: Letter<'_>, attempt: Attempt, timing: Timing) -> anyhow::Result<Said> {
+    async fn give_up(
+        &self,
+        letter: Letter<'_>,
+        attempt: Attempt,
+        why: &str,
+        timing: Timing,
+    ) -> anyhow::Result<Said> {
         if !self.ledger.claim(&letter.message, &attempt, timing.deadline).await? {
             return Ok(Said::nothing(Delivered::OnItsWay));
         }
-        let detail = "the time for delivering is over".to_owned();
+        let detail = why.to_owned();
         let result = AttemptResult {
             ended_at: timing.current(),
             answer: DispatchAnswer::NotTried,
@@ -250,7 +291,18 @@ impl Delivery {
         };
         self.ledger.failed(&letter.message, attempt.number, &result, timing.deadline).await?;
         settle_all(&self.ledger, &letter.entries).await;
-        Ok(Said { delivered: Delivered::Failed(result.answer, result.next), detail })
+        Ok(Said { delivered: Delivered::Failed(result), detail })
+    }
+
+    fn letter<'a>(&self, decision: &'a Decision) -> Letter<'a> {
+        let allowed = self.policy.allow_name(&decision.dispatch.repository);
+        Letter {
+            message: Message::dispatch(Subject::Relayed(decision.id.clone())),
+            content: Content::Dispatch(&decision.dispatch),
+            since: decision.decided_at,
+            entries: Vec::new(),
+            forbidden: forbidden(allowed),
+        }
     }
 
     /// Ends a sweep before its next message, since the process is about to end.
@@ -265,6 +317,8 @@ struct Ended {
     result: Option<AttemptResult>,
     /// Where a card now stands that can be changed.
     posted: Option<PostedMessage>,
+    /// When.
+    ended_at: DateTime<Utc>,
 }
 
 impl Ended {
@@ -280,19 +334,15 @@ impl Ended {
             ledger.posted_at(id, posted, until).await?;
         }
         match &self.result {
-            None => ledger.arrived(message, attempt, until).await,
+            None => ledger.arrived(message, (attempt, self.ended_at), until).await,
             Some(result) => ledger.failed(message, attempt.number, result, until).await,
         }
     }
 }
 
-fn letter(decision: &Decision) -> Letter<'_> {
-    Letter {
-        message: Message::dispatch(Subject::Relayed(decision.id.clone())),
-        content: Content::Dispatch(&decision.dispatch),
-        since: decision.decided_at,
-        entries: Vec::new(),
-    }
+/// Why something is not allowed, in words.
+fn forbidden(allowed: Result<(), Outcome>) -> Option<String> {
+    allowed.err().map(|outcome| sentence(&outcome))
 }
 
 async fn note_during_lease(

@@ -11,20 +11,29 @@ use crate::{
 /// How long a claimed attempt keeps others from sending.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
 
+/// How far the clocks of two instances may be apart. What lies further ahead than that allows was written by a clock
+/// that is wrong, and nobody waits for it.
+const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
+
 /// A decision younger than this is left to the click that made it.
 pub const FRESH: TimeDelta = TimeDelta::seconds(10);
 
 /// A click revives a dead letter until the decision is this old.
 const REVIVABLE: TimeDelta = TimeDelta::days(7);
 
-/// Between attempts when GitHub wants something mended, such as a new token.
-const MENDING: TimeDelta = TimeDelta::hours(1);
+/// Between attempts when GitHub wants something fixed, such as a new token. Also the longest that is waited beyond the
+/// time for delivering because somebody asked for it.
+const FIXING: TimeDelta = TimeDelta::hours(1);
 
-/// The first wait between attempts when GitHub is down; it doubles up to [`MENDING`].
+/// The first wait between attempts when GitHub is down; it doubles up to [`FIXING`].
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(30);
 
 /// At least this long is waited where GitHub limits the rate and does not say for how long.
 const RATE_LIMIT_WAIT: TimeDelta = TimeDelta::seconds(60);
+
+/// An attempt that has no result was cut off and does not count as one. After this many the time for delivering ends
+/// all the same.
+const MAX_CUT_OFF: u32 = 5;
 
 /// Why a message is being sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,11 +66,11 @@ pub fn plan(
 ) -> Step {
     let (last, result) = match progress {
         Progress::Done => return Step::Rest(Delivered::Before),
-        Progress::Untried if occasion == Occasion::Click && now - decided_at < FRESH => {
+        Progress::Untried if occasion == Occasion::Click && is_fresh(decided_at, now) => {
             return Step::Rest(Delivered::OnItsWay);
         }
         Progress::Untried => (None, None),
-        Progress::Tried(attempt, None) if now < attempt.lease_until => {
+        Progress::Tried(attempt, None) if holds(&attempt, now) => {
             return Step::Rest(Delivered::OnItsWay);
         }
         Progress::Tried(attempt, result) => (Some(attempt), result),
@@ -69,23 +78,48 @@ pub fn plan(
     let next = next_attempt(last.as_ref(), decided_at, now);
     let is_dead = result.as_ref().is_some_and(|result| result.next == Next::Dead);
     let is_over = is_dead || now - next.window_from >= deliver_for;
-    let must_wait =
-        result.as_ref().and_then(|result| result.asked_to_wait_until).is_some_and(|until| now < until);
+    let wait = result.as_ref().and_then(|result| asked_to_wait_until(result, now));
     match occasion {
-        Occasion::Sweep if is_dead => Step::Rest(Delivered::Dead),
-        Occasion::Sweep if is_over => Step::GiveUp(next),
-        Occasion::Sweep => match result.map(|result| result.next) {
-            Some(Next::NotBefore(time)) if now < time => Step::Rest(Delivered::OnItsWay),
+        Occasion::Sweep if is_dead => Step::Rest(Delivered::Dead(wait)),
+        Occasion::Sweep => match result {
+            Some(result) if must_wait(&result, now) => Step::Rest(Delivered::OnItsWay),
+            None if is_over && next.failures >= MAX_CUT_OFF => Step::GiveUp(next),
+            // What was planned is tried, also where the time for it has passed since.
             _ => Step::Send(next),
         },
-        _ if is_over && now - decided_at >= REVIVABLE => Step::Rest(Delivered::TooLate),
-        _ if is_over && must_wait => Step::Rest(Delivered::Dead),
-        _ if must_wait => Step::Rest(Delivered::OnItsWay),
+        _ if is_over && last.is_some() && now - decided_at >= REVIVABLE => Step::Rest(Delivered::TooLate),
+        _ if is_over && wait.is_some() => Step::Rest(Delivered::Dead(wait)),
+        _ if wait.is_some() => Step::Rest(Delivered::OnItsWay),
         Occasion::Click if is_over => {
             Step::Send(Attempt { window_from: now, failures: 0, entry: String::new(), ..next })
         }
         Occasion::Click | Occasion::Decided => Step::Send(next),
     }
+}
+
+/// True if the click that decided may still be about to send.
+fn is_fresh(decided_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (-CLOCK_SKEW..FRESH).contains(&(now - decided_at))
+}
+
+/// True if somebody else may be sending.
+fn holds(attempt: &Attempt, now: DateTime<Utc>) -> bool {
+    now < attempt.lease_until && attempt.lease_until <= now + LEASE + CLOCK_SKEW
+}
+
+/// True if the result's times can be believed.
+fn has_right_clock(result: &AttemptResult, now: DateTime<Utc>) -> bool {
+    result.ended_at <= now + CLOCK_SKEW
+}
+
+/// Until when no attempt is wanted, whoever asks.
+fn asked_to_wait_until(result: &AttemptResult, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    result.asked_to_wait_until.filter(|until| now < *until && has_right_clock(result, now))
+}
+
+/// True if the time for the next attempt has not come.
+fn must_wait(result: &AttemptResult, now: DateTime<Utc>) -> bool {
+    matches!(result.next, Next::NotBefore(time) if now < time) && has_right_clock(result, now)
 }
 
 /// What follows for what is to show `state`, and may be made to show another later.
@@ -129,38 +163,49 @@ fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime
 /// How long to wait after `failures` failures before this one; `jitter`, from 0 to 1, spreads instances apart.
 fn wait(answer: &DispatchAnswer, failures: u32, jitter: f64) -> TimeDelta {
     let doubled = FIRST_WAIT * 2_i32.pow(failures.min(10));
-    let spread = |wait: TimeDelta| wait.min(MENDING) * (80 + (40.0 * jitter) as i32) / 100;
+    let spread = |wait: TimeDelta| wait.min(FIXING) * (80 + (40.0 * jitter) as i32) / 100;
     match answer {
         DispatchAnswer::RateLimited { wait_s: Some(seconds) } => {
             seconds_of(*seconds).max(TimeDelta::seconds(1))
         }
         DispatchAnswer::RateLimited { wait_s: None } => spread(doubled.max(RATE_LIMIT_WAIT * 5 / 4)),
         DispatchAnswer::NotTried => TimeDelta::zero(),
-        answer if answer.is_refusal() => MENDING,
+        answer if answer.is_refusal() => FIXING,
         _ => spread(doubled),
     }
 }
 
-/// At most a month: what a broken clock or a hostile header asks for is not waited for longer.
+/// No longer than any time for delivering, so that it can be added to a time of day.
 fn seconds_of(seconds: u64) -> TimeDelta {
-    let month = TimeDelta::days(31);
-    i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).map_or(month, |wait| wait.min(month))
+    let most = TimeDelta::days(365);
+    i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).map_or(most, |wait| wait.min(most))
 }
 
 /// The result of an attempt that failed with `answer` at `ended_at`.
+///
+/// A wait that was asked for is kept, up to the end of the time for delivering, when the last attempt is made: a server
+/// that asks for years, or for milliseconds in seconds, does not keep the message for ever.
 pub fn result_of(
     attempt: &Attempt,
     Answered { answer, asked_to_wait_s, detail }: Answered,
     ended_at: DateTime<Utc>,
     (deliver_for, jitter): (TimeDelta, f64),
 ) -> AttemptResult {
-    let asked_to_wait = asked_to_wait_s.map(|seconds| ended_at + seconds_of(seconds));
+    let window_end = attempt.window_from + deliver_for;
+    let longest = (window_end - ended_at).max(FIXING);
+    let capped_s = |seconds: u64| seconds.min(u64::try_from(longest.num_seconds()).unwrap_or(0));
+    let answer = match answer {
+        DispatchAnswer::RateLimited { wait_s } => {
+            DispatchAnswer::RateLimited { wait_s: wait_s.map(capped_s) }
+        }
+        answer => answer,
+    };
+    let asked_to_wait = asked_to_wait_s.map(|seconds| ended_at + seconds_of(capped_s(seconds)));
     let not_before =
         (ended_at + wait(&answer, attempt.failures, jitter)).max(asked_to_wait.unwrap_or(ended_at));
-    let is_over = not_before - attempt.window_from >= deliver_for;
     let next = match answer {
         DispatchAnswer::Unprocessable => Next::Dead,
-        _ if is_over => Next::Dead,
+        _ if not_before > window_end => Next::Dead,
         _ => Next::NotBefore(not_before),
     };
     AttemptResult { ended_at, answer, detail, asked_to_wait_until: asked_to_wait, next, shown: None }
@@ -234,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_needs_mending_is_tried_every_hour_and_an_unprocessable_event_never_again() {
+    fn what_needs_fixing_is_tried_every_hour_and_an_unprocessable_event_never_again() {
         for answer in [
             DispatchAnswer::Unauthorized,
             DispatchAnswer::PermissionDenied { wanted: None },
@@ -254,24 +299,93 @@ mod tests {
         assert_eq!((seconds(u32::MAX, 0.0), seconds(u32::MAX, 1.0)), (2880, 4320));
         let limited = |wait_s| wait(&DispatchAnswer::RateLimited { wait_s }, 0, 0.0).num_seconds();
         assert_eq!((limited(None), limited(Some(0)), limited(Some(7))), (60, 1, 7));
-        for far in [u64::MAX, i64::MAX as u64, i64::MAX as u64 / 1_000 + 1, 32 * 86_400] {
-            assert_eq!(limited(Some(far)), TimeDelta::days(31).num_seconds());
+        for far in [u64::MAX, i64::MAX as u64, i64::MAX as u64 / 1_000 + 1, 366 * 86_400] {
+            assert_eq!(limited(Some(far)), TimeDelta::days(365).num_seconds());
         }
     }
 
     #[test]
-    fn after_its_time_a_message_is_given_up_and_only_a_click_revives_it() {
-        let over = 24 * 3600;
-        for progress in [Progress::Untried, tried(3, 0, None)] {
-            assert!(matches!(step(progress, Occasion::Sweep, over), Step::GiveUp(_)));
+    fn every_message_is_tried_at_least_once_however_late() {
+        let late = 30 * 24 * 3600;
+        for occasion in [Occasion::Sweep, Occasion::Click, Occasion::Decided] {
+            assert!(sends(step(Progress::Untried, occasion, late)), "{occasion:?}");
         }
+        assert!(
+            sends(step(tried(1, 0, None), Occasion::Sweep, late)),
+            "a claim without a result is no attempt"
+        );
+        let planned = tried(1, 0, Some(failed(DispatchAnswer::ServerError(503), 1)));
+        assert!(sends(step(planned, Occasion::Sweep, late)), "what was planned while we were away");
+    }
+
+    #[test]
+    fn without_any_time_for_delivering_there_is_one_attempt() {
+        let plan = |progress| plan(progress, Occasion::Sweep, at(0), (at(3), TimeDelta::zero()));
+        let Step::Send(attempt) = plan(Progress::Untried) else { panic!("not tried") };
+        let answered = Answered { detail: String::new(), ..Answered::not_tried() };
+        let answered = Answered { answer: DispatchAnswer::ServerError(503), ..answered };
+        let result = result_of(&attempt, answered, at(4), (TimeDelta::zero(), 0.5));
+        assert_eq!(result.next, Next::Dead);
+        assert_eq!(plan(Progress::Tried(attempt, Some(result))), Step::Rest(Delivered::Dead(None)));
+    }
+
+    #[test]
+    fn what_is_always_cut_off_is_given_up_in_the_end() {
+        let over = 24 * 3600;
+        assert!(matches!(step(tried(MAX_CUT_OFF, 0, None), Occasion::Sweep, over), Step::GiveUp(_)));
+        assert!(sends(step(tried(MAX_CUT_OFF, 0, None), Occasion::Sweep, over - 1)));
+    }
+
+    #[test]
+    fn only_a_click_revives_a_dead_letter() {
+        let over = 24 * 3600;
         let dead = || {
             tried(9, 0, Some(AttemptResult { next: Next::Dead, ..failed(DispatchAnswer::NotTried, over) }))
         };
-        assert_eq!(step(dead(), Occasion::Sweep, over + 1), Step::Rest(Delivered::Dead));
+        assert_eq!(step(dead(), Occasion::Sweep, over + 1), Step::Rest(Delivered::Dead(None)));
         let Step::Send(attempt) = step(dead(), Occasion::Click, over + 1) else { panic!("not revived") };
         assert_eq!((attempt.number, attempt.failures, attempt.window_from), (10, 0, at(over + 1)));
         assert_eq!(step(dead(), Occasion::Click, 7 * over), Step::Rest(Delivered::TooLate));
+    }
+
+    #[test]
+    fn an_honest_wait_is_kept_and_an_absurd_one_ends_with_the_time_for_delivering() {
+        let limited = |wait_s, ended| failed(DispatchAnswer::RateLimited { wait_s: Some(wait_s) }, ended);
+        assert_eq!(limited(3600, 0).next, Next::NotBefore(at(3600)));
+        for absurd in [999_999_999, 3_600_000, u64::MAX] {
+            let result = limited(absurd, 0);
+            assert_eq!(result.next, Next::NotBefore(at(24 * 3600)));
+            assert_eq!(result.answer, DispatchAnswer::RateLimited { wait_s: Some(24 * 3600) });
+            // The last attempt is made when the time is over, and no click has to wait for years after it.
+            assert!(sends(step(tried(1, 0, Some(result)), Occasion::Sweep, 24 * 3600)));
+        }
+        let attempt = Attempt { began_at: at(24 * 3600), ..next_attempt(None, at(0), at(0)) };
+        let answer = DispatchAnswer::RateLimited { wait_s: Some(u64::MAX) };
+        let answered = Answered { answer, asked_to_wait_s: Some(u64::MAX), detail: String::new() };
+        let last = result_of(&attempt, answered, at(24 * 3600), (DAY, 0.5));
+        assert_eq!(last.next, Next::Dead);
+        let until = at(25 * 3600);
+        let dead = || Progress::Tried(attempt.clone(), Some(last.clone()));
+        assert_eq!(step(dead(), Occasion::Click, 24 * 3600 + 1), Step::Rest(Delivered::Dead(Some(until))));
+        assert!(sends(step(dead(), Occasion::Click, 25 * 3600)));
+    }
+
+    #[test]
+    fn nobody_waits_for_a_clock_that_is_wrong() {
+        let ahead = 12 * 3600;
+        assert!(sends(step(tried(1, ahead, None), Occasion::Sweep, 0)), "a lease of tonight");
+        assert_eq!(
+            step(tried(1, 20, None), Occasion::Sweep, 0),
+            Step::Rest(Delivered::OnItsWay),
+            "some seconds"
+        );
+        let down = || tried(1, ahead, Some(failed(DispatchAnswer::ServerError(503), ahead)));
+        let limited =
+            || tried(1, ahead, Some(failed(DispatchAnswer::RateLimited { wait_s: Some(600) }, ahead)));
+        for occasion in [Occasion::Sweep, Occasion::Click] {
+            assert!(sends(step(down(), occasion, 60)) && sends(step(limited(), occasion, 60)));
+        }
+        assert!(sends(step(Progress::Untried, Occasion::Click, -ahead)), "a decision of tonight");
     }
 
     #[test]
@@ -293,7 +407,7 @@ mod tests {
             sends(step(showing("one", DispatchAnswer::Unprocessable), 5)),
             "that one was given up, not this"
         );
-        assert_eq!(step(showing("two", DispatchAnswer::Unprocessable), 5), Step::Rest(Delivered::Dead));
+        assert_eq!(step(showing("two", DispatchAnswer::Unprocessable), 5), Step::Rest(Delivered::Dead(None)));
         let down = DispatchAnswer::ServerError(502);
         assert_eq!(step(showing("two", down.clone()), 5), Step::Rest(Delivered::OnItsWay));
         assert_eq!(step(showing("one", down.clone()), 5), Step::Rest(Delivered::OnItsWay));

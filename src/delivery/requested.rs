@@ -3,17 +3,22 @@
 
 use log::Level;
 
+use tokio::time::Instant;
+
 use super::{
     Content, Delivered, Delivery, Letter, Said,
+    channel::next_event,
+    forbidden,
     plan::Occasion,
     sweep::{Found, Swept},
 };
 use crate::{
     approval::{
-        Approval, ApprovalId, Decision, DeliveryState, Dispatch, Posted, Request, Ruling, Seen, tally,
+        Approval, ApprovalId, Decision, DeliveryState, Dispatch, Dispatched, Posted, Request, Ruling, Seen,
+        tally,
     },
     host::Timing,
-    ledger::{Folder, Kind, Message, Next, Progress, Ruled, Subject},
+    ledger::{AttemptResult, Folder, Kind, Message, Next, Progress, Ruled, Subject},
     printable::describe,
 };
 
@@ -21,10 +26,16 @@ use crate::{
 pub(super) type Told = (Message, anyhow::Result<Said>);
 
 impl Delivery {
+    /// The approval with this id, if there is one, held against the settings of now.
+    pub async fn folder(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<Option<Folder>> {
+        let folder = self.ledger.folder(id, until).await?;
+        Ok(folder.map(|folder| folder.held(&self.policy)))
+    }
+
     /// The approval with this id, if there is one, decided where that is due; and whether this very look has decided
     /// it: its time was over, or its votes sufficed and nobody had said so.
     pub async fn look(&self, id: &ApprovalId, timing: Timing) -> anyhow::Result<Option<(Folder, bool)>> {
-        match self.ledger.folder(id, timing.deadline).await? {
+        match self.folder(id, timing.deadline).await? {
             Some(folder) => self.rule_if_due(folder, timing).await.map(Some),
             None => Ok(None),
         }
@@ -38,8 +49,8 @@ impl Delivery {
             None => tally(request, ballots, timing.now),
         };
         let Some(due) = due else { return Ok((folder, false)) };
-        let (ruled, has_ruled) = match self.ledger.rule(&request.id, &due, timing.deadline).await? {
-            Ruled::First => (due, true),
+        let (ruled, has_ruled) = match self.ledger.rule(&request.id, due, timing.deadline).await? {
+            Ruled::First(ruled) => (ruled, true),
             Ruled::Before(before) => (before, false),
         };
         ballots.clone_from(&ruled.ballots);
@@ -55,59 +66,115 @@ impl Delivery {
             Some(_) => Posted::Pending,
             None => Posted::None,
         };
-        let approval = &folder.approval;
-        let sends = approval.ruling.as_ref().is_some_and(|ruling| approval.request.dispatches(ruling.ending));
-        let delivery = match sends && !self.dry_run {
+        let Approval { request, ruling, .. } = &folder.approval;
+        let is_sent = ruling.as_ref().is_some_and(|ruling| request.event_type(ruling.ending).is_some());
+        let dispatch = match is_sent && !self.dry_run {
             true => {
-                let message = Message::dispatch(subject(&approval.request));
-                state(&self.ledger.progress_in(&folder, &message, timing.deadline).await?)
+                let message = Message::dispatch(subject(request));
+                let progress = self.ledger.progress_in(&folder, &message, timing.deadline).await?;
+                let forbidden = forbidden(self.policy.allow_workload(&request.workload));
+                self.dispatched(&message, (progress, forbidden), timing.deadline).await?
             }
-            false => DeliveryState::None,
+            false => Dispatched::NOTHING,
         };
-        Ok(Seen { approval: folder.approval, delivery, posted })
+        Ok(Seen { approval: folder.approval, dispatch, posted })
     }
 
     /// How the dispatch of a relayed decision stands.
-    pub async fn relayed_state(&self, decision: &Decision, timing: Timing) -> anyhow::Result<DeliveryState> {
+    pub async fn relayed_state(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Dispatched> {
         if self.dry_run {
-            return Ok(DeliveryState::None);
+            return Ok(Dispatched::NOTHING);
         }
         let subject = Subject::Relayed(decision.id.clone());
         let names = self.ledger.names(&subject, timing.deadline).await?;
-        Ok(state(&self.ledger.progress(&Message::dispatch(subject), &names, timing.deadline).await?))
+        let message = Message::dispatch(subject);
+        let progress = self.ledger.progress(&message, &names, timing.deadline).await?;
+        let forbidden = forbidden(self.policy.allow_name(&decision.dispatch.repository));
+        self.dispatched(&message, (progress, forbidden), timing.deadline).await
     }
 
-    /// Sends the dispatch of what was ruled this very moment, by us. An error means that nothing was sent.
+    /// How a dispatch stands that has come so far, and may or may not be sent by now.
+    async fn dispatched(
+        &self,
+        message: &Message,
+        (progress, forbidden): (Progress, Option<String>),
+        until: Instant,
+    ) -> anyhow::Result<Dispatched> {
+        let refused = |result: &AttemptResult| {
+            let is_refused = result.answer.is_refusal();
+            is_refused.then(|| result.detail.split_once(": ").map_or("", |(_, said)| said).to_owned())
+        };
+        Ok(match progress {
+            Progress::Done => Dispatched {
+                delivery: DeliveryState::Delivered,
+                delivered_at: self.ledger.arrived_at(message, until).await?,
+                error: None,
+            },
+            _ if forbidden.is_some() => {
+                Dispatched { delivery: DeliveryState::Dead, delivered_at: None, error: forbidden }
+            }
+            Progress::Tried(_, Some(result)) => Dispatched {
+                delivery: match result.next {
+                    Next::Dead => DeliveryState::Dead,
+                    Next::NotBefore(_) => DeliveryState::Pending,
+                },
+                delivered_at: None,
+                error: refused(&result),
+            },
+            Progress::Untried | Progress::Tried(_, None) => {
+                Dispatched { delivery: DeliveryState::Pending, ..Dispatched::NOTHING }
+            }
+        })
+    }
+
+    /// Sends the dispatch of what was ruled this very moment, by us, if anything is to be sent. An error means that
+    /// nothing was sent.
     pub async fn deliver_ruling(
         &self,
         request: &Request,
-        (ruling, dispatch): (&Ruling, &Dispatch),
+        ruling: &Ruling,
         timing: Timing,
-    ) -> anyhow::Result<Said> {
-        let letter = dispatch_letter(request, ruling, dispatch);
-        self.deliver(letter, (Progress::Untried, Occasion::Decided), timing).await
+    ) -> anyhow::Result<Option<Said>> {
+        let Some(dispatch) = ruling.dispatch(request) else { return Ok(None) };
+        let letter = self.dispatch_letter(request, ruling, &dispatch);
+        self.deliver(letter, (Progress::Untried, Occasion::Decided), timing).await.map(Some)
     }
 
     /// Sends the dispatch of what was ruled before and a person has clicked again, if it is to be sent now.
     pub async fn deliver_ruling_again(
         &self,
         request: &Request,
-        (ruling, dispatch): (&Ruling, &Dispatch),
+        ruling: &Ruling,
         timing: Timing,
-    ) -> anyhow::Result<Said> {
-        self.deliver_clicked(dispatch_letter(request, ruling, dispatch), timing).await
+    ) -> anyhow::Result<Option<Said>> {
+        let request = self.as_visible_now(request, timing.deadline).await?;
+        let Some(dispatch) = ruling.dispatch(&request) else { return Ok(None) };
+        self.deliver_clicked(self.dispatch_letter(&request, ruling, &dispatch), timing).await.map(Some)
     }
 
-    /// Sends whatever about the approval is due now and nobody else is sending. Says whether nothing is left to be
-    /// done, and what was.
-    pub async fn carry_on(&self, folder: &Folder, timing: Timing) -> (bool, Swept) {
-        let (dispatched, told) =
-            tokio::join!(self.carry_on_dispatch(folder, timing), self.tell_channel(folder, timing));
-        let (mut at_rest, mut swept) = (folder.approval.ruling.is_some(), Swept::default());
+    /// The request, with the visibility that its repository has by now.
+    async fn as_visible_now(&self, request: &Request, until: Instant) -> anyhow::Result<Request> {
+        let known = self.ledger.visibility(&request.workload.repository_id, until).await?;
+        Ok(request.clone().seen_as(known))
+    }
+
+    /// Sends whatever about the approval is due now and nobody else is sending, its dispatch only where GitHub does not
+    /// limit our rate. Says whether nothing is left to be done, and what was.
+    pub async fn carry_on(&self, folder: &Folder, is_limited: bool, timing: Timing) -> (bool, Swept) {
+        let dispatch = async {
+            match is_limited {
+                true => None,
+                false => self.carry_on_dispatch(folder, timing).await,
+            }
+        };
+        let (dispatched, told) = tokio::join!(dispatch, self.tell_channel(folder, timing));
+        // What was skipped is still to be sent.
+        let (mut at_rest, mut swept) = (!is_limited && folder.approval.ruling.is_some(), Swept::default());
         for (message, said) in dispatched.into_iter().chain(told) {
             match said {
                 Ok(said) => {
-                    at_rest &= is_at_rest(&said.delivered);
+                    let is_at_rest = is_at_rest(&said.delivered);
+                    (at_rest, swept.waits) = (at_rest && is_at_rest, swept.waits || !is_at_rest);
                     swept.tell(&message, &said, "");
                 }
                 Err(error) => {
@@ -122,8 +189,27 @@ impl Delivery {
     async fn carry_on_dispatch(&self, folder: &Folder, timing: Timing) -> Option<Told> {
         let Approval { request, ruling, .. } = &folder.approval;
         let ruling = ruling.as_ref().filter(|_| !self.dry_run)?;
-        let dispatch = ruling.dispatch(request)?;
-        Some(self.send_due(dispatch_letter(request, ruling, &dispatch), folder, timing).await)
+        request.event_type(ruling.ending)?;
+        let message = Message::dispatch(subject(request));
+        if folder.has_arrived(Kind::Dispatch) {
+            return Some((message, Ok(Said::nothing(Delivered::Before))));
+        }
+        let request = match self.as_visible_now(request, timing.deadline).await {
+            Ok(request) => request,
+            Err(error) => return Some((message, Err(error))),
+        };
+        let dispatch = ruling.dispatch(&request)?;
+        Some(self.send_due(self.dispatch_letter(&request, ruling, &dispatch), folder, timing).await)
+    }
+
+    fn dispatch_letter<'a>(&self, request: &Request, ruling: &Ruling, dispatch: &'a Dispatch) -> Letter<'a> {
+        Letter {
+            message: Message::dispatch(subject(request)),
+            content: Content::Dispatch(dispatch),
+            since: ruling.decided_at,
+            entries: Vec::new(),
+            forbidden: forbidden(self.policy.allow_workload(&request.workload)),
+        }
     }
 
     /// Sends a message about the approval, if it is due and nobody else is sending it.
@@ -135,32 +221,38 @@ impl Delivery {
         }
     }
 
-    /// One approval of a sweep: decided where that is due, and what is due is sent.
+    /// One approval of a sweep: decided where that is due, and what is due is sent. `is_noted_open` says whether the
+    /// index has it as open.
     pub(super) async fn sweep_requested(
         &self,
         id: &ApprovalId,
+        (is_noted_open, is_limited): (bool, bool),
         timing: Timing,
     ) -> anyhow::Result<(Found, Swept)> {
         let mut swept = Swept::default();
         let Some((folder, has_ruled)) = self.look(id, timing).await? else {
             return Ok((Found::Nothing, swept));
         };
-        if let Some(ruling) = folder.approval.ruling.as_ref().filter(|_| has_ruled) {
+        let Approval { request, ruling, .. } = &folder.approval;
+        if let Some(ruling) = ruling.as_ref().filter(|_| has_ruled) {
             swept.lines.push((Level::Info, format!("approval {}: {}", id.short(), ruling.ending.as_str())));
         }
-        let (at_rest, carried_on) = self.carry_on(&folder, timing).await;
+        // A crash, or an older version, has left it otherwise.
+        match (is_noted_open, ruling.is_some()) {
+            (false, false) => self.ledger.note_open(request, timing.deadline).await?,
+            (true, true) => self.ledger.note_decided(request, timing.deadline).await?,
+            (true, false) | (false, true) => {}
+        }
+        let (at_rest, carried_on) = self.carry_on(&folder, is_limited, timing).await;
+        let is_quiet = carried_on.lines.is_empty() && !carried_on.waits;
         swept.lines.extend(carried_on.lines);
         swept.limited = carried_on.limited;
-        Ok((if at_rest { Found::AtRest } else { Found::Waiting }, swept))
-    }
-}
-
-/// How a dispatch stands that has come so far.
-fn state(progress: &Progress) -> DeliveryState {
-    match progress {
-        Progress::Done => DeliveryState::Delivered,
-        Progress::Tried(_, Some(result)) if result.next == Next::Dead => DeliveryState::Dead,
-        Progress::Untried | Progress::Tried(..) => DeliveryState::Pending,
+        let found = match at_rest {
+            true => Found::AtRest,
+            false if ruling.is_none() && is_quiet => Found::Open(next_event(request, timing.now)),
+            false => Found::Waiting,
+        };
+        Ok((found, swept))
     }
 }
 
@@ -168,22 +260,15 @@ fn is_at_rest(delivered: &Delivered) -> bool {
     match delivered {
         Delivered::Arrived
         | Delivered::Before
-        | Delivered::Dead
+        | Delivered::Dead(_)
         | Delivered::TooLate
-        | Delivered::Failed(_, Next::Dead) => true,
-        Delivered::OnItsWay | Delivered::NoRoute | Delivered::Failed(_, Next::NotBefore(_)) => false,
+        | Delivered::Failed(AttemptResult { next: Next::Dead, .. }) => true,
+        Delivered::OnItsWay
+        | Delivered::NoRoute
+        | Delivered::Failed(AttemptResult { next: Next::NotBefore(_), .. }) => false,
     }
 }
 
 pub(super) fn subject(request: &Request) -> Subject {
     Subject::Requested(request.id.clone())
-}
-
-fn dispatch_letter<'a>(request: &Request, ruling: &Ruling, dispatch: &'a Dispatch) -> Letter<'a> {
-    Letter {
-        message: Message::dispatch(subject(request)),
-        content: Content::Dispatch(dispatch),
-        since: ruling.decided_at,
-        entries: Vec::new(),
-    }
 }

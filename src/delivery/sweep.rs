@@ -1,23 +1,32 @@
-//! The sweep: what the index says has to go out is looked through, and sent where its time has come.
+//! The sweep: pending deliveries are checked, and what is due is sent.
+//!
+//! What has a dispatch to send, or may have, comes first, then what has expired, then what waits for people; within
+//! each, what was not looked at for longest. So what one sweep has no time for is looked at by the next.
 
 use std::{
-    sync::{MutexGuard, PoisonError, atomic::Ordering},
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use futures_util::{FutureExt, StreamExt, stream};
 use log::Level;
 use tokio::time::Instant;
 
 use super::{
-    Delivered, Delivery, Letter, Said, letter,
+    Delivered, Delivery, Letter, Said,
     plan::{FRESH, Occasion},
     settle_all,
 };
 use crate::{
-    approval::{DispatchAnswer, RelayId},
+    approval::{ApprovalId, DispatchAnswer, RelayId},
     host::Timing,
-    ledger::{Entry, Expected, Kind, Message, Next, Subject},
+    ledger::{AttemptResult, Entry, Expected, Kind, Message, Next, Subject},
     printable::describe,
 };
 
@@ -30,14 +39,45 @@ const MAX_SENT_PER_SWEEP: usize = 50;
 /// What one message may take in a sweep.
 const SWEEP_MESSAGE_TIME: Duration = Duration::from_secs(10);
 
+/// How many approvals and decisions are looked at at the same time.
+const LOOKED_AT_ONCE: usize = 8;
+
+/// An open approval for which nothing is due is looked at again after this time all the same: a vote on another
+/// instance may have been cut off.
+const LOOK_AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// What a sweep remembers of what it has looked at.
+#[derive(Clone, Copy)]
+pub(super) struct Looked {
+    at: DateTime<Utc>,
+    /// Until when nothing is due.
+    quiet_until: DateTime<Utc>,
+}
+
+/// What the looks of one sweep share.
+struct Sweep {
+    /// The approvals that the index has as open, and when each expires.
+    open: HashMap<ApprovalId, DateTime<Utc>>,
+    deadline: Instant,
+    sent: AtomicUsize,
+    looks: AtomicUsize,
+    /// GitHub limits our rate: all messages share one token, and so its limit.
+    limited: AtomicBool,
+}
+
 impl Delivery {
-    /// Goes through the index once, oldest first, and sends what is due. Bounded in time (until the deadline) and in
-    /// number; safe beside clicks and other sweeps. Returns a line for each message that it did something about.
+    /// Goes through the index once and sends what is due. Bounded in time (until the deadline) and in number; safe
+    /// beside clicks and other instances' sweeps. Returns a line for each message that it did something about.
     pub async fn sweep(&self, timing: Timing) -> Vec<(Level, String)> {
-        let mut expected = match self.ledger.expected(timing.deadline).await {
-            Ok(expected) => expected,
-            Err(error) => return vec![(Level::Error, format!("cannot sweep: {}", describe(&error)))],
+        let Ok(_alone) = self.sweeping.try_lock() else {
+            return vec![(Level::Debug, "another sweep is under way".to_owned())];
         };
+        let ledger = &self.ledger;
+        let (mut expected, open) =
+            match tokio::try_join!(ledger.expected(timing.deadline), ledger.all_open(timing.deadline)) {
+                Ok(found) => found,
+                Err(error) => return vec![(Level::Error, format!("cannot sweep: {}", describe(&error)))],
+            };
         let mut lines = Vec::new();
         if self.routes.github.is_none() && !self.dry_run {
             let all = expected.len();
@@ -48,44 +88,105 @@ impl Delivery {
                 lines.push((Level::Error, waiting));
             }
         }
-        // What the last sweep had no time for comes first.
-        let swept_until = self.swept_until().take();
-        let swept = expected.partition_point(|expected| expected.since() <= swept_until);
-        expected.rotate_left(swept);
-        lines.extend(self.sweep_each(expected, timing).await);
+        let sweep = Sweep {
+            open: open.into_iter().map(|open| (open.id, open.expires_at)).collect(),
+            deadline: timing.deadline,
+            sent: AtomicUsize::new(0),
+            looks: AtomicUsize::new(0),
+            limited: AtomicBool::new(false),
+        };
+        let expected = self.in_order(expected, &sweep, timing.now);
+        lines.extend(self.sweep_each(expected, &sweep, timing).await);
+        self.tidy_if_due(timing.now);
         lines
     }
 
-    async fn sweep_each(&self, expected: Vec<Expected>, timing: Timing) -> Vec<(Level, String)> {
-        let (mut lines, mut sent, mut last) = (Vec::new(), 0, None);
-        for expected in expected {
-            if Instant::now() >= timing.deadline
-                || sent == MAX_SENT_PER_SWEEP
-                || self.stopping.load(Ordering::Relaxed)
-            {
-                *self.swept_until() = last;
-                break;
+    /// Once a day, and first after the start: whoever was killed before it may have left something half written.
+    fn tidy_if_due(&self, now: DateTime<Utc>) {
+        let mut tidied_at = self.tidied_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if tidied_at.is_some_and(|at| now - at < TimeDelta::days(1)) {
+            return;
+        }
+        *tidied_at = Some(now);
+        let ledger = Arc::clone(&self.ledger);
+        self.tasks.spawn(async move {
+            if let Err(error) = ledger.tidy().await {
+                log::warn!("half-written files stay in the store's folder for now: {}", describe(&error));
             }
-            last = expected.since();
-            let left = timing.deadline.saturating_duration_since(Instant::now()).min(SWEEP_MESSAGE_TIME);
-            let about = expected.subject.to_string();
-            match self.sweep_one(expected, Timing::new(timing.current(), left)).await {
-                Ok(swept) => {
-                    sent += usize::from(!swept.lines.is_empty());
-                    lines.extend(swept.lines);
-                    if swept.limited {
-                        // All messages share one token, and so its limit.
-                        break;
-                    }
-                }
-                Err(error) => lines.push((Level::Error, format!("{about}: {}", describe(&error)))),
-            }
+        });
+    }
+
+    /// What is to be looked at, the most urgent first.
+    fn in_order(&self, expected: Vec<Expected>, sweep: &Sweep, now: DateTime<Utc>) -> Vec<Expected> {
+        let mut looked_at = self.looked_at();
+        let known: HashSet<_> = expected.iter().map(|expected| &expected.subject).collect();
+        looked_at.retain(|subject, _| known.contains(subject));
+        let looked = |expected: &Expected| looked_at.get(&expected.subject).copied();
+        let mut due: Vec<_> = expected
+            .into_iter()
+            .filter(|expected| looked(expected).is_none_or(|looked| looked.quiet_until <= now))
+            .collect();
+        due.sort_by_cached_key(|expected| {
+            let expires_at = match &expected.subject {
+                Subject::Relayed(_) => None,
+                Subject::Requested(id) => sweep.open.get(id),
+            };
+            let is_decided = expires_at.is_none();
+            let is_over = expires_at.is_some_and(|expires_at| *expires_at <= now);
+            (Reverse((is_decided, is_over)), looked(expected).map(|looked| looked.at), expected.since())
+        });
+        due
+    }
+
+    async fn sweep_each(
+        &self,
+        expected: Vec<Expected>,
+        sweep: &Sweep,
+        timing: Timing,
+    ) -> Vec<(Level, String)> {
+        let all = expected.len();
+        let looks = expected.into_iter().map(|expected| self.look_in(expected, sweep, timing).boxed());
+        let lines: Vec<_> = stream::iter(looks).buffer_unordered(LOOKED_AT_ONCE).collect().await;
+        let mut lines: Vec<_> = lines.into_iter().flatten().collect();
+        let left = all - sweep.looks.load(Ordering::Relaxed);
+        if left > 0 {
+            let line = format!("{left} of {all} are left to the next sweep, which begins with them");
+            lines.push((Level::Warn, line));
         }
         lines
     }
 
-    /// One subject of a sweep.
-    async fn sweep_one(&self, expected: Expected, timing: Timing) -> anyhow::Result<Swept> {
+    /// One look, unless the sweep is over.
+    async fn look_in(&self, expected: Expected, sweep: &Sweep, timing: Timing) -> Vec<(Level, String)> {
+        let is_over = Instant::now() >= sweep.deadline
+            || sweep.sent.load(Ordering::Relaxed) >= MAX_SENT_PER_SWEEP
+            || self.stopping.load(Ordering::Relaxed);
+        if is_over {
+            return Vec::new();
+        }
+        sweep.looks.fetch_add(1, Ordering::Relaxed);
+        let left = sweep.deadline.saturating_duration_since(Instant::now()).min(SWEEP_MESSAGE_TIME);
+        let timing = Timing::new(timing.current(), left);
+        let subject = expected.subject.clone();
+        let (quiet_until, lines) = match self.sweep_one(expected, sweep, timing).await {
+            Ok((quiet_until, swept)) => {
+                sweep.sent.fetch_add(usize::from(!swept.lines.is_empty()), Ordering::Relaxed);
+                sweep.limited.fetch_or(swept.limited, Ordering::Relaxed);
+                (quiet_until, swept.lines)
+            }
+            Err(error) => (timing.now, vec![(Level::Error, format!("{subject}: {}", describe(&error)))]),
+        };
+        self.looked_at().insert(subject, Looked { at: timing.now, quiet_until });
+        lines
+    }
+
+    /// One subject of a sweep, and until when nothing more is due about it.
+    async fn sweep_one(
+        &self,
+        expected: Expected,
+        sweep: &Sweep,
+        timing: Timing,
+    ) -> anyhow::Result<(DateTime<Utc>, Swept)> {
         let older_than = |age: TimeDelta| {
             let old = expected.entries.iter().filter(move |(_, since)| timing.now - *since >= age);
             old.map(|(entry, _)| entry.clone()).collect::<Vec<_>>()
@@ -93,19 +194,33 @@ impl Delivery {
         // Younger entries are left to the stories that made them.
         let entries = older_than(FRESH);
         if entries.is_empty() {
-            return Ok(Swept::default());
+            return Ok((timing.now, Swept::default()));
         }
+        let is_limited = sweep.limited.load(Ordering::Relaxed);
         let (found, swept) = match &expected.subject {
+            Subject::Relayed(_) if is_limited => (Found::Waiting, Swept::default()),
             Subject::Relayed(id) => self.sweep_relayed(id, &entries, timing).await?,
-            Subject::Requested(id) => self.sweep_requested(id, timing).await?,
+            Subject::Requested(id) => {
+                let is_noted_open = sweep.open.contains_key(id);
+                self.sweep_requested(id, (is_noted_open, is_limited), timing).await?
+            }
+        };
+        let quiet_until = match found {
+            Found::Open(next) => next.min(timing.now + LOOK_AGAIN),
+            Found::Nothing | Found::Waiting | Found::AtRest => timing.now,
         };
         match found {
             Found::Nothing => settle_all(&self.ledger, &older_than(UNDECIDED)).await,
             // Whoever ended it was cut off before the index said so.
             Found::AtRest => settle_all(&self.ledger, &entries).await,
-            Found::Waiting => {}
+            Found::Waiting | Found::Open(_) => {}
         }
-        Ok(swept)
+        Ok((quiet_until, swept))
+    }
+
+    /// Something has happened to the approval: the next sweep looks at it, whatever the last one found.
+    pub fn wake(&self, id: &ApprovalId) {
+        self.looked_at().remove(&Subject::Requested(id.clone()));
     }
 
     async fn sweep_relayed(
@@ -117,7 +232,7 @@ impl Delivery {
         let Some(decision) = self.ledger.decision(id, timing.deadline).await? else {
             return Ok((Found::Nothing, Swept::default()));
         };
-        let letter = Letter { entries: entries.to_vec(), ..letter(&decision) };
+        let letter = Letter { entries: entries.to_vec(), ..self.letter(&decision) };
         let names = self.ledger.names(&letter.message.subject, timing.deadline).await?;
         let progress = self.ledger.progress(&letter.message, &names, timing.deadline).await?;
         let message = letter.message.clone();
@@ -125,12 +240,12 @@ impl Delivery {
         let mut swept = Swept::default();
         swept.tell(&message, &said, &format!("to {}: ", decision.dispatch.repository));
         // What has just arrived or failed has been settled with its note.
-        let was_over = matches!(said.delivered, Delivered::Before | Delivered::Dead | Delivered::TooLate);
+        let was_over = matches!(said.delivered, Delivered::Before | Delivered::Dead(_) | Delivered::TooLate);
         Ok((if was_over { Found::AtRest } else { Found::Waiting }, swept))
     }
 
-    fn swept_until(&self) -> MutexGuard<'_, Option<DateTime<Utc>>> {
-        self.swept_until.lock().unwrap_or_else(PoisonError::into_inner)
+    fn looked_at(&self) -> MutexGuard<'_, HashMap<Subject, Looked>> {
+        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -140,6 +255,8 @@ pub(super) enum Found {
     Nothing,
     /// Something is still to be done.
     Waiting,
+    /// People are still asked, and nothing happens before this time unless they answer.
+    Open(DateTime<Utc>),
     /// Nothing is left to be done.
     AtRest,
 }
@@ -151,13 +268,16 @@ pub struct Swept {
     pub lines: Vec<(Level, String)>,
     /// Whether GitHub limits our rate.
     pub limited: bool,
+    /// Whether a message waits for its time.
+    pub waits: bool,
 }
 
 impl Swept {
     /// Tells what became of a message; `to` stands before it.
     pub fn tell(&mut self, message: &Message, Said { delivered, detail }: &Said, to: &str) {
+        let is_limited = |result: &AttemptResult| matches!(result.answer, DispatchAnswer::RateLimited { .. });
         self.limited |= message.kind == Kind::Dispatch
-            && matches!(delivered, Delivered::Failed(DispatchAnswer::RateLimited { .. }, _));
+            && matches!(delivered, Delivered::Failed(result) if is_limited(result));
         let told = tell(delivered, detail);
         self.lines.extend(told.map(|(level, told)| (level, format!("{message} {to}{told}"))));
     }
@@ -166,17 +286,17 @@ impl Swept {
 /// What a sweep's line says, where it has anything to say.
 fn tell(delivered: &Delivered, detail: &str) -> Option<(Level, String)> {
     match delivered {
-        Delivered::OnItsWay | Delivered::Before | Delivered::Dead | Delivered::TooLate => None,
+        Delivered::OnItsWay | Delivered::Before | Delivered::Dead(_) | Delivered::TooLate => None,
         Delivered::NoRoute => Some((
             Level::Error,
             "waits: the setting that leads there, such as GITHUB_TOKEN, is missing".to_owned(),
         )),
         Delivered::Arrived => Some((Level::Info, format!("arrived ({detail})"))),
-        Delivered::Failed(_, Next::NotBefore(time)) => {
+        Delivered::Failed(AttemptResult { next: Next::NotBefore(time), .. }) => {
             let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);
             Some((Level::Warn, format!("failed ({detail}); next attempt not before {time}")))
         }
-        Delivered::Failed(_, Next::Dead) => {
+        Delivered::Failed(AttemptResult { next: Next::Dead, .. }) => {
             let told = format!("given up ({detail}); a click within 7 days of the decision sends it again");
             Some((Level::Error, told))
         }

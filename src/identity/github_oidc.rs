@@ -20,7 +20,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Check, Issuer, METADATA, Rejection, Verifier, below};
-use crate::approval::{Repository, Workload};
+use crate::approval::{Repository, Visibility, Workload};
 
 /// How far clocks may differ, in seconds. GitHub's tokens live five minutes, and a leeway as long as Microsoft's would
 /// double that.
@@ -46,10 +46,13 @@ pub struct Job {
     /// Whether a pull request or what people say of one started it, or whether it runs at a pull request's ref: nobody
     /// may have read that code.
     pub is_pull_request: bool,
+    /// What the token says of its repository's visibility, and when.
+    pub visibility: Visibility,
 }
 
 #[derive(Deserialize)]
 struct Claims {
+    iat: f64,
     repository: String,
     repository_id: String,
     repository_visibility: String,
@@ -116,6 +119,8 @@ fn job(claims: Claims) -> Result<Job, Check> {
         return Err(Check::Actor);
     }
     Ok(Job {
+        // Seconds since 1970 fit a double exactly, and what does not fit is far from now.
+        visibility: Visibility { said_at: claims.iat as i64, is_public },
         is_pull_request: is_pull_request(&claims.event_name, &claims.r#ref),
         workload: Workload {
             repository,
@@ -191,7 +196,7 @@ mod tests {
         let mut claims = json!({
             "repository": "octo/app", "repository_id": "123456789", "repository_visibility": "private",
             "ref": "refs/heads/main", "sha": "0123456789abcdef0123456789abcdef01234567",
-            "run_id": "1", "run_attempt": "1", "actor": "octocat", "event_name": "push",
+            "run_id": "1", "run_attempt": "1", "actor": "octocat", "event_name": "push", "iat": 1_800_000_000,
         });
         claims[claim] = value.into();
         job(serde_json::from_value(claims).expect("claims"))

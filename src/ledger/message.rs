@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::approval::{ApprovalId, RelayId};
 
 /// What was decided, or is to be decided.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A relayed decision.
     Relayed(RelayId),

@@ -9,12 +9,16 @@
 //! relayed/{id}/dispatch.000001.attempt   somebody is sending it, until its lease ends
 //! relayed/{id}/dispatch.000001.result    how that attempt failed, and when the next may come
 //! relayed/{id}/dispatch.done             it has arrived
-//! asked/{hash of run and body}           what was asked for, once
+//! asked/{hash of run, or job, and body}  what was asked for, once
 //! requested/{id}/request                 the same, open to votes
 //! requested/{id}/vote.{person}.{verdict} a vote, once
 //! requested/{id}/decision                what the votes came to, or that nobody decided in time
 //! requested/{id}/dispatch…|card…|result… how far each message has come, as above
 //! requested/{id}/card.posted             the ids of the bot's card, by which it can be changed
+//! open/{repository}/{run}.{expires}.{group}.{id}
+//!                                        what is open, until it is decided
+//! visibility/{repository}/{time}.{public or private}
+//!                                        what a token said of a repository, each time that it changed
 //! pending/relayed.{id}.dispatch.{nonce}  an index of what has not arrived yet
 //! pending/requested.{id}.{nonce}         and of what is not decided, or not all told
 //! listed/{day}/{time}.{kind}.{id}        a list of everything, by time
@@ -31,19 +35,20 @@ mod store;
 use std::collections::BTreeMap;
 
 use anyhow::{Context, anyhow};
-use object_store::path::Path;
+use chrono::{DateTime, Utc};
+use object_store::{ObjectMeta, path::Path};
 use tokio::time::Instant;
 
 pub use self::{
     message::{Entry, Expected, Kind, Message, Subject},
     open::{Container, Credential, Location},
     recent::{Cursor, Listed},
-    records::{Attempt, AttemptResult, Next},
-    requested::{AskingKey, Folder, Ruled},
+    records::{Attempt, AttemptResult, Next, Unreadable},
+    requested::{AskingKeys, Folder, Open, Ruled},
     store::Store,
 };
 use self::{
-    records::{Record, StoredDecision},
+    records::{Record, StoredArrival, StoredDecision},
     store::Created,
 };
 use crate::{
@@ -86,6 +91,11 @@ impl Ledger {
     /// Opens the place where decisions live, or makes it, so that the first click need not wait for it.
     pub async fn prepare(&self) -> anyhow::Result<()> {
         self.store.prepare().await
+    }
+
+    /// Removes what killed writers left half written in a folder.
+    pub async fn tidy(&self) -> anyhow::Result<()> {
+        self.store.tidy().await
     }
 
     /// The decision with this id, if there is one.
@@ -133,17 +143,20 @@ impl Ledger {
     /// What the index says has to be looked at, oldest first; entries of other versions are named in the log and left
     /// alone.
     pub async fn expected(&self, until: Instant) -> anyhow::Result<Vec<Expected>> {
-        let mut subjects: BTreeMap<Subject, Expected> = BTreeMap::new();
-        for object in self.store.list(&self.path("pending"), until).await? {
+        let entry = |object: ObjectMeta| {
             let name = object.location.filename().unwrap_or_default().to_owned();
             let Some(subject) = Subject::parse_entry(&name) else {
                 let location = printable(object.location.as_ref(), 200);
                 log::error!("{location} is not an entry that this version knows");
-                continue;
+                return None;
             };
+            Some((subject, Entry(name), object.last_modified))
+        };
+        let mut subjects: BTreeMap<Subject, Expected> = BTreeMap::new();
+        for (subject, entry, since) in self.store.list(&self.path("pending"), entry, until).await? {
             let expected =
                 subjects.entry(subject.clone()).or_insert(Expected { subject, entries: Vec::new() });
-            expected.entries.push((Entry(name), object.last_modified));
+            expected.entries.push((entry, since));
         }
         let mut expected: Vec<_> = subjects.into_values().collect();
         expected.sort_by_key(Expected::since);
@@ -152,8 +165,12 @@ impl Ledger {
 
     /// The names of all records about `subject`.
     pub async fn names(&self, subject: &Subject, until: Instant) -> anyhow::Result<Vec<String>> {
-        let records = self.store.list(&self.path(&subject.folder()), until).await?;
-        Ok(records.iter().filter_map(|record| record.location.filename().map(str::to_owned)).collect())
+        self.names_in(&subject.folder(), until).await
+    }
+
+    async fn names_in(&self, folder: &str, until: Instant) -> anyhow::Result<Vec<String>> {
+        let name = |object: ObjectMeta| object.location.filename().map(str::to_owned);
+        self.store.list(&self.path(folder), name, until).await
     }
 
     /// How far `message` has come, where `names` are the records about its subject.
@@ -174,9 +191,10 @@ impl Ledger {
         let Some(newest) = names.iter().filter_map(|name| number(name)).max() else {
             return Ok(Progress::Untried);
         };
-        let attempt = self.read(&self.attempt_path(message, newest), until).await?;
+        let (attempt, result) = (self.attempt_path(message, newest), self.result_path(message, newest));
+        let (attempt, result) = tokio::try_join!(self.read(&attempt, until), self.read(&result, until))?;
         let attempt = attempt.ok_or_else(|| anyhow!("attempt {newest} of {message} is gone"))?;
-        Ok(Progress::Tried(attempt, self.read(&self.result_path(message, newest), until).await?))
+        Ok(Progress::Tried(attempt, result))
     }
 
     /// Claims `attempt`; `false` where somebody else has it.
@@ -204,11 +222,26 @@ impl Ledger {
             .context("cannot note the result of an attempt")
     }
 
-    /// Notes that `message` has arrived.
-    pub async fn arrived(&self, message: &Message, attempt: &Attempt, until: Instant) -> anyhow::Result<()> {
-        let path = self.path(&format!("{}/{}.done", message.subject.folder(), message.kind.name()));
-        let content = Record::of(attempt)?.to_json()?;
+    /// Notes that `message` has arrived, at `arrived_at`.
+    pub async fn arrived(
+        &self,
+        message: &Message,
+        (attempt, arrived_at): (&Attempt, DateTime<Utc>),
+        until: Instant,
+    ) -> anyhow::Result<()> {
+        let content = Record::of(StoredArrival::new(attempt, arrived_at))?.to_json()?;
+        let path = self.done_path(message);
         self.store.create(&path, content, until).await.map(drop).context("cannot note that a message arrived")
+    }
+
+    /// When `message` arrived, if it has.
+    pub async fn arrived_at(
+        &self,
+        message: &Message,
+        until: Instant,
+    ) -> anyhow::Result<Option<DateTime<Utc>>> {
+        let arrival: Option<StoredArrival> = self.read(&self.done_path(message), until).await?;
+        Ok(arrival.map(|arrival| arrival.at()))
     }
 
     async fn read<T: serde::de::DeserializeOwned>(
@@ -217,7 +250,7 @@ impl Ledger {
         until: Instant,
     ) -> anyhow::Result<Option<T>> {
         let Some(content) = self.store.get(path, until).await? else { return Ok(None) };
-        Record::parse(&content).with_context(|| format!("cannot read {path}")).map(Some)
+        Record::parse(path, &content).map(Some)
     }
 
     fn path(&self, path: &str) -> Path {
@@ -232,6 +265,10 @@ impl Ledger {
         self.path(&format!("relayed/{id}/decision"))
     }
 
+    fn done_path(&self, message: &Message) -> Path {
+        self.path(&format!("{}/{}.done", message.subject.folder(), message.kind.name()))
+    }
+
     fn attempt_path(&self, message: &Message, number: u32) -> Path {
         self.path(&format!("{}/{}.{number:06}.attempt", message.subject.folder(), message.kind.name()))
     }
@@ -242,8 +279,7 @@ impl Ledger {
 }
 
 fn parse_decision(id: &RelayId, path: &Path, content: &[u8]) -> anyhow::Result<Decision> {
-    let stored: StoredDecision = Record::parse(content).with_context(|| format!("cannot read {path}"))?;
-    let decision = stored.decision().ok_or_else(|| anyhow!("{path} holds no decision that can be sent"))?;
-    anyhow::ensure!(decision.id == *id, "{path} holds another decision");
-    Ok(decision)
+    Record::parse_as(path, content, |stored: StoredDecision| {
+        stored.decision().filter(|decision| decision.id == *id)
+    })
 }

@@ -1,6 +1,11 @@
 //! Where decisions live, and how that place is opened: memory, a folder, or a container of Azure Blob Storage.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, ensure};
 use object_store::{
@@ -12,6 +17,8 @@ use object_store::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+
+use super::store::is_staged;
 
 /// Where decisions live (`STORE_URL`).
 #[derive(Clone, Debug)]
@@ -66,6 +73,38 @@ pub fn open(location: &Location) -> anyhow::Result<Arc<dyn ObjectStore>> {
         }
         Location::Azure(container) => Ok(Arc::new(azure(container)?)),
     }
+}
+
+/// A file that was begun this long ago and not finished never will be.
+const STAGED_FOR: Duration = Duration::from_secs(15 * 60);
+
+/// Removes the files in `folder` that killed writers left half written, and says how many there were.
+pub fn remove_staged(folder: &Path) -> io::Result<usize> {
+    let mut removed = 0;
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_name().to_str().is_some_and(is_staged) && is_old(&entry) {
+                fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// A file whose age is not known is not old; it may have been finished just now.
+fn is_old(entry: &fs::DirEntry) -> bool {
+    let written = entry.metadata().and_then(|metadata| metadata.modified());
+    written.ok().and_then(|written| written.elapsed().ok()).is_some_and(|age| age >= STAGED_FOR)
 }
 
 fn azure(container: &Container) -> anyhow::Result<MicrosoftAzure> {

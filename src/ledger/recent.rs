@@ -5,6 +5,8 @@
 
 use anyhow::Context;
 use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use object_store::ObjectMeta;
 use tokio::time::Instant;
 
 use super::{Ledger, Subject, records::Record};
@@ -68,6 +70,9 @@ impl Listed {
 /// How the time of day is written: as long as any other, so that names are ordered by time.
 const TIME: &str = "%H%M%S%3f";
 
+/// How many days are read at the same time, since most of them have few lines.
+const DAYS_AT_ONCE: usize = 4;
+
 impl Ledger {
     /// Puts a line for `subject` into the list. Where it comes to nothing, the line stands for nothing.
     pub async fn list_as(&self, subject: &Subject, at: DateTime<Utc>, until: Instant) -> anyhow::Result<()> {
@@ -85,12 +90,14 @@ impl Ledger {
         until: Instant,
     ) -> anyhow::Result<(Vec<Listed>, Option<Cursor>)> {
         let mut lines = Vec::new();
-        for day in self.days(after, until).await? {
-            lines.extend(self.listed_on(day, after, until).await?);
-            // One more than asked for tells that there is a next page.
-            if lines.len() > count {
-                break;
-            }
+        // One more than asked for tells that there is a next page.
+        let days = self.days(after, until).await?.into_iter();
+        let mut days = stream::iter(days.map(|day| self.listed_on(day, (after, count + 1), until).boxed()))
+            .buffered(DAYS_AT_ONCE);
+        while lines.len() <= count
+            && let Some(of_day) = days.try_next().await?
+        {
+            lines.extend(of_day);
         }
         let more = lines.len() > count;
         lines.truncate(count);
@@ -109,18 +116,21 @@ impl Ledger {
         Ok(days)
     }
 
+    /// The newest `count` lines of a day after `after`, newest first.
     async fn listed_on(
         &self,
         day: NaiveDate,
-        after: Option<&Cursor>,
+        (after, count): (Option<&Cursor>, usize),
         until: Instant,
     ) -> anyhow::Result<Vec<Listed>> {
         let day_text = day.to_string();
-        let objects = self.store.list(&self.path(&format!("listed/{day_text}")), until).await?;
-        let names = objects.iter().filter_map(|object| object.location.filename());
-        let mut lines: Vec<_> = names.filter_map(|name| Listed::parse(&day_text, name)).collect();
-        lines.retain(|line| after.is_none_or(|after| (line.day, &line.name) < (after.day, &after.name)));
+        let line = |object: ObjectMeta| {
+            let line = Listed::parse(&day_text, object.location.filename()?)?;
+            after.is_none_or(|after| (line.day, &line.name) < (after.day, &after.name)).then_some(line)
+        };
+        let mut lines = self.store.list(&self.path(&format!("listed/{day_text}")), line, until).await?;
         lines.sort_by(|one, other| other.name.cmp(&one.name));
+        lines.truncate(count);
         Ok(lines)
     }
 }

@@ -1,18 +1,47 @@
 //! The stored shapes.
+//!
+//! Format 2 has a place for everything that the public contract names, also for what this version does not write yet;
+//! what is not there is left out. Format 1 is the same with fewer members, so one shape reads both. A member that bears
+//! on who may decide, and that a reader of format 2 would pass over, needs a new format.
 
-use anyhow::{Context, ensure};
+use std::{collections::BTreeMap, fmt};
+
+use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
+use object_store::path::Path;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use crate::approval::{
     ApprovalId, Approver, Asked, Ballot, ClientPayload, Decision, Dispatch, DispatchAnswer, Ending,
-    EventType, Guid, Performer, Person, PostedMessage, Repository, Request, Ruling, Verdict, Workload, hex,
+    EventType, Guid, Performer, Person, PostedMessage, Repository, Request, Ruling, Ticket, Verdict,
+    Workload, hex,
 };
 
-/// The version of every shape here. A reader knows no other, so that an older instance beside a newer one says so
-/// instead of guessing.
-const FORMAT: u32 = 1;
+/// The format that is written.
+const FORMAT: u32 = 2;
+
+/// The formats that are read. An older instance beside a newer one says that it knows no other, instead of guessing.
+const READABLE: std::ops::RangeInclusive<u32> = 1..=FORMAT;
+
+/// A record that cannot be read, by anybody or by this version, however often it is tried.
+#[derive(Debug)]
+pub struct Unreadable(String);
+
+impl Unreadable {
+    /// The record at `path`.
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_string())
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read {}", self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// What every object holds: a record, its format, and who wrote it.
 #[derive(Serialize, Deserialize)]
@@ -47,17 +76,31 @@ impl<T: Serialize> Record<T> {
 }
 
 impl<T: DeserializeOwned> Record<T> {
-    /// Reads an object's content.
-    pub fn parse(content: &[u8]) -> anyhow::Result<T> {
+    /// Reads the content of the object at `path`; the error is [`Unreadable`].
+    pub fn parse(path: &Path, content: &[u8]) -> anyhow::Result<T> {
+        Self::parse_content(content).context(Unreadable::at(path))
+    }
+
+    fn parse_content(content: &[u8]) -> anyhow::Result<T> {
         #[derive(Deserialize)]
         struct Head {
             format: u32,
         }
-        let head: Head = serde_json::from_slice(content).context("it says no format")?;
-        ensure!(head.format == FORMAT, "its format is {}, and this version knows only {FORMAT}", head.format);
+        let Head { format } = serde_json::from_slice(content).context("it says no format")?;
+        if !READABLE.contains(&format) {
+            return Err(anyhow!("its format is {format}, and this version knows none above {FORMAT}"));
+        }
         let record: Self =
             serde_json::from_slice(content).context("it is not of the shape that its format has")?;
         Ok(record.record)
+    }
+
+    /// Reads the content of the object at `path` and what it stands for; the error is [`Unreadable`].
+    pub fn parse_as<U>(path: &Path, content: &[u8], read: impl FnOnce(T) -> Option<U>) -> anyhow::Result<U> {
+        let meaning = read(Self::parse(path, content)?);
+        meaning.ok_or_else(|| {
+            anyhow!("it holds nothing that this version can act on").context(Unreadable::at(path))
+        })
     }
 }
 
@@ -72,12 +115,15 @@ pub struct StoredDecision {
     decided_at: DateTime<Utc>,
 }
 
-/// A person, without the user principal name: that is looked at when the click comes, and not kept.
+/// A person.
 #[derive(Serialize, Deserialize)]
 struct StoredPerson {
     object_id: String,
     tenant: String,
     display_name: Option<String>,
+    /// Only a vote keeps it, to be held against `APPROVERS` when it is counted. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_principal_name: Option<String>,
 }
 
 impl StoredPerson {
@@ -88,15 +134,25 @@ impl StoredPerson {
                 object_id: person.object_id.to_string(),
                 tenant: person.tenant.to_string(),
                 display_name: person.display_name.clone(),
+                user_principal_name: None,
             }),
         }
+    }
+
+    /// With the name that administrators gave them.
+    fn with_name(performer: &Performer) -> Option<Self> {
+        let user_principal_name = match performer {
+            Performer::Anonymous => None,
+            Performer::Person(person) => person.user_principal_name.clone(),
+        };
+        Self::of(performer).map(|person| Self { user_principal_name, ..person })
     }
 
     fn performer(&self) -> Option<Performer> {
         Some(Performer::Person(Person {
             object_id: Guid::parse(&self.object_id)?,
             tenant: Guid::parse(&self.tenant)?,
-            user_principal_name: None,
+            user_principal_name: self.user_principal_name.clone(),
             display_name: self.display_name.clone(),
         }))
     }
@@ -139,9 +195,10 @@ pub struct StoredRequest {
     workload: StoredWorkload,
 }
 
+/// Since format 2, `event_type` may be missing, and the members after `reminder_minutes` may be there.
 #[derive(Serialize, Deserialize)]
 struct StoredAsked {
-    event_type: String,
+    event_type: Option<String>,
     client_payload: Option<Box<RawValue>>,
     rejected_event_type: Option<String>,
     title: Option<String>,
@@ -151,8 +208,30 @@ struct StoredAsked {
     approvals_required: usize,
     expires_in_minutes: i64,
     reminder_minutes: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    #[serde(flatten)]
+    later: LaterAsked,
 }
 
+/// What a request may say that this version cannot act on: a record with any of it is left to newer ones.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct LaterAsked {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expired_event_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workflow: Option<String>,
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    git_ref: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inputs: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    supersedes: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ref_must_not_move: bool,
+}
+
+/// Since format 2, the members after `actor` may be there.
 #[derive(Serialize, Deserialize)]
 struct StoredWorkload {
     repository: String,
@@ -164,6 +243,20 @@ struct StoredWorkload {
     run_id: String,
     run_attempt: String,
     actor: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    repository_owner_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    job_workflow_ref: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workflow_ref: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    actor_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run_number: Option<String>,
 }
 
 impl From<&Request> for StoredRequest {
@@ -193,7 +286,7 @@ impl From<&Asked> for StoredAsked {
     fn from(asked: &Asked) -> Self {
         let text = |event_type: &EventType| event_type.as_str().to_owned();
         Self {
-            event_type: text(&asked.event_type),
+            event_type: Some(text(&asked.event_type)),
             client_payload: asked.client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
             rejected_event_type: asked.rejected_event_type.as_ref().map(text),
             title: asked.title.clone(),
@@ -203,6 +296,8 @@ impl From<&Asked> for StoredAsked {
             approvals_required: asked.approvals_required,
             expires_in_minutes: asked.expires_in.num_minutes(),
             reminder_minutes: asked.reminder.map(|reminder| reminder.num_minutes()),
+            key: asked.key.clone(),
+            later: LaterAsked::default(),
         }
     }
 }
@@ -210,8 +305,11 @@ impl From<&Asked> for StoredAsked {
 impl StoredAsked {
     fn asked(self) -> Option<Asked> {
         let approvers = |listed: Vec<String>| listed.iter().map(|text| Approver::parse(text)).collect();
+        if self.later != LaterAsked::default() {
+            return None;
+        }
         Some(Asked {
-            event_type: EventType::parse(&self.event_type)?,
+            event_type: EventType::parse(&self.event_type?)?,
             client_payload: parsed(self.client_payload, |raw| ClientPayload::parse(&raw).ok())?,
             rejected_event_type: parsed(self.rejected_event_type, |text| EventType::parse(&text))?,
             title: self.title,
@@ -221,6 +319,7 @@ impl StoredAsked {
             approvals_required: self.approvals_required,
             expires_in: TimeDelta::try_minutes(self.expires_in_minutes)?,
             reminder: parsed(self.reminder_minutes, TimeDelta::try_minutes)?,
+            key: self.key,
         })
     }
 }
@@ -235,34 +334,45 @@ fn parsed<T, U>(value: Option<T>, parse: impl FnOnce(T) -> Option<U>) -> Option<
 
 impl From<&Workload> for StoredWorkload {
     fn from(workload: &Workload) -> Self {
-        let Workload {
-            repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor, ..
-        } = workload.clone();
-        let repository = repository.to_string();
-        Self { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor }
+        let workload = workload.clone();
+        Self {
+            repository: workload.repository.to_string(),
+            repository_id: workload.repository_id,
+            is_public: workload.is_public,
+            git_ref: workload.git_ref,
+            sha: workload.sha,
+            run_id: workload.run_id,
+            run_attempt: workload.run_attempt,
+            actor: workload.actor,
+            repository_owner_id: workload.owner_id,
+            environment: workload.environment,
+            job_workflow_ref: workload.job_workflow_ref,
+            workflow_ref: workload.workflow_ref,
+            event_name: workload.event_name,
+            actor_id: workload.actor_id,
+            run_number: workload.run_number,
+        }
     }
 }
 
 impl StoredWorkload {
     fn workload(self) -> Option<Workload> {
-        let Self { repository, repository_id, is_public, git_ref, sha, run_id, run_attempt, actor } = self;
-        let repository = Repository::parse(&repository)?;
         Some(Workload {
-            repository,
-            repository_id,
-            is_public,
-            git_ref,
-            sha,
-            run_id,
-            run_attempt,
-            actor,
-            owner_id: None,
-            environment: None,
-            workflow_ref: None,
-            job_workflow_ref: None,
-            event_name: None,
-            actor_id: None,
-            run_number: None,
+            repository: Repository::parse(&self.repository)?,
+            repository_id: self.repository_id,
+            owner_id: self.repository_owner_id,
+            is_public: self.is_public,
+            git_ref: self.git_ref,
+            sha: self.sha,
+            run_id: self.run_id,
+            run_number: self.run_number,
+            run_attempt: self.run_attempt,
+            actor: self.actor,
+            actor_id: self.actor_id,
+            event_name: self.event_name,
+            environment: self.environment,
+            workflow_ref: self.workflow_ref,
+            job_workflow_ref: self.job_workflow_ref,
         })
     }
 }
@@ -280,7 +390,7 @@ pub struct StoredBallot {
 impl From<&Ballot> for StoredBallot {
     fn from(ballot: &Ballot) -> Self {
         Self {
-            performer: StoredPerson::of(&ballot.performer),
+            performer: StoredPerson::with_name(&ballot.performer),
             verdict: ballot.verdict.as_str().to_owned(),
             comment: ballot.comment.clone(),
             at: ballot.at,
@@ -300,12 +410,44 @@ impl StoredBallot {
     }
 }
 
-/// How a requested approval was decided.
+/// How a requested approval was decided. Since format 2, the members after `decided_at` may be there.
 #[derive(Serialize, Deserialize)]
 pub struct StoredRuling {
     verdict: String,
     votes: Vec<StoredBallot>,
     decided_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    #[serde(flatten)]
+    later: LaterRuling,
+}
+
+/// What a decision may say that this version does not write. It changes nothing about what was decided.
+#[derive(Default, Serialize, Deserialize)]
+struct LaterRuling {
+    /// The name of the operator's rule that held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// What that rule required, and who met it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requirements: Option<Vec<StoredRequirement>>,
+    /// Who or what withdrew it, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<StoredWithdrawal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRequirement {
+    name: Option<String>,
+    approvals: usize,
+    met_by: Vec<StoredPerson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredWithdrawal {
+    by: Option<StoredPerson>,
+    run_id: Option<String>,
+    comment: Option<String>,
 }
 
 impl From<&Ruling> for StoredRuling {
@@ -314,17 +456,20 @@ impl From<&Ruling> for StoredRuling {
             verdict: ruling.ending.as_str().to_owned(),
             votes: ruling.ballots.iter().map(StoredBallot::from).collect(),
             decided_at: ruling.decided_at,
+            ticket: ruling.ticket.as_ref().map(|ticket| ticket.expose().to_owned()),
+            later: LaterRuling::default(),
         }
     }
 }
 
 impl StoredRuling {
     /// The ruling.
-    pub fn ruling(&self) -> Option<Ruling> {
+    pub fn ruling(self) -> Option<Ruling> {
         Some(Ruling {
             ending: Ending::parse(&self.verdict)?,
             ballots: self.votes.iter().map(StoredBallot::ballot).collect::<Option<_>>()?,
             decided_at: self.decided_at,
+            ticket: parsed(self.ticket, |ticket| Ticket::parse(&ticket))?,
         })
     }
 }
@@ -346,6 +491,27 @@ impl StoredPosted {
     /// The message.
     pub fn message(self) -> PostedMessage {
         PostedMessage { conversation: self.conversation, activity: self.activity }
+    }
+}
+
+/// That a message has arrived: with the attempt in which it did, and since format 2 when.
+#[derive(Serialize, Deserialize)]
+pub struct StoredArrival {
+    #[serde(flatten)]
+    attempt: Attempt,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arrived_at: Option<DateTime<Utc>>,
+}
+
+impl StoredArrival {
+    /// It arrived at `arrived_at`, in `attempt`.
+    pub fn new(attempt: &Attempt, arrived_at: DateTime<Utc>) -> Self {
+        Self { attempt: attempt.clone(), arrived_at: Some(arrived_at) }
+    }
+
+    /// When it arrived; if that is not known, when the attempt began in which it did, some seconds before.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.arrived_at.unwrap_or(self.attempt.began_at)
     }
 }
 

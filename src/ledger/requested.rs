@@ -1,44 +1,126 @@
 //! Requested approvals: what was asked, the votes, and what they came to.
 
-use anyhow::{Context, anyhow, ensure};
-use futures_util::future::try_join_all;
+use anyhow::{Context, anyhow};
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use ring::digest::{Context as Hash, SHA256};
 use tokio::time::Instant;
 
 use super::{
     Kind, Ledger, Message, Progress, Subject,
-    records::{Record, StoredBallot, StoredPosted, StoredRequest, StoredRuling},
+    records::{Record, StoredBallot, StoredPosted, StoredRequest, StoredRuling, Unreadable},
     store::Created,
 };
 use crate::approval::{
-    Approval, ApprovalId, Ballot, Performer, PostedMessage, Request, Ruling, Workload, hex,
+    Approval, ApprovalId, Ballot, Performer, Policy, PostedMessage, Request, Ruling, Ticket, Visibility,
+    Workload, hex,
 };
 
-/// The most votes that are read; people who vote at once can be a few more than are needed.
-const MAX_BALLOTS: usize = 100;
+/// How many votes are read at the same time.
+const BALLOTS_AT_ONCE: usize = 16;
 
-/// What makes two requests one: the run, its attempt, and the body.
+/// What makes two requests one: the run, its attempt, the job as far as its token tells it from others, and the body.
+///
+/// The first request of a run, attempt and body stands under the key that older versions know as well, so that one that
+/// is asked for again during an upgrade is found by either. Another job that asks with the same body stands under its
+/// own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AskingKey(String);
+pub struct AskingKeys {
+    of_run: String,
+    of_job: String,
+}
 
-impl AskingKey {
-    /// Says what is hashed and how; another way gets another tag.
-    const TAG: &str = "ApproveRelease request 1";
-
-    /// The key of what `workload` asks with `body`.
+impl AskingKeys {
+    /// The keys of what `workload` asks with `body`.
     pub fn of(workload: &Workload, body: &[u8]) -> Self {
-        let Workload { repository_id, run_id, run_attempt, .. } = workload;
-        let mut hash = Hash::new(&SHA256);
-        for part in
-            [Self::TAG.as_bytes(), repository_id.as_bytes(), run_id.as_bytes(), run_attempt.as_bytes(), body]
-        {
-            // With its length before it, no part can lend bytes to its neighbour.
-            hash.update(&(part.len() as u64).to_be_bytes());
-            hash.update(part);
+        let Workload { repository_id, run_id, run_attempt, environment, job_workflow_ref, .. } = workload;
+        let run = [repository_id, run_id, run_attempt].map(|part| part.as_bytes());
+        let job = [environment, job_workflow_ref].map(|part| part.as_deref().unwrap_or_default().as_bytes());
+        // The first part says what is hashed and how; another way gets another one.
+        Self {
+            of_run: hash(
+                [b"ApproveRelease request 1"].into_iter().map(|tag| &tag[..]).chain(run).chain([body]),
+            ),
+            of_job: hash(
+                [b"ApproveRelease request 2"]
+                    .into_iter()
+                    .map(|tag| &tag[..])
+                    .chain(run)
+                    .chain(job)
+                    .chain([body]),
+            ),
         }
-        Self(hex(hash.finish().as_ref()))
     }
+}
+
+/// SHA-256 of the parts, each with its length before it, so that none can lend bytes to its neighbour.
+fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Hash::new(&SHA256);
+    for part in parts {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex(hash.finish().as_ref())
+}
+
+/// An approval that is open, as its name in `open/{repository id}/` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The run that asked for it.
+    pub run_id: String,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+    /// Which it is.
+    pub id: ApprovalId,
+}
+
+impl Open {
+    /// `{run_id}.{expires_at}.{group}.{id}`, where the time is in milliseconds since 1970 and the group the same for
+    /// all that can supersede each other.
+    fn name(request: &Request) -> String {
+        let Request { id, asked, workload, .. } = request;
+        let workflow_file = workload.workflow_ref.as_deref().unwrap_or_default();
+        let group = [
+            workflow_file.split('@').next().unwrap_or_default(),
+            asked.event_type.as_str(),
+            workload.environment.as_deref().unwrap_or_default(),
+            asked.key.as_deref().unwrap_or_default(),
+        ];
+        let group = hash(group.map(str::as_bytes));
+        format!("{}.{}.{}.{id}", workload.run_id, request.expires_at().timestamp_millis(), &group[..16])
+    }
+
+    /// That of `request`.
+    pub fn of(request: &Request) -> Self {
+        let (run_id, expires_at) = (request.workload.run_id.clone(), request.expires_at());
+        Self { run_id, expires_at, id: request.id.clone() }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.split('.');
+        let (run_id, expires_at, _group, id) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            run_id: run_id.to_owned(),
+            expires_at: DateTime::from_timestamp_millis(expires_at.parse().ok()?)?,
+            id: ApprovalId::parse(id)?,
+        })
+    }
+}
+
+/// The name of the record that notes a visibility.
+fn name_of(visibility: Visibility) -> String {
+    format!("{:012}.{}", visibility.said_at, if visibility.is_public { "public" } else { "private" })
+}
+
+fn parse_visibility(name: &str) -> Option<Visibility> {
+    let (said_at, visibility) = name.split_once('.')?;
+    let is_public = match visibility {
+        "public" => true,
+        "private" => false,
+        _ => return None,
+    };
+    Some(Visibility { said_at: said_at.parse().ok()?, is_public })
 }
 
 /// Everything that stands about an approval.
@@ -50,6 +132,16 @@ pub struct Folder {
 }
 
 impl Folder {
+    /// That of an approval that was opened just now, by us.
+    pub fn fresh(request: Request) -> Self {
+        Self { approval: Approval { request, ballots: Vec::new(), ruling: None }, names: Vec::new() }
+    }
+
+    /// The same, held against the settings of now.
+    pub fn held(self, policy: &Policy) -> Self {
+        Self { approval: policy.hold(self.approval), ..self }
+    }
+
     /// Whether this message about it has arrived for good.
     pub fn has_arrived(&self, kind: Kind) -> bool {
         self.names.contains(&format!("{}.done", kind.name()))
@@ -70,17 +162,40 @@ impl Folder {
 /// Whether a ruling is new.
 #[derive(Debug)]
 pub enum Ruled {
-    /// It is ours: nobody had decided before.
-    First,
+    /// It is ours, with its ticket: nobody had decided before.
+    First(Ruling),
     /// This was decided before.
     Before(Ruling),
 }
 
 impl Ledger {
+    /// What was asked for under these keys by a job like `workload`, if it was.
+    pub async fn asked(
+        &self,
+        keys: &AskingKeys,
+        workload: &Workload,
+        until: Instant,
+    ) -> anyhow::Result<Option<Request>> {
+        let read = async |path: Path| match self.store.get(&path, until).await? {
+            Some(content) => parse_request(&path, &content).map(Some),
+            None => Ok(None),
+        };
+        let (of_run, of_job) =
+            tokio::try_join!(read(self.asked_path(&keys.of_run)), read(self.asked_path(&keys.of_job)))?;
+        Ok(of_run.filter(|asked| is_same_job(&asked.workload, workload)).or(of_job))
+    }
+
     /// Records that `request` is asked for, unless the same was asked before: then what was asked before counts.
     /// An error means that it is not known to be recorded.
-    pub async fn ask(&self, key: &AskingKey, request: &Request, until: Instant) -> anyhow::Result<Request> {
-        let path = self.path(&format!("asked/{}", key.0));
+    pub async fn ask(&self, keys: &AskingKeys, request: &Request, until: Instant) -> anyhow::Result<Request> {
+        let of_run = self.ask_once(self.asked_path(&keys.of_run), request, until).await?;
+        match is_same_job(&of_run.workload, &request.workload) {
+            true => Ok(of_run),
+            false => self.ask_once(self.asked_path(&keys.of_job), request, until).await,
+        }
+    }
+
+    async fn ask_once(&self, path: Path, request: &Request, until: Instant) -> anyhow::Result<Request> {
         let content = Record::of(StoredRequest::from(request))?.to_json()?;
         match self.store.create(&path, content, until).await.context("cannot record the request")? {
             Created::Ours => Ok(request.clone()),
@@ -88,7 +203,7 @@ impl Ledger {
         }
     }
 
-    /// Opens what was asked for to votes, unless it is open: the index first, so that it is never forgotten, the
+    /// Opens what was asked for to votes, unless it is open: the indexes first, so that it is never forgotten, the
     /// request last. An error means that it is not known to be open.
     pub async fn open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
         let path = self.request_path(&request.id);
@@ -96,9 +211,62 @@ impl Ledger {
             return Ok(());
         }
         let subject = Subject::Requested(request.id.clone());
-        tokio::try_join!(self.expect(&subject, until), self.list_as(&subject, request.created_at, until))?;
+        tokio::try_join!(
+            self.expect(&subject, until),
+            self.list_as(&subject, request.created_at, until),
+            self.note_open(request, until),
+        )?;
         let content = Record::of(StoredRequest::from(request))?.to_json()?;
         self.store.create(&path, content, until).await.context("cannot open the approval").map(drop)
+    }
+
+    /// Notes that the approval is open, for whoever counts those of its repository.
+    pub async fn note_open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
+        let content = Record::of(())?.to_json()?;
+        self.store
+            .create(&self.open_path(request), content, until)
+            .await
+            .context("cannot note what is open")
+            .map(drop)
+    }
+
+    /// The approval is not open any more.
+    pub async fn note_decided(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
+        self.store.delete(&self.open_path(request), until).await
+    }
+
+    /// What is open of a repository, as far as it is noted.
+    pub async fn open_in(&self, repository_id: &str, until: Instant) -> anyhow::Result<Vec<Open>> {
+        let names = self.names_in(&format!("open/{repository_id}"), until).await?;
+        Ok(names.iter().filter_map(|name| Open::parse(name)).collect())
+    }
+
+    /// What is open of all repositories, as far as it is noted.
+    pub async fn all_open(&self, until: Instant) -> anyhow::Result<Vec<Open>> {
+        let names = self.names_in("open", until).await?;
+        Ok(names.iter().filter_map(|name| Open::parse(name)).collect())
+    }
+
+    /// What the newest token said of a repository's visibility, if it is noted.
+    pub async fn visibility(
+        &self,
+        repository_id: &str,
+        until: Instant,
+    ) -> anyhow::Result<Option<Visibility>> {
+        let names = self.names_in(&format!("visibility/{repository_id}"), until).await?;
+        Ok(names.iter().filter_map(|name| parse_visibility(name)).max())
+    }
+
+    /// Notes what a token said of a repository's visibility.
+    pub async fn note_visibility(
+        &self,
+        repository_id: &str,
+        visibility: Visibility,
+        until: Instant,
+    ) -> anyhow::Result<()> {
+        let path = self.path(&format!("visibility/{repository_id}/{}", name_of(visibility)));
+        let content = Record::of(())?.to_json()?;
+        self.store.create(&path, content, until).await.context("cannot note the visibility").map(drop)
     }
 
     /// Everything about the approval with this id, if there is one.
@@ -108,7 +276,9 @@ impl Ledger {
         let (found, names) = tokio::try_join!(self.store.get(&path, until), self.names(&subject, until))?;
         let Some(content) = found else { return Ok(None) };
         let request = parse_request(&path, &content)?;
-        ensure!(request.id == *id, "{path} holds another approval");
+        if request.id != *id {
+            return Err(anyhow!("it holds another approval").context(Unreadable::at(&path)));
+        }
         let ruling = match names.iter().any(|name| name == DECISION) {
             true => self.ruling(id, until).await?,
             false => None,
@@ -130,14 +300,33 @@ impl Ledger {
         self.progress(message, &folder.names, until).await
     }
 
-    /// Records a vote, unless the same person has cast the same before.
+    /// Records a vote, unless the same person has cast the same before. One by the same person under another name is
+    /// recorded beside it: by which name they are listed may have changed.
     pub async fn cast(&self, id: &ApprovalId, ballot: &Ballot, until: Instant) -> anyhow::Result<()> {
-        let who = match &ballot.performer {
-            Performer::Anonymous => "anonymous".to_owned(),
-            Performer::Person(person) => person.object_id.to_string(),
+        let (who, name) = match &ballot.performer {
+            Performer::Anonymous => ("anonymous".to_owned(), None),
+            Performer::Person(person) => {
+                (person.object_id.to_string(), person.user_principal_name.as_deref())
+            }
         };
-        let path = self.requested_path(id, &format!("{VOTE}{who}.{}", ballot.verdict.as_str()));
+        let vote = format!("{VOTE}{who}.{}", ballot.verdict.as_str());
         let content = Record::of(StoredBallot::from(ballot))?.to_json()?;
+        let path = self.requested_path(id, &vote);
+        let cast =
+            self.store.create(&path, content.clone(), until).await.context("cannot record the vote")?;
+        let (Created::Theirs(before), Some(name)) = (cast, name) else { return Ok(()) };
+        let before = parse_ballot(&path, &before)?;
+        let has_same_name = match &before.performer {
+            Performer::Anonymous => true,
+            Performer::Person(person) => {
+                person.user_principal_name.as_ref().is_some_and(|before| before.eq_ignore_ascii_case(name))
+            }
+        };
+        if has_same_name {
+            return Ok(());
+        }
+        let name = hash([name.to_ascii_lowercase().as_bytes()]);
+        let path = self.requested_path(id, &format!("{vote}.{}", &name[..16]));
         self.store.create(&path, content, until).await.context("cannot record the vote").map(drop)
     }
 
@@ -147,12 +336,14 @@ impl Ledger {
         self.ballots(id, &names, until).await
     }
 
-    /// Records how the approval was decided, unless it was decided before. An error means that it is not known.
-    pub async fn rule(&self, id: &ApprovalId, ruling: &Ruling, until: Instant) -> anyhow::Result<Ruled> {
+    /// Records how the approval was decided, with a new ticket, unless it was decided before. An error means that it is
+    /// not known.
+    pub async fn rule(&self, id: &ApprovalId, ruling: Ruling, until: Instant) -> anyhow::Result<Ruled> {
+        let ruling = Ruling { ticket: Some(Ticket::new()?), ..ruling };
         let path = self.requested_path(id, DECISION);
-        let content = Record::of(StoredRuling::from(ruling))?.to_json()?;
+        let content = Record::of(StoredRuling::from(&ruling))?.to_json()?;
         match self.store.create(&path, content, until).await.context("cannot record the decision")? {
-            Created::Ours => Ok(Ruled::First),
+            Created::Ours => Ok(Ruled::First(ruling)),
             Created::Theirs(content) => parse_ruling(&path, &content).map(Ruled::Before),
         }
     }
@@ -191,16 +382,25 @@ impl Ledger {
         names: &[String],
         until: Instant,
     ) -> anyhow::Result<Vec<Ballot>> {
-        let votes = names.iter().filter(|name| name.starts_with(VOTE)).take(MAX_BALLOTS);
-        let reads = votes.map(async |name| {
-            let path = self.requested_path(id, name);
-            let stored: Option<StoredBallot> = self.read(&path, until).await?;
-            let ballot = stored.and_then(|stored| stored.ballot());
-            ballot.ok_or_else(|| anyhow!("{path} holds no vote"))
-        });
-        let mut ballots = try_join_all(reads).await?;
+        let votes = names.iter().filter(|name| name.starts_with(VOTE));
+        let paths: Vec<_> = votes.map(|name| self.requested_path(id, name)).collect();
+        let reads = paths.into_iter().map(|path| self.ballot(path, until).boxed());
+        let mut ballots: Vec<_> = stream::iter(reads).buffer_unordered(BALLOTS_AT_ONCE).try_collect().await?;
         ballots.sort_by_key(|ballot| ballot.at);
         Ok(ballots)
+    }
+
+    async fn ballot(&self, path: Path, until: Instant) -> anyhow::Result<Ballot> {
+        let content = self.store.get(&path, until).await?;
+        parse_ballot(&path, &content.with_context(|| format!("{path} is gone"))?)
+    }
+
+    fn asked_path(&self, key: &str) -> Path {
+        self.path(&format!("asked/{key}"))
+    }
+
+    fn open_path(&self, request: &Request) -> Path {
+        self.path(&format!("open/{}/{}", request.workload.repository_id, Open::name(request)))
     }
 
     fn request_path(&self, id: &ApprovalId) -> Path {
@@ -221,12 +421,35 @@ const POSTED: &str = "card.posted";
 /// What the names of votes begin with.
 const VOTE: &str = "vote.";
 
+/// True if the two jobs ask for the same with the same body. What an older version recorded does not say which job it
+/// was: that is any of the run.
+fn is_same_job(recorded: &Workload, asking: &Workload) -> bool {
+    recorded.event_name.is_none()
+        || (&recorded.environment, &recorded.job_workflow_ref)
+            == (&asking.environment, &asking.job_workflow_ref)
+}
+
 fn parse_request(path: &Path, content: &[u8]) -> anyhow::Result<Request> {
-    let stored: StoredRequest = Record::parse(content).with_context(|| format!("cannot read {path}"))?;
-    stored.request().ok_or_else(|| anyhow!("{path} holds no request that can be decided"))
+    Record::parse_as(path, content, StoredRequest::request)
 }
 
 fn parse_ruling(path: &Path, content: &[u8]) -> anyhow::Result<Ruling> {
-    let stored: StoredRuling = Record::parse(content).with_context(|| format!("cannot read {path}"))?;
-    stored.ruling().ok_or_else(|| anyhow!("{path} holds no decision"))
+    Record::parse_as(path, content, StoredRuling::ruling)
+}
+
+fn parse_ballot(path: &Path, content: &[u8]) -> anyhow::Result<Ballot> {
+    Record::parse_as(path, content, |stored: StoredBallot| stored.ballot())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_visibility_is_the_greatest_and_public_in_doubt() {
+        let names = ["000000000009.private", "000000000010.private", "000000000010.public", "x", "1.secret"];
+        let newest = names.into_iter().filter_map(parse_visibility).max();
+        assert_eq!(newest, Some(Visibility { said_at: 10, is_public: true }));
+        assert_eq!(newest.map(name_of).as_deref(), Some("000000000010.public"));
+    }
 }

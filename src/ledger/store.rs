@@ -2,7 +2,8 @@
 //!
 //! The one question that matters is *who was first*, and a store's answer to it cannot be trusted alone: it may
 //! commit and then fail to say so, or say "exists already" about the very object that it has just written for us.
-//! So every object is unique to its writer, and after any doubt it is read back.
+//! So every object is unique to its writer, and after any doubt it is read back. For the same reason a call whose
+//! connection broke can be made again: it changes nothing that the first had not changed.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -10,19 +11,25 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path,
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::open::{Location, create_container, open};
+use super::{
+    open::{Location, create_container, open, remove_staged},
+    records::Unreadable,
+};
 
 /// How long one write may take, so that there is time left to read back what became of it.
 const PUT_TIME: Duration = Duration::from_millis(1_500);
 
-/// The most objects that one listing returns.
-const MAX_LISTED: usize = 10_000;
+/// How often a call is made before its failure counts, as far as there is time.
+const TRIES: usize = 3;
+
+/// Between two tries.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The largest object that is read, in bytes; ours are smaller by far.
 const MAX_OBJECT_BYTES: u64 = 1024 * 1024;
@@ -69,19 +76,37 @@ impl Store {
         create_container(&self.location).await.context("cannot create the container")
     }
 
+    /// Removes what writers that were killed left half written, once it is surely nobody's any more. Only a folder has
+    /// such files.
+    pub async fn tidy(&self) -> anyhow::Result<()> {
+        let Location::Folder(folder) = self.location.clone() else { return Ok(()) };
+        let removed = tokio::task::spawn_blocking(move || remove_staged(&folder)).await??;
+        if removed > 0 {
+            log::info!("removed {removed} half-written files from the store's folder");
+        }
+        Ok(())
+    }
+
     /// Creates the object, unless there is one. `content` must be unlike any other writer's.
     ///
     /// An error means that it is not known whether the object is there.
     pub async fn create(&self, path: &Path, content: Vec<u8>, until: Instant) -> anyhow::Result<Created> {
-        let doubt = match self.put(path, &content, until).await {
-            Ok(()) => return Ok(Created::Ours),
-            Err(doubt) => doubt,
-        };
-        match self.get(path, until).await {
-            Ok(Some(found)) if found == content => Ok(Created::Ours),
-            Ok(Some(found)) => Ok(Created::Theirs(found)),
-            Ok(None) => Err(doubt),
-            Err(unread) => Err(doubt.context(format!("{unread:#}"))),
+        let mut tries = 0;
+        loop {
+            let doubt = match self.put(path, &content, until).await {
+                Ok(()) => return Ok(Created::Ours),
+                Err(doubt) => doubt,
+            };
+            let doubt = match self.get(path, until).await {
+                Ok(Some(found)) if found == content => return Ok(Created::Ours),
+                Ok(Some(found)) => return Ok(Created::Theirs(found)),
+                Ok(None) => doubt,
+                Err(unread) => doubt.context(format!("{unread:#}")),
+            };
+            tries += 1;
+            if tries == TRIES || !pause(until).await {
+                return Err(doubt);
+            }
         }
     }
 
@@ -112,27 +137,44 @@ impl Store {
         Ok(put.map(drop))
     }
 
-    /// The object's content; `None` where there is none.
+    /// The object's content; `None` if there is none.
     pub async fn get(&self, path: &Path, until: Instant) -> anyhow::Result<Option<Vec<u8>>> {
-        let read = async {
+        let read = || async {
             let found = self.opened()?.get(path).await?;
             if found.meta.size > MAX_OBJECT_BYTES {
-                return Err(anyhow!("{} bytes are more than any record has", found.meta.size));
+                let error = anyhow!("{} bytes are more than any record has", found.meta.size);
+                return Err(error.context(Unreadable::at(path)));
             }
             Ok(found.bytes().await?.to_vec())
         };
-        match timeout_at(until, read).await.with_context(|| format!("reading {path} took too long"))? {
+        match tried(read, until).await.with_context(|| format!("reading {path} took too long"))? {
             Ok(content) => Ok(Some(content)),
             Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) if error.is::<Unreadable>() => Err(error),
             Err(error) => Err(error.context(format!("cannot read {path}"))),
         }
     }
 
-    /// What stands directly or deeper under `prefix`, in no order, and no more than `MAX_LISTED` of it.
-    pub async fn list(&self, prefix: &Path, until: Instant) -> anyhow::Result<Vec<ObjectMeta>> {
-        let list =
-            async { anyhow::Ok(self.opened()?.list(Some(prefix)).take(MAX_LISTED).try_collect().await) };
-        match timeout_at(until, list).await.with_context(|| format!("listing {prefix} took too long"))?? {
+    /// What `pick` takes of everything that stands directly or deeper under `prefix`, to the end, in no order.
+    ///
+    /// A file that is only half written, or was left so, is nothing.
+    pub async fn list<T>(
+        &self,
+        prefix: &Path,
+        pick: impl Fn(ObjectMeta) -> Option<T>,
+        until: Instant,
+    ) -> anyhow::Result<Vec<T>> {
+        let list = || async {
+            let mut listed = Vec::new();
+            let mut objects = self.opened()?.list(Some(prefix));
+            while let Some(object) = objects.try_next().await? {
+                if !object.location.filename().is_some_and(is_staged) {
+                    listed.extend(pick(object));
+                }
+            }
+            Ok(listed)
+        };
+        match tried(list, until).await.with_context(|| format!("listing {prefix} took too long"))? {
             Err(error) if is_missing(&error) => Ok(Vec::new()),
             listed => listed.with_context(|| format!("cannot list {prefix}")),
         }
@@ -140,8 +182,8 @@ impl Store {
 
     /// The names of the folders directly under `prefix`, in no order.
     pub async fn folders(&self, prefix: &Path, until: Instant) -> anyhow::Result<Vec<String>> {
-        let list = async { anyhow::Ok(self.opened()?.list_with_delimiter(Some(prefix)).await) };
-        match timeout_at(until, list).await.with_context(|| format!("listing {prefix} took too long"))?? {
+        let list = || async { Ok(self.opened()?.list_with_delimiter(Some(prefix)).await?) };
+        match tried(list, until).await.with_context(|| format!("listing {prefix} took too long"))? {
             Err(error) if is_missing(&error) => Ok(Vec::new()),
             listed => {
                 let folders = listed.with_context(|| format!("cannot list {prefix}"))?.common_prefixes;
@@ -152,17 +194,53 @@ impl Store {
 
     /// Deletes the object; none there is as good.
     pub async fn delete(&self, path: &Path, until: Instant) -> anyhow::Result<()> {
-        let delete = async { anyhow::Ok(self.opened()?.delete(path).await?) };
-        match timeout_at(until, delete).await.with_context(|| format!("deleting {path} took too long"))? {
+        let delete = || async { Ok(self.opened()?.delete(path).await?) };
+        match tried(delete, until).await.with_context(|| format!("deleting {path} took too long"))? {
             Err(error) if !is_not_found(&error) => Err(error.context(format!("cannot delete {path}"))),
             _ => Ok(()),
         }
     }
 }
 
-/// No folder yet, or no container yet, for which there is no error of its own when listing.
-fn is_missing(error: &Error) -> bool {
-    matches!(error, Error::NotFound { .. }) || error.to_string().contains("ContainerNotFound")
+/// Makes a call that changes nothing, or nothing more when it is made again, until it has an answer; the outer error is
+/// a time-out.
+async fn tried<T, F: Future<Output = anyhow::Result<T>>>(
+    call: impl Fn() -> F,
+    until: Instant,
+) -> anyhow::Result<anyhow::Result<T>> {
+    let mut tries = 0;
+    loop {
+        let answer = timeout_at(until, call()).await?;
+        tries += 1;
+        match &answer {
+            Err(error) if tries < TRIES && !is_an_answer(error) && pause(until).await => {}
+            _ => return Ok(answer),
+        }
+    }
+}
+
+/// True if there is time for another try, which is then due.
+async fn pause(until: Instant) -> bool {
+    let next = Instant::now() + PAUSE;
+    tokio::time::sleep_until(next.min(until)).await;
+    next < until
+}
+
+/// True if the store has said what it would say again.
+fn is_an_answer(error: &anyhow::Error) -> bool {
+    is_missing(error) || error.is::<Unreadable>()
+}
+
+/// True for the name under which `object_store` writes a file before it links it to its own name: `name#1`. A killed
+/// writer leaves it, and a copy of the folder takes it along.
+pub fn is_staged(name: &str) -> bool {
+    let number = name.rsplit_once('#').map_or("", |(_, number)| number);
+    !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// No object or folder yet, or no container yet, for which there is no error of its own when listing.
+fn is_missing(error: &anyhow::Error) -> bool {
+    is_not_found(error) || error.to_string().contains("ContainerNotFound")
 }
 
 fn is_not_found(error: &anyhow::Error) -> bool {

@@ -17,7 +17,7 @@ use tokio::{sync::Notify, time::timeout};
 use url::Url;
 
 use crate::{
-    approve::Approvals,
+    approve::{Approvals, InWork},
     cards::Cards,
     config::{Config, Listen},
     delivery::{Channel, Delivery, Routes},
@@ -84,8 +84,11 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     tokio::spawn(warm_up(Arc::clone(&rooms)));
     tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle()));
     server.await.context("the server failed")?;
-    // A sweep under way may have asked GitHub already, and then the answer must be noted.
-    let _ = timeout(Duration::from_secs(SHUTDOWN_SECONDS), sweeps).await;
+    // What goes on beside the answers may have asked GitHub already, and then its answer must be noted.
+    let tasks = &rooms.approvals.delivery.tasks;
+    tasks.close();
+    let _ =
+        timeout(Duration::from_secs(SHUTDOWN_SECONDS), async { tokio::join!(sweeps, tasks.wait()) }).await;
     Ok(())
 }
 
@@ -164,7 +167,8 @@ async fn sweep_regularly(rooms: Arc<Rooms>) {
 /// where nobody waits for it any more.
 async fn sweep(approvals: &Arc<Approvals>) -> Vec<(Level, String)> {
     let approvals = Arc::clone(approvals);
-    let swept = tokio::spawn(async move { approvals.delivery.sweep(timing(SWEEP_TIME)).await }).await;
+    let tasks = approvals.delivery.tasks.clone();
+    let swept = tasks.spawn(async move { approvals.delivery.sweep(timing(SWEEP_TIME)).await }).await;
     let lines = swept.unwrap_or_else(|error| vec![(Level::Error, format!("a sweep broke off: {error}"))]);
     lines.into_iter().map(|(level, line)| (level, format!("Deliver: {line}"))).collect()
 }
@@ -202,9 +206,9 @@ fn rooms(config: Config) -> Rooms {
     };
     let ledger = Ledger::new(Store::new(config.store), config.dry_run);
     let routes = Routes { github, channel, cards };
-    let delivery = Delivery::new(ledger, routes, config.deliver_for, config.dry_run);
-    let approvals =
-        Arc::new(Approvals { policy: config.policy, delivery, anonymous: !config.require_identity });
+    let policy = Arc::new(config.policy);
+    let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (config.deliver_for, config.dry_run));
+    let approvals = Arc::new(Approvals { policy, delivery, in_work: InWork::default() });
     let messages = Messages { approvals: Arc::clone(&approvals), bot };
     let requests = Requests {
         approvals: Arc::clone(&approvals),

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 use chrono::TimeDelta;
 
 use crate::{
-    approval::{ApprovalId, Asked, ClientPayload, EventType, Repository, Workload},
+    approval::{ApprovalId, Asked, ClientPayload, EventType, Repository, Visibility, Workload},
     approve::{Approvals, Asking},
     host::Timing,
 };
@@ -25,7 +25,8 @@ pub async fn open(approvals: &Arc<Approvals>, timing: Timing) -> anyhow::Result<
     let asking = Asking {
         asked: asked(approvals.policy.min_approvals)?,
         workload: workload(repository),
-        // Each start has a sample of its own, to be decided anew.
+        visibility: Visibility { said_at: timing.now.timestamp(), is_public: false },
+        // Each start has a sample of its own.
         body: timing.now.timestamp_micros().to_be_bytes().into(),
     };
     let asked = approvals.ask(asking, timing).await;
@@ -46,6 +47,7 @@ fn asked(approvals_required: usize) -> anyhow::Result<Asked> {
         approvals_required,
         expires_in: TimeDelta::minutes(Asked::DEFAULT_MINUTES),
         reminder: None,
+        key: None,
     })
 }
 
@@ -53,18 +55,18 @@ fn workload(repository: Repository) -> Workload {
     Workload {
         repository,
         repository_id: "1".to_owned(),
+        owner_id: None,
         is_public: false,
         git_ref: "refs/heads/main".to_owned(),
         sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         run_id: "1".to_owned(),
         run_attempt: "1".to_owned(),
+        run_number: None,
         actor: "octocat".to_owned(),
-        owner_id: None,
-        environment: None,
+        actor_id: None,
+        event_name: Some("push".to_owned()),
+        environment: Some("production".to_owned()),
         workflow_ref: None,
         job_workflow_ref: None,
-        event_name: None,
-        actor_id: None,
-        run_number: None,
     }
 }

@@ -4,25 +4,36 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    approval::{Approval, Decision, DeliveryState, Item, PerformerJson, Seen, performers, rfc_3339},
+    approval::{Approval, Decision, Dispatched, Ending, Item, PerformerJson, Seen, performers, rfc_3339},
     cards::Cards,
 };
 
-/// What a waiting job, a release workflow and a reader of the list get.
-#[derive(Serialize)]
+/// What a waiting job, a release workflow and a reader of the list get. What there is not is `null`.
+#[derive(Default, Serialize)]
 pub struct ItemJson<'a> {
     id: &'a str,
     status: &'static str,
+    dry_run: bool,
     title: Option<&'a str>,
-    repository: String,
-    event_type: &'a str,
+    repository: Option<String>,
+    event_type: Option<&'a str>,
+    /// In place of an event; no request of this version has one.
+    workflow: Option<&'a str>,
     rejected_event_type: Option<&'a str>,
-    client_payload: &'a RawValue,
+    client_payload: Option<&'a RawValue>,
     #[serde(flatten)]
     asked_by: Option<AskedByJson<'a>>,
     performers: Vec<PerformerJson<'a>>,
-    delivery: &'static str,
     decided_at: Option<String>,
+    delivered_at: Option<String>,
+    delivery: &'static str,
+    delivery_error: Option<&'a str>,
+    /// The run that a dispatch started, what the release brings, the rule that held, and a withdrawal's comment: none of
+    /// them is known to this version.
+    run: Option<()>,
+    changes: Option<()>,
+    policy: Option<()>,
+    comment: Option<()>,
 }
 
 /// What only a requested approval has.
@@ -31,9 +42,12 @@ struct AskedByJson<'a> {
     sha: &'a str,
     #[serde(rename = "ref")]
     git_ref: &'a str,
+    environment: Option<&'a str>,
+    job_workflow_ref: Option<&'a str>,
     run_id: &'a str,
     run_attempt: &'a str,
     requested_by: &'a str,
+    key: Option<&'a str>,
     approvals_required: usize,
     created_at: String,
     expires_at: String,
@@ -42,31 +56,42 @@ struct AskedByJson<'a> {
 }
 
 /// The JSON of a line of the list.
-pub fn item<'a>(cards: &Cards, item: &'a Item) -> ItemJson<'a> {
+pub fn item<'a>(cards: &Cards, item: &'a Item, is_dry_run: bool) -> ItemJson<'a> {
     match item {
-        Item::Requested(seen) => requested(cards, seen, false),
-        Item::Relayed(decision, delivery) => relayed(decision, *delivery),
+        Item::Requested(seen) => requested(cards, seen, (is_dry_run, false)),
+        Item::Relayed(decision, dispatched) => relayed(decision, dispatched, is_dry_run),
+        Item::Unreadable(id, _) => ItemJson {
+            id,
+            status: "unreadable",
+            dry_run: is_dry_run,
+            delivery: "none",
+            ..ItemJson::default()
+        },
     }
 }
 
 /// The JSON of a requested approval. `for_github` leaves out what everybody would see at a public repository.
-pub fn requested<'a>(cards: &Cards, seen: &'a Seen, for_github: bool) -> ItemJson<'a> {
-    let Seen { approval: Approval { request, ballots, ruling }, delivery, posted } = seen;
+pub fn requested<'a>(cards: &Cards, seen: &'a Seen, (is_dry_run, for_github): (bool, bool)) -> ItemJson<'a> {
+    let Seen { approval: Approval { request, ballots, ruling }, dispatch, posted } = seen;
     let (asked, workload) = (&request.asked, &request.workload);
     ItemJson {
         id: request.id.as_str(),
-        status: status(seen),
+        status: status(seen, is_dry_run),
+        dry_run: is_dry_run,
         title: asked.title.as_deref(),
-        repository: workload.repository.to_string(),
-        event_type: asked.event_type.as_str(),
+        repository: Some(workload.repository.to_string()),
+        event_type: Some(asked.event_type.as_str()),
         rejected_event_type: asked.rejected_event_type.as_ref().map(|event_type| event_type.as_str()),
-        client_payload: asked.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw()),
+        client_payload: Some(asked.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw())),
         asked_by: Some(AskedByJson {
             sha: &workload.sha,
             git_ref: &workload.git_ref,
+            environment: workload.environment.as_deref(),
+            job_workflow_ref: workload.job_workflow_ref.as_deref(),
             run_id: &workload.run_id,
             run_attempt: &workload.run_attempt,
             requested_by: &workload.actor,
+            key: asked.key.as_deref(),
             approvals_required: asked.approvals_required,
             created_at: rfc_3339(request.created_at),
             expires_at: rfc_3339(request.expires_at()),
@@ -74,30 +99,46 @@ pub fn requested<'a>(cards: &Cards, seen: &'a Seen, for_github: bool) -> ItemJso
             url: cards.page_url(&request.id),
         }),
         performers: performers(ballots, for_github && workload.is_public),
-        delivery: delivery.as_str(),
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
+        ..with_dispatch(dispatch)
     }
 }
 
-/// The word for how an approval stands.
-pub fn status(seen: &Seen) -> &'static str {
-    seen.approval.ruling.as_ref().map_or("pending", |ruling| ruling.ending.as_str())
+/// How the dispatch stands.
+fn with_dispatch(dispatched: &Dispatched) -> ItemJson<'_> {
+    ItemJson {
+        delivery: dispatched.delivery.as_str(),
+        delivered_at: dispatched.delivered_at.map(rfc_3339),
+        delivery_error: dispatched.error.as_deref(),
+        ..ItemJson::default()
+    }
 }
 
-fn relayed(decision: &Decision, delivery: DeliveryState) -> ItemJson<'_> {
+/// The word for how an approval stands. What was approved in a dry run approves nothing, and is not called so.
+pub fn status(seen: &Seen, is_dry_run: bool) -> &'static str {
+    match seen.approval.ruling.as_ref().map(|ruling| ruling.ending) {
+        None => "pending",
+        Some(Ending::Approved) => approved(is_dry_run),
+        Some(ending @ (Ending::Rejected | Ending::Expired)) => ending.as_str(),
+    }
+}
+
+fn approved(is_dry_run: bool) -> &'static str {
+    if is_dry_run { "dry-run" } else { Ending::Approved.as_str() }
+}
+
+fn relayed<'a>(decision: &'a Decision, dispatched: &'a Dispatched, is_dry_run: bool) -> ItemJson<'a> {
     let dispatch = &decision.dispatch;
     ItemJson {
         id: decision.id.as_str(),
-        status: "approved",
-        title: None,
-        repository: dispatch.repository.to_string(),
-        event_type: dispatch.event_type.as_str(),
-        rejected_event_type: None,
-        client_payload: dispatch.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw()),
-        asked_by: None,
+        status: approved(is_dry_run),
+        dry_run: is_dry_run,
+        repository: Some(dispatch.repository.to_string()),
+        event_type: Some(dispatch.event_type.as_str()),
+        client_payload: Some(dispatch.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw())),
         performers: vec![PerformerJson::clicked(&decision.performer, decision.decided_at)],
-        delivery: delivery.as_str(),
         decided_at: Some(rfc_3339(decision.decided_at)),
+        ..with_dispatch(dispatched)
     }
 }
 

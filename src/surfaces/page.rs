@@ -18,10 +18,8 @@ use super::{
     json_answer, log_line, report_answer,
 };
 use crate::{
-    approval::{
-        ApprovalId, Click, Forbidden, Guid, Invalid, Item, Outcome, Performer, Seen, Unreached, Vote,
-    },
-    approve::{Approvals, Clicked, List, Report},
+    approval::{ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Seen, Unreached, Vote},
+    approve::{Approvals, Clicked, List, Report, failed},
     cards::{
         page::{Listing, Said, View, approval, list, note, style_hash},
         sentences::sentence,
@@ -29,7 +27,6 @@ use crate::{
     host::{Answer, Body, Request, parse_urlencoded},
     identity::{Check, Rejection, app_service},
     ledger::Cursor,
-    printable::describe,
 };
 
 /// The function's name in the log.
@@ -102,9 +99,10 @@ impl Pages {
     }
 
     fn list_json<'a>(&self, page: &'a List, next: Option<String>) -> ListJson<'a> {
-        let cards = &self.approvals.delivery.routes.cards;
-        let items: Vec<&Item> = page.waiting.iter().chain(&page.recent).collect();
-        ListJson { items: items.into_iter().map(|item| item::item(cards, item)).collect(), next }
+        let delivery = &self.approvals.delivery;
+        let items = page.waiting.iter().chain(&page.recent);
+        let json = |item| item::item(&delivery.routes.cards, item, delivery.dry_run);
+        ListJson { items: items.map(json).collect(), next }
     }
 
     fn list_html(&self, page: &List, next: Option<&str>, request: &Request) -> String {
@@ -124,7 +122,7 @@ impl Pages {
         Ok(match wants_json(request) {
             true => {
                 let cards = &self.approvals.delivery.routes.cards;
-                json_answer(200, &item::requested(cards, &seen, false))
+                json_answer(200, &item::requested(cards, &seen, (self.approvals.delivery.dry_run, false)))
             }
             false => html_answer(200, self.html(&seen, &performer, None, request)),
         })
@@ -139,7 +137,7 @@ impl Pages {
     fn html(&self, seen: &Seen, performer: &Performer, said: Option<Said>, request: &Request) -> String {
         let view = View {
             performer,
-            may_decide: seen.approval.request.may_decide(&self.approvals.policy.approvers, performer),
+            may_decide: self.approvals.policy.may_decide(&seen.approval.request, performer),
             said,
             is_dry_run: self.approvals.delivery.dry_run,
             now: request.timing.now,
@@ -190,7 +188,7 @@ impl Pages {
     fn performer(&self, request: &Request) -> Result<Performer, Refusal> {
         let mut headers = request.headers(app_service::HEADER).peekable();
         // Nobody has to say who they are where nothing is ever sent.
-        if headers.peek().is_none() && self.approvals.delivery.dry_run && self.approvals.anonymous {
+        if headers.peek().is_none() && self.approvals.delivery.dry_run && self.approvals.policy.anonymous {
             return Ok(Performer::Anonymous);
         }
         let Some(tenant) = &self.tenant else { return Err(Outcome::Misconfigured("ENTRA_TENANT_ID").into()) };
@@ -258,7 +256,7 @@ fn next_page(next: &Cursor, as_json: bool) -> String {
 }
 
 fn unreached(error: &anyhow::Error) -> Report {
-    Report::of(Outcome::Unavailable(Unreached::Progress), describe(error))
+    failed(Unreached::Progress, error)
 }
 
 /// Sends a browser to sign in, and back here. A form that was sent is not sent again by that, and a program cannot

@@ -20,13 +20,13 @@ use crate::{
         ApprovalId, Approver, Asked, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Seen,
         Unreached, Workload, rfc_3339,
     },
-    approve::{Approvals, Asking, Report},
+    approve::{Approvals, Asking, Report, failed},
     host::{Answer, Body, Request},
     identity::{
         Rejection,
         github_oidc::{Job, JobTokens},
     },
-    printable::{describe, printable},
+    printable::printable,
 };
 
 /// The function's name in the log.
@@ -68,23 +68,24 @@ impl Requests {
         if request.body == Body::TooLarge {
             return Err(Outcome::TooLarge.into());
         }
-        let workload = self.workload(request).await?;
+        let job = self.job(request).await?;
         let (asked, body) = self.asked(request).map_err(Outcome::Invalid)?;
-        let asking = Asking { asked, workload: workload?, body };
+        let Job { workload, visibility, .. } = job?;
+        let asking = Asking { asked, workload, visibility, body };
         let (seen, is_new) = self.approvals.ask(asking, request.timing).await?;
         let mut answer = json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&seen));
-        answer.log.push((Level::Info, asked_line(request, &seen)));
+        answer.log.push((Level::Info, asked_line(request, &seen, self.approvals.delivery.dry_run)));
         Ok(answer)
     }
 
     /// The job that asks; the inner error is that of a job that may not, which is told after what is unreadable.
-    async fn workload(&self, request: &Request) -> Result<Result<Workload, Report>, Report> {
+    async fn job(&self, request: &Request) -> Result<Result<Job, Report>, Report> {
         let token = bearer(request, &["authorization"]).map_err(Rejection::Failed).map_err(rejected)?;
         let token = token.ok_or_else(|| rejected(Rejection::NoCredentials))?;
         let job = self.tokens.verify(token, request.timing.now).await.map_err(rejected)?;
         Ok(match job {
             Job { is_pull_request: true, .. } => Err(Outcome::Forbidden(Forbidden::PullRequest).into()),
-            Job { workload, .. } => Ok(workload),
+            job => Ok(job),
         })
     }
 
@@ -101,42 +102,38 @@ impl Requests {
     fn asked_json<'a>(&self, seen: &'a Seen) -> AskedJson<'a> {
         let cards = &self.approvals.delivery.routes.cards;
         let request = &seen.approval.request;
-        // At a public repository everybody reads what its jobs print.
+        // At a public repository everybody reads what its jobs print: no names there, and no key.
         let shown = seen.approval.without_names_if_public();
+        let mail_card = cards.mail(&shown).filter(|_| !request.workload.is_public);
         AskedJson {
             id: request.id.as_str(),
-            status: item::status(seen),
+            status: item::status(seen, self.approvals.delivery.dry_run),
             url: cards.page_url(&request.id),
             expires_at: rfc_3339(request.expires_at()),
             posted: seen.posted.as_str(),
             card: cards.teams(&shown),
-            mail_card: cards.mail(&shown),
+            mail_card,
         }
     }
 
     async fn show(&self, request: &Request, id: &str) -> Result<Answer, Report> {
-        let workload = self.workload(request).await??;
+        let Job { workload, visibility, .. } = self.job(request).await??;
         let unknown = || Report::from(Outcome::Unknown);
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
-        let seen = self
-            .approvals
-            .look(&id, request.timing)
-            .await
-            .map_err(|error| Report::of(Outcome::Unavailable(Unreached::Progress), describe(&error)))?;
-        // Another repository of the same name is another repository.
-        let is_own = |seen: &Seen| seen.approval.request.workload.repository_id == workload.repository_id;
-        let seen = seen.filter(is_own).ok_or_else(unknown)?;
-        Ok(json_answer(200, &item::requested(&self.approvals.delivery.routes.cards, &seen, true)))
+        let seen = self.approvals.look_as_job(&id, (&workload, visibility), request.timing).await;
+        let seen = seen.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
+        let delivery = &self.approvals.delivery;
+        Ok(json_answer(200, &item::requested(&delivery.routes.cards, &seen, (delivery.dry_run, true))))
     }
 }
 
 /// One line that reads alone: who asked for what.
-fn asked_line(request: &Request, seen: &Seen) -> String {
+fn asked_line(request: &Request, seen: &Seen, is_dry_run: bool) -> String {
     let Workload { repository, run_id, run_attempt, .. } = &seen.approval.request.workload;
     format!(
         "{FUNCTION}: approval {} for {repository}, run {run_id}, attempt {run_attempt}: {}, posted: {} (invocation {})",
         seen.approval.request.id,
-        item::status(seen),
+        item::status(seen, is_dry_run),
         seen.posted.as_str(),
         printable(Some(request.invocation_id.as_str()).filter(|id| !id.is_empty()).unwrap_or("-"), 80),
     )
@@ -155,6 +152,7 @@ struct Fields {
     approvals_required: Option<i64>,
     expires_in_minutes: Option<i64>,
     reminder_minutes: Option<i64>,
+    key: Option<String>,
 }
 
 /// Reads the body of a request. Unless it says how many approvals it wants, that is `min_approvals`.
@@ -189,6 +187,7 @@ fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), In
         "reminder_minutes" => {
             once(&mut read.reminder_minutes, name, number(value, "reminder_minutes", Asked::MAX_MINUTES)?)
         }
+        "key" => once(&mut read.key, name, key(text("key")?)?),
         _ => Err(Invalid::UnknownField(name.to_owned())),
     }
 }
@@ -210,7 +209,15 @@ fn asked(read: Fields, min_approvals: usize) -> Result<Asked, Invalid> {
         approvals_required: required.unwrap_or(min_approvals),
         expires_in: TimeDelta::minutes(read.expires_in_minutes.unwrap_or(Asked::DEFAULT_MINUTES)),
         reminder: read.reminder_minutes.map(TimeDelta::minutes),
+        key: read.key,
     })
+}
+
+fn key(text: String) -> Result<String, Invalid> {
+    match text.chars().count() <= Asked::MAX_KEY {
+        true => Ok(text),
+        false => Err(Invalid::KeyTooLong),
+    }
 }
 
 fn event_type(text: String) -> Result<EventType, Invalid> {

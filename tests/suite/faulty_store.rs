@@ -14,13 +14,15 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
 };
-use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 /// How one call to the store goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     /// Nothing is done, and an error comes back.
     FailsBefore,
+    /// Nothing is done, now and however often it is tried again, and an error comes back.
+    Refuses,
     /// It is done, and an error comes back.
     FailsAfter,
     /// It is done, and "exists already" comes back, as when a store repeats a create by itself.
@@ -40,7 +42,7 @@ pub struct FaultyStore {
     calls: AtomicUsize,
     /// What the faulty call was about.
     struck: Mutex<Option<String>>,
-    pub killed: Notify,
+    pub killed: CancellationToken,
 }
 
 impl FaultyStore {
@@ -50,33 +52,35 @@ impl FaultyStore {
             fault,
             calls: AtomicUsize::new(0),
             struck: Mutex::new(None),
-            killed: Notify::new(),
+            killed: CancellationToken::new(),
         })
     }
 
     /// Does `call` as told.
     async fn call<T>(&self, about: &Path, call: impl Future<Output = Result<T>>) -> Result<T> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let is_refused = || self.struck().is_some_and(|struck| struck == about.as_ref());
         let fault = match self.fault {
             Some((at, fault)) if at == number => fault,
+            Some((at, Fault::Refuses)) if at < number && is_refused() => Fault::Refuses,
             Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
                 return std::future::pending().await;
             }
             _ => return call.await,
         };
         *self.struck.lock().unwrap() = Some(about.to_string());
-        if !matches!(fault, Fault::FailsBefore | Fault::Denies | Fault::KilledBefore) {
+        if !matches!(fault, Fault::FailsBefore | Fault::Refuses | Fault::Denies | Fault::KilledBefore) {
             let _ = call.await;
         }
         match fault {
-            Fault::FailsBefore | Fault::FailsAfter => {
+            Fault::FailsBefore | Fault::Refuses | Fault::FailsAfter => {
                 Err(Error::Generic { store: "faulty", source: "told to fail".into() })
             }
             Fault::CommitsAndDenies | Fault::Denies => {
                 Err(Error::AlreadyExists { path: about.to_string(), source: "denied".into() })
             }
             Fault::KilledBefore | Fault::KilledAfter => {
-                self.killed.notify_one();
+                self.killed.cancel();
                 std::future::pending().await
             }
         }
@@ -96,7 +100,7 @@ impl FaultyStore {
             Some((at, fault)) if at == number => {
                 *self.struck.lock().unwrap() = Some(about.to_owned());
                 if matches!(fault, Fault::KilledBefore | Fault::KilledAfter) {
-                    self.killed.notify_one();
+                    self.killed.cancel();
                     return futures_util::stream::pending().boxed();
                 }
                 let failure = Error::Generic { store: "faulty", source: "told to fail".into() };

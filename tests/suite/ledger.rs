@@ -199,7 +199,7 @@ async fn a_decision_says_what_was_sent_to_the_letter(store: Store) {
 
     let text = store.read(&store.object_that_ends_in("/decision").await).await;
     assert!(text.contains(payload), "{text}");
-    assert!(text.contains(r#""format":1"#) && text.contains(r#""repository":"octo/app""#), "{text}");
+    assert!(text.contains(r#""format":2"#) && text.contains(r#""repository":"octo/app""#), "{text}");
 }
 
 async fn a_dry_run_decides_apart(store: Store) {

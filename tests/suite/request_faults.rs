@@ -1,14 +1,19 @@
 //! The stories of asking and voting with one thing going wrong, at every step and in every way; and with a clock that
 //! is an argument, so that the last moment can be met exactly.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{
+    ops::RangeInclusive,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use approve_release::{
     approval::{
-        ApprovalId, Approvers, Asked, Click, DeliveryState, Ending, EventType, EventTypes, Guid, Outcome,
-        Performer, Person, Policy, Repository, RepositoryPattern, Seen, Verdict, Vote, Workload,
+        ApprovalId, Approvers, Asked, Ballot, Click, DeliveryState, Ending, EventType, EventTypes, Guid,
+        Outcome, Performer, Person, Policy, Repository, RepositoryPattern, Seen, Verdict, Visibility, Vote,
+        Workload,
     },
-    approve::{Approvals, Asking, Clicked},
+    approve::{Approvals, Asking, Clicked, InWork},
     cards::Cards,
     config::Config,
     delivery::{Channel, Delivery, Routes},
@@ -44,6 +49,8 @@ pub struct Deployment {
     began: DateTime<Utc>,
     required: usize,
     reminder: Option<TimeDelta>,
+    /// Those that may still be at work.
+    instances: Mutex<Vec<Arc<Approvals>>>,
 }
 
 impl Deployment {
@@ -55,7 +62,16 @@ impl Deployment {
         http_client::use_ring();
         let (github, channel) = (GitHub::start().await, TeamsChannel::start().await);
         let (store, began) = (Arc::new(InMemory::new()), Utc::now());
-        Self { github, channel, bot: None, store, began, required, reminder: None }
+        Self {
+            github,
+            channel,
+            bot: None,
+            store,
+            began,
+            required,
+            reminder: None,
+            instances: Mutex::default(),
+        }
     }
 
     /// With a bot in its channel, that reminds this often.
@@ -78,13 +94,14 @@ impl Deployment {
 
     fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
         let url = |text: &str| text.parse().expect("a URL");
-        let policy = Policy {
+        let policy = Arc::new(Policy {
             default_repository: None,
             allowed_repositories: vec![RepositoryPattern::parse("octo/app").expect("a pattern")],
             relay_event_types: EventTypes::default(),
             approvers: Approvers::Everybody,
             min_approvals: 1,
-        };
+            anonymous: false,
+        });
         let routes = Routes {
             github: Some(GitHubClient::new(url(&self.github.url()), TOKEN.into())),
             channel: Some(self.route()),
@@ -95,12 +112,14 @@ impl Deployment {
             }),
         };
         let ledger = Ledger::new(Store::of(view), false);
-        let delivery = Delivery::new(ledger, routes, TimeDelta::hours(24), false);
-        Arc::new(Approvals { policy, delivery, anonymous: false })
+        let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), false));
+        Arc::new(Approvals { policy, delivery, in_work: InWork::default() })
     }
 
     pub fn instance(&self) -> Arc<Approvals> {
-        self.instance_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
+        let instance = self.instance_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>);
+        self.instances.lock().unwrap().push(Arc::clone(&instance));
+        instance
     }
 
     /// A moment this long after the beginning, with a request's time to answer.
@@ -136,16 +155,14 @@ impl Deployment {
 
     /// A yes that is recorded; the process is killed before it is counted.
     pub async fn vote_and_die(&self, (id, person): (&ApprovalId, u8), time: TimeDelta) {
-        let record = format!("/vote.{person:08}-");
-        for at in 1.. {
-            let vote = async |instance: &Arc<Approvals>| {
-                self.vote(instance, (id, person), Verdict::Approve, time).await
-            };
-            let (_, struck) = stricken(self, (at, Fault::KilledAfter), vote).await;
-            if struck.expect("it is recorded at some time").contains(&record) {
-                return;
-            }
-        }
+        let timing = self.after(time);
+        let ballot = Ballot {
+            performer: Performer::Person(somebody(person)),
+            verdict: Verdict::Approve,
+            comment: String::new(),
+            at: timing.now,
+        };
+        self.instance().delivery.ledger.cast(id, &ballot, timing.deadline).await.expect("it is recorded");
     }
 
     pub async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
@@ -163,8 +180,8 @@ impl Deployment {
         objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
     }
 
-    /// Waits until nothing is under way any more that began beside an answer.
-    pub async fn settled(&self) {
+    /// Waits until nothing has come or been written for a while.
+    async fn quiet(&self) {
         let mut before = 0;
         within("nothing more is written", async || {
             loop {
@@ -182,6 +199,14 @@ impl Deployment {
         })
         .await;
     }
+
+    /// Waits until nothing is under way any more that began beside an answer.
+    pub async fn settled(&self) {
+        let instances = std::mem::take(&mut *self.instances.lock().unwrap());
+        for instance in instances {
+            until_done(&instance).await;
+        }
+    }
 }
 
 fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
@@ -198,7 +223,9 @@ fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
             approvals_required: required,
             expires_in: TIME_TO_DECIDE,
             reminder,
+            key: None,
         },
+        visibility: Visibility { said_at: 1, is_public: false },
         workload: Workload {
             repository: Repository::parse("octo/app").expect("a repository"),
             repository_id: "1".to_owned(),
@@ -220,6 +247,13 @@ fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
     }
 }
 
+/// Waits until an instance has done all that it does beside its answers.
+async fn until_done(instance: &Approvals) {
+    instance.delivery.tasks.close();
+    within("an instance has done its work", async || instance.delivery.tasks.wait().await).await;
+    instance.delivery.tasks.reopen();
+}
+
 pub fn somebody(number: u8) -> Person {
     Person {
         object_id: Guid::parse(&format!("{number:08}-1111-4222-8333-444455556666")).expect("a GUID"),
@@ -239,9 +273,13 @@ pub async fn stricken<T>(
     let instance = deployment.instance_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
     let outcome = tokio::select! {
         outcome = story(&instance) => Some(outcome),
-        () = view.killed.notified() => None,
+        () = view.killed.cancelled() => None,
     };
-    deployment.settled().await;
+    tokio::select! {
+        () = until_done(&instance) => {}
+        // It does nothing more, but what it had sent may still be on its way.
+        () = view.killed.cancelled() => deployment.quiet().await,
+    }
     (outcome, view.struck())
 }
 
@@ -336,7 +374,7 @@ async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hea
             let results = deployment.channel.cards().len() - 1;
             assert!((1..=most).contains(&results), "{results} results: {about}");
             let seen = deployment.look(&id, TimeDelta::minutes(9)).await;
-            assert_eq!(seen.delivery, DeliveryState::Delivered, "{about}");
+            assert_eq!(seen.dispatch.delivery, DeliveryState::Delivered, "{about}");
             assert_eq!(deployment.names("pending/").await, [""; 0], "{about}");
             deployment.github.expect_dispatches(dispatched);
         }
@@ -366,7 +404,7 @@ async fn votes_that_suffice_are_counted_by_whoever_looks_next() {
         deployment.settled().await;
         let seen = deployment.look(&id, TimeDelta::minutes(4)).await;
         assert_eq!(seen.approval.ruling.map(|ruling| ruling.ending), Some(Ending::Approved), "{heal}");
-        assert_eq!(seen.delivery, DeliveryState::Delivered, "{heal}");
+        assert_eq!(seen.dispatch.delivery, DeliveryState::Delivered, "{heal}");
         deployment.github.expect_dispatches(1);
     }
 }
@@ -450,10 +488,13 @@ async fn a_dispatch_that_github_refuses_waits_and_the_channel_hears_of_the_decis
     assert_eq!(outcome.name(), "refused");
     deployment.settled().await;
     assert_eq!(deployment.channel.cards().len(), 2);
-    assert_eq!(deployment.look(&id, TimeDelta::minutes(2)).await.delivery, DeliveryState::Pending);
+    assert_eq!(deployment.look(&id, TimeDelta::minutes(2)).await.dispatch.delivery, DeliveryState::Pending);
     deployment.github.answer_as_github();
     deployment.sweep_every_minute(62..=63).await;
-    assert_eq!(deployment.look(&id, TimeDelta::minutes(64)).await.delivery, DeliveryState::Delivered);
+    assert_eq!(
+        deployment.look(&id, TimeDelta::minutes(64)).await.dispatch.delivery,
+        DeliveryState::Delivered
+    );
     assert_eq!(deployment.names("pending/").await, [""; 0]);
     deployment.github.expect_dispatches(2);
 }

@@ -88,6 +88,7 @@ async fn everything_that_can_be_asked_is_told_again(mode: Mode) {
         "event_type": "go-live", "client_payload": {"version": "1.4.2"}, "rejected_event_type": "no-go",
         "title": "Release 1.4.2 to production", "text": "**What's new**", "facts": {"Environment": "production"},
         "approvers": [ALEX_UPN, ALEX], "approvals_required": 2, "expires_in_minutes": 30, "reminder_minutes": 5,
+        "key": "production",
     });
 
     let asked = around.ask(&host, &body.to_string()).await;
@@ -99,7 +100,10 @@ async fn everything_that_can_be_asked_is_told_again(mode: Mode) {
         "sha": SHA, "ref": "refs/heads/main", "requested_by": "octocat", "run_attempt": "1",
         "approvals_required": 2, "performers": [], "delivery": "none", "posted": "none", "decided_at": null,
         "expires_at": asked["expires_at"], "url": asked["url"],
-        "run_id": seen["run_id"], "created_at": seen["created_at"],
+        "run_id": seen["run_id"], "created_at": seen["created_at"], "dry_run": false, "workflow": null,
+        "environment": null, "job_workflow_ref": "octo/app/.github/workflows/release.yml@refs/heads/main",
+        "key": "production", "delivered_at": null, "delivery_error": null, "run": null, "changes": null,
+        "policy": null, "comment": null,
     });
     assert_eq!(seen, expected);
     let time = |value: &Value| chrono::DateTime::parse_from_rfc3339(&text(value)).expect("a time");
@@ -174,7 +178,7 @@ async fn a_waiting_job_hears_of_the_decision(mode: Mode) {
     assert!(payload.starts_with(r#"{"version":"1.10", "n": 1.10,"approval":{"#), "{payload}");
     let sent: Value = serde_json::from_str(payload).expect("JSON");
     assert_eq!(sent["approval"]["performers"], seen["performers"]);
-    let expected = json!({"id": id, "verdict": "approved", "requested_by": "octocat", "run_id": seen["run_id"],
+    let expected = json!({"id": id, "ticket": sent["approval"]["ticket"], "verdict": "approved", "requested_by": "octocat", "run_id": seen["run_id"],
     "sha": SHA, "ref": "refs/heads/main", "decided_at": seen["decided_at"], "performers": [
         {"id": ALEX, "name": ALEX_NAME, "verdict": "approve", "comment": "", "at": seen["performers"][0]["at"]},
     ]});

@@ -192,7 +192,8 @@ async fn in_a_dry_run_nothing_is_sent(mode: Mode) {
     host.vote(&alex, &id, "approve").await.assert_outcome(200, "dry-run");
     host.vote(&alex, &id, "approve").await.assert_outcome(200, "already-decided");
     let seen = around.status(&host, &id).await;
-    assert_eq!((&seen["status"], &seen["delivery"]), (&json!("approved"), &json!("none")));
+    assert_eq!((&seen["status"], &seen["delivery"]), (&json!("dry-run"), &json!("none")));
+    assert_eq!(seen["dry_run"], true, "nothing may take it for an approval");
     host.click_as(&alex, CLICK).await.assert_outcome(200, "dry-run");
 }
 

@@ -37,7 +37,8 @@ pub struct Said<'a> {
 
 /// The page of the approval `seen`.
 pub fn approval(cards: &Cards, seen: &Seen, view: &View) -> String {
-    let Seen { approval, delivery, .. } = seen;
+    let Seen { approval, dispatch: dispatched, .. } = seen;
+    let delivery = dispatched.delivery;
     let Request { asked, workload, .. } = &approval.request;
     let stage = Stage::of(approval, view.now);
     html(&Page {
@@ -58,8 +59,8 @@ pub fn approval(cards: &Cards, seen: &Seen, view: &View) -> String {
         cast: approval.ballots.iter().map(Cast::of).collect(),
         deciders: deciders(approval, stage),
         decided_at: decided_at(approval).map(Time),
-        dispatch: dispatch(approval, stage, *delivery, view.is_dry_run),
-        send_again: stage.verdict().filter(|_| *delivery == DeliveryState::Dead && view.may_decide),
+        dispatch: dispatch(approval, stage, delivery, view.is_dry_run),
+        send_again: stage.verdict().filter(|_| delivery == DeliveryState::Dead && view.may_decide),
     })
 }
 

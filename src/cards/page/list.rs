@@ -50,8 +50,9 @@ struct Row<'a> {
     /// Its page, where it has one.
     href: Option<String>,
     title: String,
-    repository: &'a Repository,
-    stage: Stage,
+    repository: Option<&'a Repository>,
+    /// Nothing where that cannot be read.
+    stage: Option<Stage>,
     /// So many of so many, where people are still asked.
     approvals: Option<String>,
     /// Who decided.
@@ -67,12 +68,15 @@ impl<'a> Row<'a> {
     fn of(item: &'a Item, listing: &Listing) -> Self {
         match item {
             Item::Requested(seen) => Self::requested(seen, listing),
-            Item::Relayed(decision, state) => Self::relayed(decision, *state, listing.is_dry_run),
+            Item::Relayed(decision, dispatched) => {
+                Self::relayed(decision, dispatched.delivery, listing.is_dry_run)
+            }
+            Item::Unreadable(id, at) => Self::unreadable(id, *at),
         }
     }
 
     fn requested(seen: &'a Seen, listing: &Listing) -> Self {
-        let Seen { approval, delivery, .. } = seen;
+        let Seen { approval, dispatch: dispatched, .. } = seen;
         let request = &approval.request;
         let stage = Stage::of(approval, listing.now);
         let required = request.asked.approvals_required;
@@ -84,13 +88,14 @@ impl<'a> Row<'a> {
         Self {
             href: Some(page_path(&request.id)),
             title: title(request),
-            repository: &request.workload.repository,
-            stage,
+            repository: Some(&request.workload.repository),
+            stage: Some(stage),
             approvals: stage.is_waiting().then(|| format!("{} of {required}", approvals(&approval.ballots))),
             by: deciders(approval, stage),
             when,
             at: Time(at),
-            delivery: (!stage.is_waiting()).then(|| dispatch(approval, stage, *delivery, listing.is_dry_run)),
+            delivery: (!stage.is_waiting())
+                .then(|| dispatch(approval, stage, dispatched.delivery, listing.is_dry_run)),
         }
     }
 
@@ -98,13 +103,27 @@ impl<'a> Row<'a> {
         Self {
             href: None,
             title: visible(decision.dispatch.event_type.as_str()),
-            repository: &decision.dispatch.repository,
-            stage: Stage(Some(Ending::Approved)),
+            repository: Some(&decision.dispatch.repository),
+            stage: Some(Stage(Some(Ending::Approved))),
             approvals: None,
             by: vec![name(&decision.performer)],
             when: "Decided",
             at: Time(decision.decided_at),
             delivery: Some(delivery(state, is_dry_run)),
+        }
+    }
+
+    fn unreadable(id: &str, at: DateTime<Utc>) -> Self {
+        Self {
+            href: None,
+            title: format!("{id}: a record cannot be read"),
+            repository: None,
+            stage: None,
+            approvals: None,
+            by: Vec::new(),
+            when: "Recorded",
+            at: Time(at),
+            delivery: None,
         }
     }
 }

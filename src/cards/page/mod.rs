@@ -142,7 +142,7 @@ fn delivery(delivery: DeliveryState, is_dry_run: bool) -> &'static str {
 /// How the dispatch of an approval that is over stands.
 fn dispatch(approval: &Approval, stage: Stage, state: DeliveryState, is_dry_run: bool) -> &'static str {
     match stage.0 {
-        Some(ending) if approval.request.dispatches(ending) => delivery(state, is_dry_run),
+        Some(ending) if approval.request.event_type(ending).is_some() => delivery(state, is_dry_run),
         _ => "nothing to send",
     }
 }

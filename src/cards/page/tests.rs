@@ -7,8 +7,8 @@ use url::Url;
 use super::*;
 use crate::{
     approval::{
-        Asked, Ballot, ClientPayload, Decision, Dispatch, EventType, Guid, Item, Person, Posted, Repository,
-        Request, Ruling, Seen, Workload,
+        Asked, Ballot, ClientPayload, Decision, Dispatch, Dispatched, EventType, Guid, Item, Person, Posted,
+        Repository, Request, Ruling, Seen, Workload,
     },
     cards::Cards,
 };
@@ -62,6 +62,7 @@ fn saying(text: &str) -> Seen {
         approvals_required: 2,
         expires_in: TimeDelta::days(3),
         reminder: None,
+        key: None,
     };
     let workload = Workload {
         repository: Repository::parse("octo/app").expect("a repository"),
@@ -84,7 +85,7 @@ fn saying(text: &str) -> Seen {
     let request = Request { id, asked, workload, created_at: now() - TimeDelta::minutes(10) };
     let ballots = vec![ballot(person(Some(text)), Verdict::Approve, text)];
     let approval = Approval { request, ballots, ruling: None };
-    Seen { approval, delivery: DeliveryState::None, posted: Posted::None }
+    Seen { approval, dispatch: Dispatched::NOTHING, posted: Posted::None }
 }
 
 /// A release as workflows ask for it.
@@ -119,14 +120,18 @@ fn decided(ending: Ending, delivery: DeliveryState) -> Seen {
         seen.approval.ballots[0].verdict = Verdict::Reject;
     }
     let ballots = seen.approval.ballots.clone();
-    seen.approval.ruling = Some(Ruling { ending, ballots, decided_at: now() - TimeDelta::minutes(5) });
-    Seen { delivery, ..seen }
+    seen.approval.ruling =
+        Some(Ruling { ending, ballots, decided_at: now() - TimeDelta::minutes(5), ticket: None });
+    Seen { dispatch: Dispatched { delivery, ..Dispatched::NOTHING }, ..seen }
 }
 
 fn relayed(text: &str) -> Item {
     let repository = Repository::parse("octo/app").expect("a repository");
     let dispatch = Dispatch { repository, event_type: event_type(text), client_payload: None };
-    Item::Relayed(Box::new(Decision::new(dispatch, person(Some(text)), now())), DeliveryState::Delivered)
+    Item::Relayed(
+        Box::new(Decision::new(dispatch, person(Some(text)), now())),
+        Dispatched { delivery: DeliveryState::Delivered, ..Dispatched::NOTHING },
+    )
 }
 
 fn requested(seen: Seen) -> Item {
@@ -156,8 +161,9 @@ fn pages(text: &str) -> Vec<String> {
     let of = |seen: &Seen| approval(&cards(), seen, &View { said, ..view(&alex) });
     let mut over = saying(text);
     let ballots = over.approval.ballots.clone();
-    over.approval.ruling = Some(Ruling { ending: Ending::Approved, ballots, decided_at: now() });
-    over.delivery = DeliveryState::Dead;
+    over.approval.ruling =
+        Some(Ruling { ending: Ending::Approved, ballots, decided_at: now(), ticket: None });
+    over.dispatch.delivery = DeliveryState::Dead;
     let items = [requested(over.clone()), requested(saying(text)), relayed(text)];
     vec![
         of(&saying(text)),

@@ -217,7 +217,7 @@ impl Messages {
             None => by_name && !approvers.include(&performer),
             Some(asked) => {
                 let by_name = by_name || asked.asked.approvers.as_deref().is_some_and(names);
-                by_name && !asked.may_decide(approvers, &performer)
+                by_name && !self.approvals.policy.may_decide(asked, &performer)
             }
         })
     }
