@@ -20,6 +20,7 @@ pub mod host;
 pub mod http_client;
 pub mod identity;
 pub mod ledger;
+pub mod logger;
 pub mod printable;
 pub mod server;
 pub mod surfaces;

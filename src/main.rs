@@ -8,11 +8,8 @@ use std::{
 use approve_release::{
     command_line::{Command, USAGE, VERSION},
     config::Config,
-    http_client, server,
+    http_client, logger, server,
 };
-use chrono::{SecondsFormat, Utc};
-use env_logger::fmt::Formatter;
-use log::{LevelFilter, Record};
 
 /// What shells call a command line that cannot be understood.
 const MISUSED: u8 = 2;
@@ -48,10 +45,7 @@ fn serve(port: Option<u16>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // What the libraries note for themselves is noise unless asked for by name.
-    let mut logger = env_logger::Builder::new();
-    logger.filter_module("actix_server", LevelFilter::Warn).filter_module("object_store", LevelFilter::Warn);
-    logger.parse_filters(&config.log_filter).format(line).init();
+    logger::install(&config.log_filter);
     http_client::use_ring();
     match actix_web::rt::System::new().block_on(server::serve(config)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,10 +54,4 @@ fn serve(port: Option<u16>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// One line of the log. The time is written by the library that writes all other times.
-fn line(to: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    let time = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
-    writeln!(to, "[{time} {:<5} {}] {}", record.level(), record.target(), record.args())
 }

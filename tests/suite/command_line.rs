@@ -8,7 +8,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    handler_process::{Environment, HandlerProcess, binary, free_port, repository_root},
+    handler_process::{Environment, HandlerProcess, binary, free_port, repository_root, within},
     http1::Request,
 };
 
@@ -130,4 +130,33 @@ fn a_reader_that_has_gone_does_no_harm() {
         let output = child.wait_with_output().expect("it ends");
         assert_eq!(text(&output.stderr), "");
     }
+}
+
+#[tokio::test]
+async fn whoever_reads_the_log_may_go() {
+    let port = free_port();
+    let mut command = Command::new(binary());
+    let settings = [("DRY_RUN", "true"), ("REQUIRE_IDENTITY", "false"), ("STORE_URL", "memory:")];
+    command.args(["--port", &port.to_string()]).env_clear().envs(settings).env("RUST_LOG", "trace");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    drop((child.stdout.take(), child.stderr.take()));
+
+    let answer = within("an answer", async || {
+        loop {
+            if let Ok(answer) = Request::get("/").try_send(port).await {
+                return answer;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let statuses = [answer.await.status, Request::get("/api/nowhere").send(port).await.status];
+
+    child.kill().expect("it still runs");
+    child.wait().expect("it ends");
+    assert_eq!(statuses, [200, 404]);
 }

@@ -50,6 +50,8 @@ pub fn free_port() -> u16 {
 pub struct HandlerProcess {
     child: Child,
     output: Arc<Mutex<String>>,
+    /// What of that came on stderr.
+    errors: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -71,12 +73,12 @@ impl HandlerProcess {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
-        let output = Arc::new(Mutex::new(String::new()));
+        let (output, errors) = (Arc::default(), Arc::default());
         let readers = vec![
-            collect(child.stdout.take().expect("piped"), &output),
-            collect(child.stderr.take().expect("piped"), &output),
+            collect(child.stdout.take().expect("piped"), vec![Arc::clone(&output)]),
+            collect(child.stderr.take().expect("piped"), vec![Arc::clone(&errors), Arc::clone(&output)]),
         ];
-        Self { child, output, readers }
+        Self { child, output, errors, readers }
     }
 
     /// Asks for `GET /` until any HTTP answer comes, as the host does, and gives that answer.
@@ -100,6 +102,11 @@ impl HandlerProcess {
         self.output.lock().expect("no reader panicked").clone()
     }
 
+    /// What was written to stderr alone, which is complete as far as [`HandlerProcess::output`] has it.
+    pub fn errors(&self) -> String {
+        self.errors.lock().expect("no reader panicked").clone()
+    }
+
     /// Waits until a line that contains `needle` has come out, and gives that line.
     pub async fn line_with(&self, needle: &str) -> String {
         within(&format!("a line with {needle:?}"), async || {
@@ -119,8 +126,13 @@ impl HandlerProcess {
 
     /// Sends SIGTERM, as a platform does that stops an instance.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status();
-        assert!(status.expect("kill runs").success(), "SIGTERM was not delivered");
+        self.signal("-TERM");
+    }
+
+    /// Sends a signal, such as `-INT`.
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status();
+        assert!(status.expect("kill runs").success(), "{signal} was not delivered");
     }
 
     /// Waits until the process has ended by itself; gives its status and everything it wrote.
@@ -164,13 +176,14 @@ impl Drop for HandlerProcess {
 }
 
 /// Gathers a stream's lines on a thread of its own, so that the child never waits for its reader.
-fn collect(stream: impl Read + Send + 'static, output: &Arc<Mutex<String>>) -> JoinHandle<()> {
-    let output = Arc::clone(output);
+fn collect(stream: impl Read + Send + 'static, outputs: Vec<Arc<Mutex<String>>>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let mut lines = BufReader::new(stream);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            output.lock().expect("no writer panicked").push_str(&String::from_utf8_lossy(&line));
+            for output in &outputs {
+                output.lock().expect("no writer panicked").push_str(&String::from_utf8_lossy(&line));
+            }
             line.clear();
         }
     })

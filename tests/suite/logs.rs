@@ -139,3 +139,34 @@ async fn a_hostile_event_type_cannot_forge_a_line() {
     let logs = host.logs();
     assert!(logs[0].bytes().all(|byte| (0x20..0x7f).contains(&byte)), "escaped: {logs:?}");
 }
+
+#[tokio::test]
+async fn what_is_no_error_is_not_on_stderr() {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(Mode::Payload, &github).start().await;
+
+    let click = |id: &str| host.click_request().header("Card-Correlation-Id", id);
+    host.send(click("card-good").json(CLICK)).await.assert_outcome(200, "dispatched");
+    host.send(click("card-bad").json("release it")).await.assert_outcome(400, "invalid");
+
+    let [good, bad] = [host.stderr_line("card-good").await, host.stderr_line("card-bad").await];
+    let warned = host.stderr_line("STORE_URL is memory").await;
+    let errors = host.errors();
+    assert!(good.contains(" INFO ") && !errors.contains(&good), "{good} in: {errors}");
+    assert!(bad.contains(" WARN ") && errors.contains(&bad), "{bad} in: {errors}");
+    assert!(warned.contains(" WARN ") && errors.contains(&warned), "{warned} in: {errors}");
+}
+
+#[tokio::test]
+async fn what_is_written_to_find_a_fault_is_no_error_either() {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = FunctionsHost::relay(Mode::Payload, &github).setting("RUST_LOG", "trace").start().await;
+
+    host.click(CLICK).await.assert_outcome(200, "dispatched");
+
+    host.stderr_line("dispatched: ").await;
+    let loud = |text: &str| [" TRACE ", " DEBUG ", " INFO "].iter().any(|level| text.contains(level));
+    assert!(loud(&host.stderr()) && !loud(&host.errors()), "{}", host.errors());
+}

@@ -167,6 +167,11 @@ impl FunctionsHost {
         self.handler.output()
     }
 
+    /// What of that the host makes errors of: what came on stderr itself.
+    pub fn errors(&self) -> String {
+        self.handler.errors()
+    }
+
     /// Everything that an operator can read so far: stderr, and the `Logs` of every invocation.
     pub fn written(&self) -> String {
         format!("{}{}", self.stderr(), self.logs().join("\n"))
