@@ -5,6 +5,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::{DateTime, Utc};
 use log::Level;
 use percent_encoding::percent_decode_str;
@@ -125,18 +126,21 @@ pub fn parse_urlencoded(text: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// The name of the HTTP trigger in every `function.json` of ours.
-const TRIGGER: &str = "req";
-
 /// The name of the HTTP output in every `function.json` of ours.
 pub const HTTP_OUTPUT: &str = "res";
 
+/// What is not named here is skipped unread, above all `Metadata`: that holds what the caller wrote under any name it
+/// likes, `sys` included.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Payload {
-    data: BTreeMap<String, Trigger>,
-    #[serde(default)]
-    metadata: Option<Metadata>,
+    data: Data,
+}
+
+/// The name of the HTTP trigger in every `function.json` of ours.
+#[derive(Deserialize)]
+struct Data {
+    req: Trigger,
 }
 
 #[derive(Deserialize)]
@@ -152,19 +156,6 @@ struct Trigger {
     params: Option<Params>,
     #[serde(default)]
     body: Option<PayloadBody>,
-}
-
-#[derive(Deserialize, Default)]
-struct Metadata {
-    #[serde(default)]
-    sys: Option<Sys>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "PascalCase")]
-struct Sys {
-    #[serde(default)]
-    rand_guid: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -195,42 +186,55 @@ enum PayloadBody {
     Bytes(Vec<u8>),
 }
 
-/// Reads an invocation payload of an HTTP function.
-///
-/// `invocation_id` is the header that the host may add; without it the payload's own id is taken. A body of more
-/// than `max_body` bytes is [`Body::TooLarge`].
+/// Reads an invocation payload of an HTTP function, which came as the invocation `invocation_id`. A body of more than
+/// `max_body` bytes is [`Body::TooLarge`].
 pub fn parse_payload(
     payload: &[u8],
-    invocation_id: Option<String>,
+    invocation_id: String,
     max_body: usize,
     timing: Timing,
 ) -> serde_json::Result<Request> {
-    let mut payload: Payload = serde_json::from_slice(payload)?;
-    let trigger = payload.data.remove(TRIGGER).ok_or_else(|| missing(TRIGGER))?;
+    let trigger = serde_json::from_slice::<Payload>(payload)?.data.req;
     let query = match trigger.query {
         Some(Query::Object(query)) => query,
         Some(Query::Text(text)) if !text.is_empty() => serde_json::from_str(&text)?,
         Some(Query::Text(_)) | None => BTreeMap::new(),
     };
-    let body = match trigger.body {
-        Some(PayloadBody::Text(text)) => text.into_bytes(),
-        Some(PayloadBody::Bytes(bytes)) => bytes,
-        None => Vec::new(),
-    };
-    let own_id = payload.metadata.and_then(|metadata| metadata.sys).and_then(|sys| sys.rand_guid);
-    Ok(Request {
+    let mut request = Request {
         method: trigger.method.unwrap_or_else(|| "POST".to_owned()),
         query: pairs(query),
         id: trigger.params.and_then(|params| params.id).filter(|id| !id.is_empty()),
         headers: pairs(trigger.headers.unwrap_or_default()),
-        body: if body.len() > max_body { Body::TooLarge } else { Body::Whole(body) },
-        invocation_id: invocation_id.or(own_id).unwrap_or_default(),
+        body: Body::TooLarge,
+        invocation_id,
         timing,
-    })
+    };
+    let body = match trigger.body {
+        Some(PayloadBody::Text(text)) => decoded(&request, text),
+        Some(PayloadBody::Bytes(bytes)) => bytes,
+        None => Vec::new(),
+    };
+    if body.len() <= max_body {
+        request.body = Body::Whole(body);
+    }
+    Ok(request)
 }
 
-fn missing(field: &str) -> serde_json::Error {
-    serde::de::Error::custom(format!("no {field} in Data"))
+/// The body that the host wrote as `text`: in base64 where it takes it for no text.
+fn decoded(request: &Request, text: String) -> Vec<u8> {
+    let content_type = request.header("content-type").unwrap_or_default().trim_start().to_ascii_lowercase();
+    let is_no_text =
+        ["application/octet-stream", "multipart/"].iter().any(|kind| content_type.starts_with(kind));
+    match is_no_text {
+        true => STANDARD.decode(&text).unwrap_or_else(|_| text.into_bytes()),
+        false => text.into_bytes(),
+    }
+}
+
+/// The id of an invocation, from the header that the host adds. Where a caller sent one too, the host's is the last.
+pub fn invocation_id<'a>(headers: impl Iterator<Item = &'a str>) -> String {
+    let last = headers.last().unwrap_or_default();
+    last.rsplit_once(',').map_or(last, |(_, id)| id).trim().to_owned()
 }
 
 fn pairs(map: BTreeMap<String, Option<OneOrMany>>) -> Vec<(String, String)> {
@@ -280,7 +284,12 @@ mod tests {
     use super::*;
 
     fn parse(payload: &str) -> serde_json::Result<Request> {
-        parse_payload(payload.as_bytes(), None, 10, Timing::new(DateTime::UNIX_EPOCH, Duration::ZERO))
+        parse_payload(
+            payload.as_bytes(),
+            "id".to_owned(),
+            10,
+            Timing::new(DateTime::UNIX_EPOCH, Duration::ZERO),
+        )
     }
 
     #[test]
@@ -294,7 +303,56 @@ mod tests {
         assert_eq!(request.id.as_deref(), Some("42"));
         assert_eq!(request.headers("x").collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(request.body, Body::Whole(b"text".to_vec()));
-        assert_eq!(request.invocation_id, "guid");
+        assert_eq!(request.invocation_id, "id");
+    }
+
+    #[test]
+    fn what_a_caller_puts_into_metadata_is_not_even_looked_at() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        for metadata in [
+            r#"{"sys":"1"}"#,
+            r#"{"sys":1,"sys":{"RandGuid":{}},"$sys":{"RandGuid":"guid"}}"#,
+            r#"{"text":"\ud83d","\ud83d":"\udc00\ud83d"}"#,
+            r#"{"big":1e999999,"Data":{"req":{"Method":"GET"}}}"#,
+            "[]",
+            "7",
+            &deep,
+        ] {
+            let request = parse(&format!(r#"{{"Metadata":{metadata},"Data":{{"req":{{"Body":"text"}}}}}}"#));
+            let request = request.expect(metadata);
+            assert_eq!((request.invocation_id.as_str(), request.method.as_str()), ("id", "POST"));
+            assert_eq!(request.body, Body::Whole(b"text".to_vec()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_comes_in_base64() {
+        let body = |content_type: &str, text: &str| {
+            let payload = format!(
+                r#"{{"Data":{{"req":{{"Headers":{{"content-type":["{content_type}"]}},"Body":"{text}"}}}}}}"#
+            );
+            parse(&payload).expect("a request").body
+        };
+        assert_eq!(body("application/octet-stream", "e30="), Body::Whole(b"{}".to_vec()));
+        assert_eq!(
+            body("Multipart/Form-Data; boundary=x", "MTIzNDU2Nzg5MA=="),
+            Body::Whole(b"1234567890".to_vec())
+        );
+        assert_eq!(body("multipart/form-data", "{}"), Body::Whole(b"{}".to_vec()));
+        assert_eq!(body("application/json", "e30="), Body::Whole(b"e30=".to_vec()));
+    }
+
+    #[test]
+    fn the_hosts_id_of_an_invocation_is_the_last() {
+        for (headers, expected) in [
+            (vec![], ""),
+            (vec!["real"], "real"),
+            (vec!["theirs, real"], "real"),
+            (vec!["theirs,and,more,real "], "real"),
+            (vec!["theirs", "real"], "real"),
+        ] {
+            assert_eq!(invocation_id(headers.into_iter()), expected);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ const LIMIT: usize = 1000;
 
 fuzz_target!(|payload: &[u8]| {
     let timing = Timing::new(DateTime::UNIX_EPOCH, Duration::ZERO);
-    if let Ok(request) = parse_payload(payload, None, LIMIT, timing)
+    if let Ok(request) = parse_payload(payload, String::new(), LIMIT, timing)
         && let Body::Whole(body) = request.body
     {
         assert!(body.len() <= LIMIT);

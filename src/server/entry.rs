@@ -35,9 +35,9 @@ const CLICK_TIME: Duration = Duration::from_millis(4_400);
 /// How much of that its body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(2);
 
-/// The largest invocation payload that is read, in bytes: a body of the largest size, each byte escaped as six, and
-/// as much again for headers, query and identities.
-const MAX_PAYLOAD_BYTES: usize = 12 * action_message::MAX_BODY_BYTES;
+/// The largest invocation payload that is read, in bytes. With its escapes and its copy in `Metadata` a body grows to 13
+/// times its size; the rest is for headers, query and identities.
+const MAX_PAYLOAD_BYTES: usize = 20 * action_message::MAX_BODY_BYTES;
 
 /// How much of an oversized body is thrown away before the answer, so that its sender comes to read that answer.
 const MAX_DISCARDED_BYTES: usize = 110 * 1024 * 1024;
@@ -80,7 +80,7 @@ fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
         invocation_id: String::new(),
         timing,
     };
-    outer.invocation_id = outer.header("x-azure-functions-invocationid").unwrap_or_default().to_owned();
+    outer.invocation_id = host::invocation_id(outer.headers("x-azure-functions-invocationid"));
     outer
 }
 
@@ -132,12 +132,12 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
     if outer.method != "POST" {
         return invalid_method("POST");
     }
-    let invocation_id = Some(outer.invocation_id.clone()).filter(|id| !id.is_empty());
     let request = match &outer.body {
         // A timer's payload says nothing that matters.
         _ if function == Function::Deliver => Ok(outer),
         Body::Whole(payload) => {
-            host::parse_payload(payload, invocation_id, action_message::MAX_BODY_BYTES, outer.timing)
+            let id = outer.invocation_id.clone();
+            host::parse_payload(payload, id, action_message::MAX_BODY_BYTES, outer.timing)
         }
         // So large a payload is the wrapping of too large a body: the caller deserves to hear that.
         Body::TooLarge => Ok(Request { headers: Vec::new(), query: Vec::new(), ..outer }),

@@ -100,6 +100,48 @@ async fn payloads_of_older_hosts_are_read() {
 }
 
 #[tokio::test]
+async fn what_a_caller_puts_into_metadata_changes_nothing() {
+    let github = GitHub::start().await;
+    let host = relay(&github).await;
+    let metadata = [
+        // `?sys=1`, and bodies with a member `sys`: the caller's wins over the host's.
+        r#"{"sys":"1","$sys":{"MethodName":"X","RandGuid":"real"}}"#,
+        r#"{"sys":"{\"RandGuid\":7}","$sys":{"MethodName":"X","RandGuid":"real"}}"#,
+        r#"{"sys":{"RandGuid":["forged"]},"sys":{"RandGuid":"forged"}}"#,
+        r#"{"text":"half of it: \ud83d","sys":{}}"#,
+    ];
+
+    github.expect_dispatches(metadata.len());
+    for metadata in metadata {
+        let mut payload = payload_of(&new_click());
+        payload["Metadata"] = json!("here");
+        let payload = payload.to_string().replace(r#""here""#, metadata);
+        let request = Request::post("/ApproveRelease").json(payload).chunked();
+        let request = request.header("X-Azure-Functions-InvocationId", "theirs-1f3c, 9a51-of-the-host");
+        let answer = host.send_to_handler(request).await;
+        assert_eq!(res_of(&answer)["statusCode"], "200", "{metadata}");
+        let line = answer.json()["Logs"][0].to_string();
+        assert!(line.contains("invocation 9a51-of-the-host)") && !line.contains("forged"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_payload_may_be_much_larger_than_the_body_in_it() {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let host = relay(&github).await;
+    let mut click: Value = serde_json::from_str(&new_click()).expect("JSON");
+    click["client_payload"]["notes"] = "\u{1}".repeat(10_000).into();
+    let mut payload = payload_of(&click.to_string());
+    // The host copies the body's members, as texts in a text, until the payload is 13 times as large as the body.
+    payload["Metadata"]["client_payload"] = "x".repeat(13 * 64_000 - payload.to_string().len()).into();
+
+    let answer = invoke(&host, &payload).await;
+
+    assert_eq!(res_of(&answer)["statusCode"], "200", "{}", answer.text());
+}
+
+#[tokio::test]
 async fn a_query_as_text_decides_as_much_as_an_object() {
     let github = GitHub::start().await;
     let host = relay(&github).await;
