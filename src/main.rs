@@ -7,9 +7,14 @@ use std::{
 
 use approve_release::{
     command_line::{Command, USAGE, VERSION},
-    config::Config,
-    http_client, logger, server,
+    config::{Config, Listen},
+    http_client, logger,
+    server::{self, Stop},
 };
+
+/// What a Functions host takes as no fault, and starts the program again. After 0 it would not, and after anything else
+/// it counts.
+const START_AGAIN: u8 = 200;
 
 /// What shells call a command line that cannot be understood.
 const MISUSED: u8 = 2;
@@ -47,8 +52,10 @@ fn serve(port: Option<u16>) -> ExitCode {
     };
     logger::install(&config.log_filter);
     http_client::use_ring();
+    let listen = config.listen;
     match actix_web::rt::System::new().block_on(server::serve(config)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Stop::Terminated) if matches!(listen, Listen::UnderHost(_)) => ExitCode::from(START_AGAIN),
+        Ok(Stop::Terminated | Stop::Interrupted) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error:#}");
             ExitCode::FAILURE

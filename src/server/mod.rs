@@ -3,6 +3,7 @@
 mod address;
 mod entry;
 mod sample;
+mod signals;
 
 use std::{
     net::Ipv4Addr,
@@ -16,6 +17,8 @@ use log::Level;
 use tokio::{sync::Notify, time::timeout};
 use url::Url;
 
+use self::signals::Signals;
+pub use self::signals::Stop;
 use crate::{
     approve::{Approvals, InWork},
     cards::Cards,
@@ -47,6 +50,10 @@ const WARM_UP_AFTER: Duration = Duration::from_millis(100);
 /// How long making the sample may take.
 const SAMPLE_TIME: Duration = Duration::from_secs(10);
 
+/// How long a connection may be idle. The host keeps its connections to us for some 60 s, and what it sends just when we
+/// close one is lost.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
 /// How long answers in flight are waited for when the process is asked to stop, in seconds.
 const SHUTDOWN_SECONDS: u64 = 5;
 
@@ -63,15 +70,20 @@ struct Rooms {
 }
 
 /// Serves until the process is asked to stop, then finishes the answers in flight.
-pub async fn serve(config: Config) -> anyhow::Result<()> {
+pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     let listen = config.listen;
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
+    // Before anybody can know that we are there.
+    let signals = Signals::listen().context("cannot listen for signals")?;
     let rooms = Arc::new(rooms(config));
     let app = web::Data::from(Arc::clone(&rooms));
     // One worker: a person's clicks are few, and GitHub takes no more than some hundred a minute.
     let server =
         HttpServer::new(move || App::new().app_data(app.clone()).default_service(web::to(entry::entry)))
             .workers(1)
+            .keep_alive(KEEP_ALIVE)
+            // Also for connections that were opened in reserve, and have not been used yet.
+            .client_request_timeout(KEEP_ALIVE)
             .disable_signals()
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .bind((Ipv4Addr::LOCALHOST, listen.port()))
@@ -82,41 +94,24 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     announce(&rooms);
     let sweeps = tokio::spawn(sweep_regularly(Arc::clone(&rooms)));
     tokio::spawn(warm_up(Arc::clone(&rooms)));
-    tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle()));
+    let stop = tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle(), signals));
     server.await.context("the server failed")?;
     // What goes on beside the answers may have asked GitHub already, and then its answer must be noted.
     let tasks = &rooms.approvals.delivery.tasks;
     tasks.close();
     let _ =
         timeout(Duration::from_secs(SHUTDOWN_SECONDS), async { tokio::join!(sweeps, tasks.wait()) }).await;
-    Ok(())
+    stop.await.context("the server was not asked to stop")
 }
 
 /// Waits until the process is asked to stop: then no sweep sends anything more, and the answers in flight are
 /// finished.
-async fn stop_when_asked(rooms: Arc<Rooms>, server: ServerHandle) {
-    if let Err(error) = asked_to_stop().await {
-        log::error!("cannot wait for signals: {error}");
-        return;
-    }
+async fn stop_when_asked(rooms: Arc<Rooms>, server: ServerHandle, signals: Signals) -> Stop {
+    let stop = signals.first().await;
     rooms.approvals.delivery.stop();
     rooms.stopping.notify_waiters();
     server.stop(true).await;
-}
-
-#[cfg(unix)]
-async fn asked_to_stop() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminated.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-    }
-}
-
-#[cfg(not(unix))]
-async fn asked_to_stop() -> std::io::Result<()> {
-    tokio::signal::ctrl_c().await
+    stop
 }
 
 /// Loads what takes some milliseconds, certificates and the store, so that the first click need not wait for it.

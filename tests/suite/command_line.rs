@@ -63,6 +63,17 @@ async fn a_local_run_listens_where_it_is_told() {
 }
 
 #[tokio::test]
+async fn a_local_run_ends_well_however_it_is_asked_to() {
+    for signal in ["-TERM", "-INT"] {
+        let port = free_port();
+        let mut local = Local::start(&["--port", &port.to_string()], &[]);
+        local.handler.until_ready(port).await;
+        local.handler.signal(signal);
+        assert_eq!(local.handler.until_exit().await.0.code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test]
 async fn under_a_host_the_hosts_port_wins() {
     let [hosts, other] = [free_port(), free_port()].map(|port| port.to_string());
     let environment = [("FUNCTIONS_CUSTOMHANDLER_PORT", hosts.as_str()), ("STORE_URL", "memory:")];

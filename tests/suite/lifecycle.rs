@@ -3,7 +3,10 @@
 use std::{fs, time::Duration};
 
 use approve_release::config::Config;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 use wiremock::ResponseTemplate;
 
 use crate::{
@@ -14,6 +17,9 @@ use crate::{
     relay::{CLICK, new_click},
     stores::Store,
 };
+
+/// With this code the host starts a handler again, and does not count it as a fault.
+const START_AGAIN: i32 = 200;
 
 in_every_mode! {
     an_answer_in_flight_is_finished_after_sigterm
@@ -32,7 +38,7 @@ async fn an_answer_in_flight_is_finished_after_sigterm(mode: Mode) {
     });
 
     answer.assert_outcome(200, "dispatched");
-    assert!(host.until_exit().await.success());
+    assert_eq!(host.until_exit().await.code(), Some(START_AGAIN));
 }
 
 async fn several_handlers_stand_side_by_side(mode: Mode) {
@@ -77,7 +83,41 @@ async fn an_idle_handler_stops_at_once_on_sigterm() {
     host.terminate();
 
     let exit = tokio::time::timeout(Duration::from_secs(5), host.until_exit()).await.expect("stopped soon");
-    assert!(exit.success());
+    assert_eq!(exit.code(), Some(START_AGAIN));
+}
+
+#[tokio::test]
+async fn a_person_who_interrupts_a_host_does_not_want_the_handler_again() {
+    let github = GitHub::start().await;
+    let mut host = FunctionsHost::relay(Mode::Payload, &github).start().await;
+
+    host.signal("-INT");
+
+    assert_eq!(host.until_exit().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_connection_that_was_idle_for_longer_than_libraries_keep_one_still_serves() {
+    let github = GitHub::start().await;
+    let host = FunctionsHost::relay(Mode::Payload, &github).start().await;
+    let mut used = TcpStream::connect(("127.0.0.1", host.handler_port())).await.expect("connected");
+    let mut in_reserve = TcpStream::connect(("127.0.0.1", host.handler_port())).await.expect("connected");
+
+    assert_eq!(status_line(&mut used).await, "HTTP/1.1 200 OK");
+    // Actix closes idle connections after 5 s unless told otherwise; the host keeps its own for 60 s.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+
+    assert_eq!(status_line(&mut used).await, "HTTP/1.1 200 OK");
+    assert_eq!(status_line(&mut in_reserve).await, "HTTP/1.1 200 OK");
+}
+
+/// Asks for `/` on a connection that stays open, and gives the first line of the answer.
+async fn status_line(connection: &mut TcpStream) -> String {
+    connection.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.expect("sent");
+    // The body is one JSON object without others in it.
+    let mut answer = Vec::new();
+    BufReader::new(connection).read_until(b'}', &mut answer).await.expect("an answer");
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or("the connection was closed").to_owned()
 }
 
 #[tokio::test]

@@ -187,6 +187,11 @@ impl FunctionsHost {
         self.handler.terminate();
     }
 
+    /// Sends the handler a signal, such as `-INT`.
+    pub fn signal(&self, signal: &str) {
+        self.handler.signal(signal);
+    }
+
     /// Waits until the handler has stopped.
     pub async fn until_exit(&mut self) -> ExitStatus {
         self.handler.until_exit().await.0
