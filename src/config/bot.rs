@@ -3,7 +3,10 @@
 use secrecy::SecretString;
 use url::Url;
 
-use super::reader::{Reader, known_url, secret};
+use super::{
+    forms,
+    reader::{Reader, known_url, secret},
+};
 use crate::{
     approval::Guid,
     teams::{Bot, BotCredential},
@@ -12,9 +15,6 @@ use crate::{
 /// Any of these says that there shall be a bot.
 const BOT_SETTINGS: [&str; 4] =
     ["MicrosoftAppId", "MicrosoftAppPassword", "MicrosoftAppTenantId", "TEAMS_CHANNEL_ID"];
-
-/// The longest channel id; Teams' have some sixty characters.
-const MAX_CHANNEL: usize = 256;
 
 /// `BOT_OPENID_METADATA`.
 pub fn openid_metadata(reader: &mut Reader<'_>) -> Url {
@@ -30,8 +30,7 @@ pub fn bot(reader: &mut Reader<'_>, authority: &Url, metadata: &Url) -> Result<B
     let credential = credential(reader);
     let service_url =
         reader.url("BOT_SERVICE_URL").unwrap_or_else(|| known_url("https://smba.trafficmanager.net/teams"));
-    let expected = "a channel's id, such as 19:…@thread.tacv2, without spaces";
-    let channel = reader.parse("TEAMS_CHANNEL_ID", expected, channel_id);
+    let channel = reader.parse_or_tell("TEAMS_CHANNEL_ID", forms::CHANNEL_ID, forms::channel_id);
     match (app_id, tenant, credential) {
         (Some(app_id), Some(tenant), Some(credential)) => Ok(Bot {
             app_id,
@@ -80,10 +79,6 @@ fn credential(reader: &mut Reader<'_>) -> Option<BotCredential> {
     let endpoint = reader.parse("IDENTITY_ENDPOINT", "a URL", |text| Url::parse(text).ok())?;
     let header: Option<SecretString> = reader.parse("IDENTITY_HEADER", "a value without spaces", secret);
     Some(BotCredential::ManagedIdentity { endpoint, header: header? })
-}
-
-fn channel_id(text: &str) -> Option<String> {
-    (text.len() <= MAX_CHANNEL && text.bytes().all(|b| b.is_ascii_graphic())).then(|| text.to_owned())
 }
 
 /// What tokens for the Bot Connector are for: each cloud calls it otherwise, and its metadata's address says which it is.
@@ -189,7 +184,6 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_named_once_and_not_repeated() {
-        let long = "x".repeat(MAX_CHANNEL + 1);
         for (name, value) in [
             ("MicrosoftAppId", "hunter2"),
             ("MicrosoftAppTenantId", "hunter2.onmicrosoft.com"),
@@ -197,7 +191,8 @@ mod tests {
             ("BOT_OPENID_METADATA", "http://hunter2.example"),
             ("BOT_SERVICE_URL", "http://hunter2.example"),
             ("TEAMS_CHANNEL_ID", "hunter2 @thread.tacv2"),
-            ("TEAMS_CHANNEL_ID", long.as_str()),
+            ("TEAMS_CHANNEL_ID", "https://teams.microsoft.com/l/channel/19%3Ahunter2%40thread.tacv2/hunter2"),
+            ("TEAMS_CHANNEL_ID", "19:hunter2@thread.tacv2;messageid=1"),
             ("ENTRA_AUTHORITY", "hunter2"),
         ] {
             let mut settings = settings(&BOT, &[]);

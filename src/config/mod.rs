@@ -4,6 +4,7 @@
 //! environment leaves open, as Core Tools do. Everything unusable is named at once, and no value is ever repeated.
 
 mod bot;
+mod forms;
 mod reader;
 mod store;
 mod unlikely;
@@ -56,7 +57,7 @@ pub struct Config {
     pub teams_webhook_url: Option<SecretUrl>,
     /// `APPROVE_URL` and `MAIL_ORIGINATOR`, where both are set.
     pub mail: Option<Mail>,
-    /// `WEBSITE_AUTH_ENABLED`: the platform signs people in, and its headers can be believed.
+    /// `WEBSITE_AUTH_ENABLED`, `SIGN_IN`: the platform signs people in, and its headers can be believed.
     pub signs_in: bool,
     /// `ENTRA_TENANT_ID`.
     pub tenant: Option<Guid>,
@@ -134,11 +135,12 @@ impl Config {
             reader.url("ENTRA_AUTHORITY").unwrap_or_else(|| known_url("https://login.microsoftonline.com"));
         let bot_openid_metadata = bot::openid_metadata(&mut reader);
         let require_identity = reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true);
+        let entra_authority = authority.clone();
         let mut config = Self {
             listen,
             public_url: public_url(&mut reader, listen),
             github_api_url: reader
-                .url("GITHUB_API_URL")
+                .parse_or_tell("GITHUB_API_URL", forms::GITHUB_API_URL, forms::github_api_url)
                 .unwrap_or_else(|| known_url("https://api.github.com")),
             github_token: reader.parse("GITHUB_TOKEN", "a token without spaces", secret),
             policy: policy(&mut reader, require_identity),
@@ -147,7 +149,7 @@ impl Config {
                 .unwrap_or_else(|| known_url("https://token.actions.githubusercontent.com")),
             teams_webhook_url: reader.parse("TEAMS_WEBHOOK_URL", SECRET_URL, secret_url),
             mail: mail(&mut reader),
-            signs_in: reader.parse("WEBSITE_AUTH_ENABLED", "True or False", boolean).unwrap_or(false),
+            signs_in: signs_in(&mut reader),
             require_identity,
             tenant: reader.text("ENTRA_TENANT_ID").as_deref().and_then(Guid::parse),
             bot: bot::bot(&mut reader, &authority, &bot_openid_metadata),
@@ -163,7 +165,7 @@ impl Config {
                 .unwrap_or_else(|| "info".to_owned()),
             warnings: Vec::new(),
         };
-        config.warnings = config.unlikely(&reader);
+        config.warnings = config.unlikely(&reader, &entra_authority);
         match reader.unusable.is_empty() {
             true => Ok(config),
             false => Err(Unusable(reader.unusable)),
@@ -176,6 +178,10 @@ const SECRET_URL: &str = "an https URL, or http to this computer, without user o
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 
 const PORT: &str = "PORT";
+
+const SIGN_IN: &str = "SIGN_IN";
+
+const AUTH_ENABLED: &str = "WEBSITE_AUTH_ENABLED";
 
 fn environment() -> BTreeMap<String, String> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
@@ -240,6 +246,14 @@ fn public_url(reader: &mut Reader<'_>, listen: Listen) -> Url {
     reader.url("PUBLIC_URL").or(hosted).unwrap_or_else(local)
 }
 
+/// Whether the platform signs people in. Where it says so itself, that counts, above all that it does not: then it hands
+/// on a header that anybody may have sent.
+fn signs_in(reader: &mut Reader<'_>) -> bool {
+    let platform = |text: &str| text.eq_ignore_ascii_case("platform").then_some(());
+    let is_told = reader.parse(SIGN_IN, "platform, or not set", platform).is_some();
+    reader.parse(AUTH_ENABLED, "True or False", boolean).unwrap_or(is_told)
+}
+
 fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
     let default_repository = reader.parse("GITHUB_REPOSITORY", "owner/name", Repository::parse);
     let allowed_repositories = reader
@@ -272,19 +286,15 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
 }
 
 fn mail(reader: &mut Reader<'_>) -> Option<Mail> {
-    let approve_url = reader.parse("APPROVE_URL", SECRET_URL, secret_url);
-    let originator = reader.parse("MAIL_ORIGINATOR", "a provider id, without spaces", |text| {
-        text.bytes().all(|b| b.is_ascii_graphic()).then(|| text.to_owned())
-    });
+    let approve_url = reader.parse_or_tell("APPROVE_URL", forms::APPROVE_URL, forms::approve_url);
+    let originator = reader.parse_or_tell("MAIL_ORIGINATOR", forms::MAIL_ORIGINATOR, forms::mail_originator);
     Some(Mail { approve_url: approve_url?, originator: originator? })
 }
 
 fn entra(reader: &mut Reader<'_>, authority: Url) -> Result<EntraApp, Vec<&'static str>> {
     let tenant = reader.parse("ENTRA_TENANT_ID", "a GUID", Guid::parse);
     let client_id = reader.parse("ENTRA_CLIENT_ID", "a GUID", Guid::parse);
-    let audience = reader.parse("ENTRA_AUDIENCE", "an Application ID URI", |text| {
-        Url::parse(text).is_ok().then(|| text.to_owned())
-    });
+    let audience = reader.parse_or_tell("ENTRA_AUDIENCE", forms::AUDIENCE, forms::audience);
     let audiences: Vec<_> = client_id.map(|id| id.to_string()).into_iter().chain(audience).collect();
     match tenant {
         Some(tenant) if !audiences.is_empty() => Ok(EntraApp { authority, tenant, audiences }),
@@ -349,7 +359,10 @@ mod tests {
             ("GITHUB_OIDC_ISSUER", "http://hunter2.example"),
             ("TEAMS_WEBHOOK_URL", "http://x.example/flow?sig=hunter2"),
             ("APPROVE_URL", "hunter2"),
-            ("MAIL_ORIGINATOR", "hunter2 hunter2"),
+            ("MAIL_ORIGINATOR", "hunter2"),
+            ("TEAMS_CHANNEL_ID", "hunter2"),
+            ("ENTRA_AUDIENCE", "hunter2"),
+            ("SIGN_IN", "hunter2"),
             ("MIN_APPROVALS", "11"),
             ("RUST_LOG", "info=hunter2=x"),
         ];
@@ -409,13 +422,49 @@ mod tests {
     }
 
     #[test]
+    fn who_signs_people_in_is_what_the_platform_says_and_else_the_operator() {
+        let platform = ("SIGN_IN", "platform");
+        let azure = ("WEBSITE_INSTANCE_ID", "1f3c");
+        for (settings, signs_in, warning) in [
+            (vec![], false, ""),
+            (vec![("WEBSITE_AUTH_ENABLED", "True")], true, ""),
+            (vec![("WEBSITE_AUTH_ENABLED", "True"), platform], true, ""),
+            (vec![platform, azure], true, ""),
+            (vec![platform], true, "SIGN_IN is platform, but"),
+            (vec![platform, azure, ("WEBSITE_AUTH_ENABLED", "False")], false, "SIGN_IN is platform, but"),
+            (vec![azure, ("WEBSITE_AUTH_ENABLED", "False")], false, ""),
+        ] {
+            let config = parse(&settings).expect("a configuration");
+            assert_eq!(config.signs_in, signs_in, "{settings:?}");
+            let told = config.warnings.join("\n");
+            assert_eq!(told.contains("SIGN_IN"), !warning.is_empty(), "{settings:?}: {told}");
+            assert!(told.contains(warning), "{settings:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_lead_elsewhere_are_told_at_start() {
+        let warnings = |settings: &[_]| parse(settings).expect("a configuration").warnings.join("\n");
+        assert!(warnings(&[("PUBLIC_URL", "https://x.example/api")]).contains("PUBLIC_URL has /api"));
+        assert!(
+            warnings(&[("GITHUB_API_URL", "https://ghe.example")]).contains("GITHUB_API_URL has no path")
+        );
+        let authority = ("ENTRA_AUTHORITY", "https://login.microsoftonline.com/common");
+        assert!(warnings(&[authority]).contains("ENTRA_AUTHORITY has a path"));
+        let webhook = warnings(&[("TEAMS_WEBHOOK_URL", "https://x.example/hunter2")]);
+        assert!(webhook.contains("TEAMS_WEBHOOK_URL has no sig") && !webhook.contains("hunter2"));
+    }
+
+    #[test]
     fn cards_that_would_lead_nowhere_are_told_at_start() {
         let warnings = |settings: &[_]| parse(settings).expect("a configuration").warnings.join("\n");
         let webhook = ("TEAMS_WEBHOOK_URL", "https://x.example/flow?sig=hunter2");
         assert!(warnings(&[webhook]).contains("App Service Authentication"));
         assert!(!warnings(&[webhook, ("WEBSITE_AUTH_ENABLED", "True")]).contains("App Service"));
-        assert!(warnings(&[("MAIL_ORIGINATOR", "x")]).contains("missing: APPROVE_URL"));
-        assert!(warnings(&[("APPROVE_URL", "https://x.example/?code=hunter2")]).contains("MAIL_ORIGINATOR"));
+        let originator = ("MAIL_ORIGINATOR", "c7a1f2d0-0000-4000-8000-000000000001");
+        assert!(warnings(&[originator]).contains("missing: APPROVE_URL"));
+        let approve_url = ("APPROVE_URL", "https://x.example/api/ApproveRelease?code=hunter2");
+        assert!(warnings(&[approve_url]).contains("MAIL_ORIGINATOR"));
         assert!(!warnings(&[webhook]).contains("hunter2"));
     }
 
@@ -428,7 +477,7 @@ mod tests {
             ("APPROVERS", "hunter2@x.com"),
             ("TEAMS_WEBHOOK_URL", "https://x.example/flow?sig=hunter2"),
             ("APPROVE_URL", "https://x.example/api/ApproveRelease?code=hunter2"),
-            ("MAIL_ORIGINATOR", "x"),
+            ("MAIL_ORIGINATOR", "c7a1f2d0-0000-4000-8000-000000000001"),
         ];
         let config = parse(&settings).expect("a configuration");
         assert!(!format!("{config:?}").contains("hunter2"));

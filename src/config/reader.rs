@@ -23,16 +23,27 @@ impl Reader<'_> {
 
     /// The setting as `parse` reads it; `expected` completes the sentence "NAME must be …".
     pub fn parse<T>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        self.parse_or_tell(name, expected, |text| parse(text).ok_or(""))
+    }
+
+    /// The same, where `parse` may know why the value is another: "NAME must be …; it is a link".
+    pub fn parse_or_tell<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
         let text = self.text(name)?;
         if text.starts_with("@Microsoft.KeyVault(") {
             self.cannot_use(format!("{name} is a Key Vault reference that Azure could not resolve"));
             return None;
         }
-        let parsed = parse(&text);
-        if parsed.is_none() {
-            self.cannot_use(format!("{name} must be {expected}"));
+        match parse(&text) {
+            Ok(parsed) => return Some(parsed),
+            Err("") => self.cannot_use(format!("{name} must be {expected}")),
+            Err(cause) => self.cannot_use(format!("{name} must be {expected}; {cause}")),
         }
-        parsed
+        None
     }
 
     /// Once, also of a setting that is read for two purposes.

@@ -1,11 +1,13 @@
 //! What is usable and yet unlikely to be meant, told at start.
 
-use super::{Config, bot, reader::Reader};
+use url::Url;
+
+use super::{AUTH_ENABLED, Config, SIGN_IN, bot, forms, reader::Reader};
 use crate::{approval::Approvers, ledger::Location};
 
 impl Config {
     /// All of it, in the order in which it is told.
-    pub(super) fn unlikely(&self, reader: &Reader<'_>) -> Vec<String> {
+    pub(super) fn unlikely(&self, reader: &Reader<'_>, entra_authority: &Url) -> Vec<String> {
         let in_azure = reader.text("WEBSITE_INSTANCE_ID").is_some();
         let store = match self.store {
             Location::Memory => {
@@ -18,8 +20,27 @@ impl Config {
             Location::Folder(_) | Location::Azure(_) => None,
         };
         let bot = bot::unlikely(reader, &self.bot);
-        let identity = self.unlikely_identity().into_iter().chain(bot);
-        store.map(str::to_owned).into_iter().chain(identity).chain(self.unlikely_cards(reader)).collect()
+        let sign_in = self.unlikely_sign_in(reader, in_azure).map(str::to_owned);
+        let identity = self.unlikely_identity().into_iter().chain(sign_in).chain(bot);
+        let urls = forms::unlikely_urls(&self.public_url, &self.github_api_url, entra_authority);
+        let webhook = reader.text("TEAMS_WEBHOOK_URL").as_deref().and_then(forms::unlikely_webhook);
+        let urls = urls.into_iter().chain(webhook).map(str::to_owned);
+        let cards = self.unlikely_cards(reader);
+        store.map(str::to_owned).into_iter().chain(identity).chain(urls).chain(cards).collect()
+    }
+
+    /// A header that says who is signed in, and may be anybody's.
+    fn unlikely_sign_in(&self, reader: &Reader<'_>, in_azure: bool) -> Option<&'static str> {
+        reader.text(SIGN_IN)?;
+        if !self.signs_in {
+            return Some(
+                "SIGN_IN is platform, but WEBSITE_AUTH_ENABLED says that App Service Authentication is off: nobody can \
+                 sign in",
+            );
+        }
+        (!in_azure && reader.text(AUTH_ENABLED).is_none()).then_some(
+            "SIGN_IN is platform, but this is not Azure: anybody who reaches the page can say who they are",
+        )
     }
 
     /// Cards that lead nowhere, or that are not written.
@@ -34,7 +55,8 @@ impl Config {
             format!("mail cards are not written, since this setting is missing: {missing}")
         });
         let no_page = no_page.then(|| {
-            "the cards in the channel lead to a page that nobody can sign in to: switch on App Service Authentication"
+            "the cards in the channel lead to a page that nobody can sign in to: switch on App Service Authentication, \
+             and where it is on and the host does not say so, set SIGN_IN to platform"
                 .to_owned()
         });
         no_page.into_iter().chain(half_a_mail).collect()

@@ -39,7 +39,7 @@ const LIST: &str = "/api/approvals";
 pub struct Pages {
     /// Where approvals are.
     pub approvals: Arc<Approvals>,
-    /// Whether the platform signs people in (`WEBSITE_AUTH_ENABLED`).
+    /// Whether the platform signs people in (`WEBSITE_AUTH_ENABLED`, `SIGN_IN`).
     pub signs_in: bool,
     /// The tenant of all performers (`ENTRA_TENANT_ID`).
     pub tenant: Option<Guid>,
@@ -277,7 +277,11 @@ fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
     };
     answer.log.push(match rejection {
         Rejection::NoCredentials => (Level::Debug, format!("{FUNCTION}: nobody is signed in")),
-        _ => (Level::Warn, format!("{FUNCTION}: WEBSITE_AUTH_ENABLED is not True: nobody can sign in")),
+        _ => {
+            let line = "WEBSITE_AUTH_ENABLED is not True: nobody can sign in; if the platform signs people in all the \
+                        same, set SIGN_IN to platform";
+            (Level::Warn, format!("{FUNCTION}: {line}"))
+        }
     });
     answer
 }
