@@ -7,7 +7,9 @@
 //! 2. it stands there once;
 //! 3. it can be read, and its provider (`auth_typ`) is Entra;
 //! 4. its tenant is ours;
-//! 5. its object id is the person.
+//! 5. it is a person's: it has a name to sign in with or a delegated scope, which only tokens on behalf of a person
+//!    have, and `idtyp` does not say "app". An application that has a token for this one is let in by the platform too;
+//! 6. its object id is the person.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
@@ -26,6 +28,18 @@ const TENANT: [&str; 2] = ["http://schemas.microsoft.com/identity/claims/tenanti
 const USER_PRINCIPAL_NAME: [&str; 2] =
     ["preferred_username", "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"];
 const DISPLAY_NAME: [&str; 1] = ["name"];
+
+/// Claims that only a person has.
+const OF_A_PERSON: [&str; 5] = [
+    "preferred_username",
+    "upn",
+    "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn",
+    "scp",
+    "http://schemas.microsoft.com/identity/claims/scope",
+];
+
+/// What kind of token it was; "app" is an application's own.
+const KIND: &str = "idtyp";
 
 #[derive(Deserialize)]
 struct Principal {
@@ -74,6 +88,10 @@ fn read(header: &str, tenant: &Guid) -> Result<Person, Check> {
     let of_tenant = principal.one(&TENANT)?.and_then(|text| Guid::parse(&text));
     let tenant = of_tenant.filter(|of_tenant| of_tenant == tenant).ok_or(Check::Tenant)?;
     // 5.
+    if !principal.is_a_persons() {
+        return Err(Check::Application);
+    }
+    // 6.
     let object_id = principal.one(&OBJECT_ID)?.and_then(|text| Guid::parse(&text)).ok_or(Check::Person)?;
     Ok(Person {
         object_id,
@@ -85,6 +103,14 @@ fn read(header: &str, tenant: &Guid) -> Result<Person, Check> {
 }
 
 impl Principal {
+    fn is_a_persons(&self) -> bool {
+        let says = |claim: &Claim| OF_A_PERSON.contains(&claim.typ.as_str()) && !claim.val.trim().is_empty();
+        let is_app = |claim: &Claim| {
+            claim.typ.eq_ignore_ascii_case(KIND) && claim.val.trim().eq_ignore_ascii_case("app")
+        };
+        self.claims.iter().any(says) && !self.claims.iter().any(is_app)
+    }
+
     /// The value of the claim that goes by one of `names`; two that differ are none that can be believed.
     fn one(&self, names: &[&str]) -> Result<Option<String>, Check> {
         let mut values =
@@ -146,6 +172,41 @@ mod tests {
         );
         assert_eq!(read_of(&[header.clone(), header]), Err(Rejection::Failed(Check::Headers)));
         assert_eq!(read_of(&[]), Err(Rejection::NoCredentials));
+    }
+
+    #[test]
+    fn an_application_is_no_person() {
+        let with = |claims: &[(&str, &str)]| {
+            let mut principal = principal();
+            let kept = ["objectidentifier", "tenantid"];
+            let own = principal["claims"].as_array().expect("claims").iter();
+            let own = own.filter(|claim| kept.iter().any(|name| claim["typ"].to_string().contains(name)));
+            let more = claims.iter().map(|(typ, val)| json!({"typ": typ, "val": val}));
+            principal["claims"] = own.cloned().chain(more).collect();
+            principal
+        };
+        for claim in OF_A_PERSON {
+            assert!(read_of(&[encoded(&with(&[(claim, "x")]))]).is_ok(), "{claim}");
+            assert!(read_of(&[encoded(&with(&[(claim, "x"), (KIND, "user")]))]).is_ok(), "{claim}");
+            for kind in ["app", "App", " app "] {
+                let principal = with(&[(claim, "x"), (KIND, kind)]);
+                assert_eq!(check(&principal), Rejection::Failed(Check::Application), "{principal}");
+            }
+            assert_eq!(check(&with(&[(claim, " ")])), Rejection::Failed(Check::Application), "{claim}");
+        }
+        for claims in [
+            &[][..],
+            &[("name", "Robot")],
+            &[
+                ("roles", "Approver"),
+                ("azpacr", "2"),
+                ("http://schemas.microsoft.com/identity/claims/identityprovider", "x"),
+            ],
+            &[(KIND, "user")],
+            &[("Preferred_Username", "x")],
+        ] {
+            assert_eq!(check(&with(claims)), Rejection::Failed(Check::Application), "{claims:?}");
+        }
     }
 
     #[test]

@@ -94,6 +94,8 @@ pub enum Check {
     Principal,
     /// `auth_typ`
     Provider,
+    /// The principal is a person's, not an application's.
+    Application,
 }
 
 impl fmt::Display for Rejection {

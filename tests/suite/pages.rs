@@ -19,6 +19,7 @@ in_every_mode! {
     every_page_is_sealed_off
     the_not_signed_in_are_sent_to_sign_in
     principals_that_are_not_ours_see_nothing
+    applications_are_not_people
     who_is_no_approver_sees_nothing
     who_is_no_approver_of_the_request_sees_it_and_cannot_decide
     no_get_ever_decides
@@ -130,6 +131,56 @@ async fn principals_that_are_not_ours_see_nothing(mode: Mode) {
     assert_eq!(off.send(alex.press(&id, "approve", "")).await.status, 401);
     off.stderr_line("WEBSITE_AUTH_ENABLED").await;
     assert_eq!(around.status(&host, &id).await["status"], "pending");
+}
+
+async fn applications_are_not_people(mode: Mode) {
+    let around = Surroundings::start().await;
+    let host = around.host(mode).start().await;
+    let body = json!({"event_type": "go-live", "approvals_required": 3}).to_string();
+    let id = around.ask_for_id(&host, &body).await;
+    let principal = |number: u32, more: &[(&str, &str)]| {
+        let own = [("oid", format!("{number:08x}-2222-4222-8333-444455556666")), ("tid", TENANT.to_owned())];
+        let own = own.iter().map(|(typ, val)| (*typ, val.as_str())).chain(more.iter().copied());
+        let claims: Vec<_> = own.map(|(typ, val)| json!({"typ": typ, "val": val})).collect();
+        STANDARD.encode(json!({"auth_typ": "aad", "claims": claims}).to_string())
+    };
+
+    for application in [
+        principal(1, &[("idtyp", "app"), ("roles", "Everything")]),
+        principal(2, &[("name", "Robot"), ("azpacr", "2")]),
+        principal(3, &[("preferred_username", "robot@contoso.com"), ("idtyp", "app")]),
+    ] {
+        let look = Request::get(&page_of(&id)).header("X-MS-CLIENT-PRINCIPAL", &application);
+        assert_eq!(host.send(look).await.status, 403);
+        let vote =
+            Request::post(&page_of(&id)).form("verdict=approve").header("Sec-Fetch-Site", "same-origin");
+        assert_eq!(host.send(vote.header("X-MS-CLIENT-PRINCIPAL", &application)).await.status, 403);
+    }
+
+    host.stderr_line("the check of Application").await;
+    let seen = around.status(&host, &id).await;
+    assert_eq!((&seen["status"], &seen["performers"]), (&json!("pending"), &json!([])));
+    let alex = principal(4, &[("scp", "user_impersonation")]);
+    let look = Request::get(&page_of(&id)).header("X-MS-CLIENT-PRINCIPAL", &alex);
+    assert_eq!(host.send(look).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_operator_can_say_that_people_sign_in_where_the_host_does_not_say_it() {
+    let around = Surroundings::start().await;
+    let flex = || around.host(Mode::Payload).without("WEBSITE_AUTH_ENABLED");
+    let alex = Someone::alex();
+
+    let told = flex().setting("SIGN_IN", "platform").start().await;
+    told.send(alex.get("/api/approvals")).await.assert_page(200);
+    told.send(Request::get("/api/approvals")).await.assert_page(302);
+    // Where the platform says that it does not, its word counts: the header may be anybody's.
+    let off = flex().setting("SIGN_IN", "platform").setting("WEBSITE_AUTH_ENABLED", "False").start().await;
+    off.send(alex.get("/api/approvals")).await.assert_page(302);
+    off.stderr_line("SIGN_IN is platform, but WEBSITE_AUTH_ENABLED says").await;
+
+    let (status, output) = flex().setting("SIGN_IN", "yes").run_to_exit().await;
+    assert!(!status.success() && output.contains("SIGN_IN must be platform"), "{output}");
 }
 
 async fn who_is_no_approver_sees_nothing(mode: Mode) {
