@@ -221,13 +221,14 @@ struct KeySet {
     keys: Vec<serde_json::Value>,
 }
 
-/// RFC 7517, as far as an RSA key that signs has it.
+/// RFC 7517, as far as an RSA key that signs has it; what such a key is for need not be said.
 #[derive(Deserialize)]
 struct JsonWebKey {
     kid: String,
     kty: String,
     #[serde(rename = "use")]
-    used_for: String,
+    used_for: Option<String>,
+    key_ops: Option<Vec<String>>,
     alg: Option<String>,
     n: String,
     e: String,
@@ -269,8 +270,9 @@ fn names(text: &str, issuer: &Url) -> bool {
 /// The key, if it is one for RSA signatures; everything else in a key set is passed over.
 fn signing_key(json: serde_json::Value) -> Option<(String, Arc<Key>)> {
     let key: JsonWebKey = serde_json::from_value(json).ok()?;
-    let signs =
-        key.kty == "RSA" && key.used_for == "sig" && key.alg.as_deref().is_none_or(|alg| alg == "RS256");
+    let verifies = key.used_for.is_none_or(|used_for| used_for == "sig")
+        && key.key_ops.is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
+    let signs = key.kty == "RSA" && verifies && key.alg.as_deref().is_none_or(|alg| alg == "RS256");
     let decoding_key = signs.then(|| DecodingKey::from_rsa_components(&key.n, &key.e).ok())??;
     Some((key.kid, Arc::new(Key { decoding_key, endorsements: key.endorsements })))
 }
@@ -345,9 +347,25 @@ mod tests {
         let good = json!({"kid": "a", "kty": "RSA", "use": "sig", "n": "AQAB", "e": "AQAB", "x5c": ["…"]});
         assert!(signing_key(good.clone()).is_some());
         for (field, value) in [
+            ("use", json!(null)),
+            ("key_ops", json!(["verify"])),
+            ("key_ops", json!(["encrypt", "verify"])),
+            ("alg", json!("RS256")),
+        ] {
+            let mut as_good = good.clone();
+            as_good[field] = value;
+            assert!(signing_key(as_good.clone()).is_some(), "{as_good}");
+        }
+        let bare = json!({"kid": "a", "kty": "RSA", "n": "AQAB", "e": "AQAB"});
+        assert!(signing_key(bare).is_some(), "RFC 7517, 4.2: use is optional");
+        for (field, value) in [
             ("kty", json!("oct")),
             ("use", json!("enc")),
-            ("use", json!(null)),
+            ("use", json!("")),
+            ("use", json!(["sig"])),
+            ("key_ops", json!([])),
+            ("key_ops", json!(["sign", "encrypt"])),
+            ("key_ops", json!("verify")),
             ("alg", json!("RS512")),
             ("alg", json!("HS256")),
             ("kid", json!(null)),

@@ -9,7 +9,8 @@
 //! 4. `kid` names a key that this issuer publishes for signing, and that key has signed the token (3.2, 3.3);
 //! 5. the claims are there and of their types;
 //! 6. `iss` is this issuer, as its own metadata says it (3.8);
-//! 7. `aud` is ours (3.9);
+//! 7. `aud` is ours (3.9), alone or in a list with others (RFC 7519, 4.1.3): it is the issuer who says that the token is
+//!    meant for us too;
 //! 8. `exp` has not passed, and `nbf` has (RFC 7519, 4.1.4 and 4.1.5).
 
 use std::sync::Arc;
@@ -56,9 +57,26 @@ pub struct Verifier {
 #[derive(Deserialize)]
 struct RegisteredClaims {
     iss: String,
-    aud: String,
+    aud: Audience,
     exp: f64,
     nbf: f64,
+}
+
+/// Whom a token is for.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Audience {
+    fn is_one_of(&self, ours: &[String]) -> bool {
+        match self {
+            Self::One(audience) => ours.contains(audience),
+            Self::Many(audiences) => audiences.iter().any(|audience| ours.contains(audience)),
+        }
+    }
 }
 
 impl Verifier {
@@ -100,7 +118,7 @@ impl Verifier {
             return Err(Check::Issuer);
         }
         // 7.
-        if !self.audiences.contains(&claims.aud) {
+        if !claims.aud.is_one_of(&self.audiences) {
             return Err(Check::Audience);
         }
         // 8. Seconds since 1970 fit a double exactly.

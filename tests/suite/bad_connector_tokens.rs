@@ -140,9 +140,9 @@ impl Corpus<'_> {
             "aud",
             &[TENANT, ISSUER, &APP_ID[1..], &APP_ID.replace('-', ""), "*", ""],
         );
-        for audience in [json!([APP_ID, TENANT]), json!([])] {
+        for audience in [json!([TENANT, ISSUER]), json!([])] {
             self.forger.add(
-                "Claims",
+                "Audience",
                 format!("aud {audience}"),
                 self.forger.good().claim("aud", audience).sign(),
             );

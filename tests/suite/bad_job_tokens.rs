@@ -215,9 +215,14 @@ impl Corpus<'_> {
                 "",
             ],
         );
-        for audience in [json!([PUBLIC_URL, PUBLIC_URL]), json!([]), json!([[PUBLIC_URL]])] {
+        for (audience, check) in [
+            (json!(["https://github.com/octo", "api://AzureADTokenExchange"]), "Audience"),
+            (json!([]), "Audience"),
+            (json!([[PUBLIC_URL]]), "Claims"),
+            (json!([PUBLIC_URL, null]), "Claims"),
+        ] {
             self.forger.add(
-                "Claims",
+                check,
                 format!("aud {audience}"),
                 self.forger.good().claim("aud", audience).sign(),
             );

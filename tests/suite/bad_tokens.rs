@@ -149,7 +149,12 @@ impl Corpus<'_> {
             ("ver", json!(2), "Version"),
             ("ver", json!(1.0), "Version"),
             ("tid", json!(7), "Claims"),
-            ("aud", json!([CLIENT_ID, AUDIENCE]), "Claims"),
+            ("aud", json!([CLIENT_ID, 7]), "Claims"),
+            ("aud", json!({CLIENT_ID: AUDIENCE}), "Claims"),
+            ("aud", json!([[CLIENT_ID]]), "Claims"),
+            ("aud", json!([]), "Audience"),
+            ("aud", json!([SOMEBODY_ELSE, ""]), "Audience"),
+            ("aud", json!([format!("{CLIENT_ID} {AUDIENCE}")]), "Audience"),
             ("idtyp", json!(["user"]), "Claims"),
             (name_claim(self.version), json!(["*"]), "Claims"),
         ] {

@@ -258,8 +258,6 @@ fn garbage() -> Vec<(Document, &'static str, ResponseTemplate)> {
         key[field] = value;
         json(json!({"keys": [key]}))
     };
-    let mut without_use = Key::Version2.jwk();
-    without_use.as_object_mut().expect("an object").remove("use");
     let mut garbage = vec![
         (Document::Metadata, "other types", json(of(json!(7)))),
         (Document::Metadata, "no issuer", json(json!({"jwks_uri": "https://x/keys"}))),
@@ -275,7 +273,7 @@ fn garbage() -> Vec<(Document, &'static str, ResponseTemplate)> {
         (Document::Keys, "a symmetric key", key("kty", json!("oct"))),
         (Document::Keys, "an EC key", key("kty", json!("EC"))),
         (Document::Keys, "a key for encryption", key("use", json!("enc"))),
-        (Document::Keys, "a key for nothing", json(json!({"keys": [without_use]}))),
+        (Document::Keys, "a key that only signs", key("key_ops", json!(["sign"]))),
         (Document::Keys, "a key for RS512", key("alg", json!("RS512"))),
         (Document::Keys, "a key for HS256", key("alg", json!("HS256"))),
         (Document::Keys, "a key that is no base64", key("n", json!("***"))),

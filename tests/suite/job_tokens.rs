@@ -21,6 +21,7 @@ use crate::{
     handler_process::within,
     openid::Document,
     relay::CLICK,
+    signing_keys::Key,
     stores::Store,
     tokens::{Token, in_seconds},
 };
@@ -78,6 +79,25 @@ async fn a_token_says_which_job_it_is() {
         assert_eq!(known.map(Value::from).as_ref(), token.claims.get(claim), "{claim}");
     }
     assert_eq!(actions.asked_of(0), [1, 1], "metadata and keys");
+}
+
+#[tokio::test]
+async fn a_token_may_be_for_others_too() {
+    let actions = Actions::start().await;
+    for audience in [json!([PUBLIC_URL]), json!(["https://github.com/octo", PUBLIC_URL])] {
+        let token = Token::of_job(&actions).claim("aud", audience.clone());
+        assert!(verify(&verifier(&actions), &token.sign()).await.is_ok(), "{audience}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_need_not_say_what_it_is_for() {
+    let actions = Actions::start().await;
+    let mut key = Key::Job.jwk();
+    key.as_object_mut().expect("an object").remove("use");
+    actions.publish_of(0, [key]);
+
+    assert!(verify(&verifier(&actions), &Token::of_job(&actions).sign()).await.is_ok());
 }
 
 #[tokio::test]

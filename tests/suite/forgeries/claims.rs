@@ -30,7 +30,9 @@ impl Forger {
     fn with_claims_of_another_type(&mut self) {
         for (claim, _) in self.claims.clone() {
             let value = self.good().claims[claim].clone();
-            for odd in [json!([value]), json!({"value": value}), json!(true)] {
+            // A list of one audience is as good as that one.
+            let list = if claim == "aud" { json!([[value]]) } else { json!([value]) };
+            for odd in [list, json!({"value": value}), json!(true)] {
                 self.add(
                     self.unreadable(claim),
                     format!("{claim} {odd}"),
