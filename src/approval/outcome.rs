@@ -292,6 +292,8 @@ pub enum Unreached {
     Name,
     /// A record that this version cannot read.
     Record,
+    /// A place among all that is in work at once.
+    Place,
 }
 
 /// A permission, as GitHub names it: `contents=write`, or several of the kind.

@@ -28,31 +28,31 @@ pub struct Asking {
 /// Each is counted by those that come after it, before the ledger shows it: so many at once are not more than are
 /// allowed.
 #[derive(Default)]
-pub struct InWork(Mutex<Vec<Request>>);
+pub struct Recording(Mutex<Vec<Request>>);
 
 /// The place of one request among those in work; given back when dropped.
 struct Place<'a> {
-    in_work: &'a InWork,
+    recording: &'a Recording,
     id: ApprovalId,
     /// Those of the same repository that came before.
     before: Vec<Open>,
 }
 
-impl InWork {
+impl Recording {
     fn enter(&self, request: &Request) -> Place<'_> {
-        let mut in_work = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut recording = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let repository_id = &request.workload.repository_id;
-        let of_repository = in_work.iter().filter(|other| other.workload.repository_id == *repository_id);
+        let of_repository = recording.iter().filter(|other| other.workload.repository_id == *repository_id);
         let before = of_repository.map(Open::of).collect();
-        in_work.push(request.clone());
-        Place { in_work: self, id: request.id.clone(), before }
+        recording.push(request.clone());
+        Place { recording: self, id: request.id.clone(), before }
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        let mut in_work = self.in_work.0.lock().unwrap_or_else(PoisonError::into_inner);
-        in_work.retain(|request| request.id != self.id);
+        let mut recording = self.recording.0.lock().unwrap_or_else(PoisonError::into_inner);
+        recording.retain(|request| request.id != self.id);
     }
 }
 
@@ -76,7 +76,7 @@ impl Approvals {
         let request = Request { id, asked, workload, created_at: timing.now };
         let repository_id = &request.workload.repository_id;
 
-        let place = self.in_work.enter(&request);
+        let place = self.recording.enter(&request);
         let (before, open, known) = tokio::try_join!(
             ledger.asked(&keys, &request.workload, until),
             ledger.open_in(repository_id, until),

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 pub use self::{
-    ask::{Asking, InWork},
+    ask::{Asking, Recording},
     look::List,
 };
 use crate::{
@@ -37,7 +37,7 @@ pub struct Approvals {
     /// The ledger, and the way to GitHub.
     pub delivery: Delivery,
     /// The requests that are being recorded.
-    pub in_work: InWork,
+    pub recording: Recording,
 }
 
 /// A click, and what is known besides.

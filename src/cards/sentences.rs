@@ -84,6 +84,9 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Unavailable(Unreached::Name) => {
             "Nothing was sent: Teams did not say who you are in APPROVERS. List your object id there, or click again.".into()
         }
+        Outcome::Unavailable(Unreached::Place) => {
+            "Nothing was sent: more came at once than ApproveRelease works on. Click again in a moment.".into()
+        }
         Outcome::Unavailable(Unreached::Progress) => {
             "How far it has come is not known: the store failed. Click again; it counts once.".into()
         }
@@ -391,6 +394,7 @@ mod tests {
             Outcome::Unauthenticated,
             Outcome::Unavailable(Unreached::Keys),
             Outcome::Unavailable(Unreached::Name),
+            Outcome::Unavailable(Unreached::Place),
             Outcome::Unavailable(Unreached::Store),
             Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),

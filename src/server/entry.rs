@@ -20,12 +20,12 @@ use super::{
     log_lines, sweep, timing,
 };
 use crate::{
-    approval::{Forbidden, Outcome},
+    approval::{Forbidden, Outcome, Unreached},
     cards::sentences,
     config::Listen,
     host::{self, Answer, Body, Request, Timing},
     surfaces::{
-        CARD_ACTION_STATUS, action_message, invalid_method, is_cross_site, outcome_answer, plain_answer,
+        CARD_ACTION_STATUS, action_message, invalid_method, is_cross_site, outcome_answer, page, plain_answer,
     },
 };
 
@@ -53,12 +53,25 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
     match address(request.path()) {
         Address::Ready => respond(plain_answer(200, "ready", sentences::READY)),
         Address::Nothing => respond(plain_answer(404, "unknown", sentences::NO_SUCH_ADDRESS)),
+        // The timer's work is bounded by itself, and its payload says nothing that matters.
+        Address::Invocation(Function::Deliver) => {
+            discard(payload, timing.deadline).await;
+            respond(invoke(&rooms, Function::Deliver, outer).await)
+        }
         Address::Forwarded(function, id) => {
             outer.id = id;
+            let Some(_place) = rooms.in_work.place() else {
+                discard(payload, timing.deadline).await;
+                return respond(busy(function, &outer));
+            };
             outer.body = read_body(payload, action_message::MAX_BODY_BYTES, timing.deadline).await;
             respond(call(&rooms, function, outer).await)
         }
         Address::Invocation(function) => {
+            let Some(_place) = rooms.in_work.place() else {
+                discard(payload, timing.deadline).await;
+                return respond(wrap(&busy(function, &outer), function.output()));
+            };
             outer.body = read_body(payload, MAX_PAYLOAD_BYTES, timing.deadline).await;
             respond(invoke(&rooms, function, outer).await)
         }
@@ -122,6 +135,19 @@ async fn read_body(mut payload: web::Payload, limit: usize, deadline: Instant) -
     }
 }
 
+/// Takes a body off the wire without keeping it, so that its sender comes to read the answer.
+async fn discard(payload: web::Payload, deadline: Instant) {
+    read_body(payload, 0, deadline).await;
+}
+
+/// The answer while too much is in work. Nothing was read of the request, and so nothing is known of it.
+fn busy(function: Function, outer: &Request) -> Answer {
+    match function {
+        Function::Approvals => page::busy(outer),
+        _ => outcome_answer(&Outcome::Unavailable(Unreached::Place)),
+    }
+}
+
 /// Answers an invocation payload: always 200 where the function was called, its own status inside.
 async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
     // The host never sends what browsers send; a page that talks to us directly would bypass the host's key.
@@ -133,7 +159,6 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
         return invalid_method("POST");
     }
     let request = match &outer.body {
-        // A timer's payload says nothing that matters.
         _ if function == Function::Deliver => Ok(outer),
         Body::Whole(payload) => {
             let id = outer.invocation_id.clone();

@@ -2,25 +2,33 @@
 
 mod address;
 mod entry;
+mod in_work;
 mod sample;
 mod signals;
 
 use std::{
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use actix_web::{App, HttpServer, dev::ServerHandle, web};
+use actix_web::{
+    App, HttpServer,
+    dev::{Server, ServerHandle},
+    web,
+};
 use anyhow::Context;
 use log::Level;
 use tokio::{sync::Notify, time::timeout};
 use url::Url;
 
-use self::signals::Signals;
 pub use self::signals::Stop;
+use self::{
+    in_work::{InWork, MOST},
+    signals::Signals,
+};
 use crate::{
-    approve::{Approvals, InWork},
+    approve::{Approvals, Recording},
     cards::Cards,
     config::{Config, Listen},
     delivery::{Channel, Delivery, Routes},
@@ -54,6 +62,10 @@ const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// close one is lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// How many connections may wait until they are accepted, as far as the system lets them: one that finds no room tries
+/// again a second later.
+const BACKLOG: u32 = 4_096;
+
 /// How long answers in flight are waited for when the process is asked to stop, in seconds.
 const SHUTDOWN_SECONDS: u64 = 5;
 
@@ -67,6 +79,7 @@ struct Rooms {
     public_url: Url,
     listen: Listen,
     stopping: Notify,
+    in_work: InWork,
 }
 
 /// Serves until the process is asked to stop, then finishes the answers in flight.
@@ -76,21 +89,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     // Before anybody can know that we are there.
     let signals = Signals::listen().context("cannot listen for signals")?;
     let rooms = Arc::new(rooms(config));
-    let app = web::Data::from(Arc::clone(&rooms));
-    // One worker: a person's clicks are few, and GitHub takes no more than some hundred a minute.
-    let server =
-        HttpServer::new(move || App::new().app_data(app.clone()).default_service(web::to(entry::entry)))
-            .workers(1)
-            .keep_alive(KEEP_ALIVE)
-            // Also for connections that were opened in reserve, and have not been used yet.
-            .client_request_timeout(KEEP_ALIVE)
-            .disable_signals()
-            .shutdown_timeout(SHUTDOWN_SECONDS)
-            .bind((Ipv4Addr::LOCALHOST, listen.port()))
-            .with_context(|| {
-                format!("cannot listen on 127.0.0.1:{}; is another one running there?", listen.port())
-            })?
-            .run();
+    let (server, _) = server(&rooms, listen.port())?;
     announce(&rooms);
     let sweeps = tokio::spawn(sweep_regularly(Arc::clone(&rooms)));
     tokio::spawn(warm_up(Arc::clone(&rooms)));
@@ -102,6 +101,25 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     let _ =
         timeout(Duration::from_secs(SHUTDOWN_SECONDS), async { tokio::join!(sweeps, tasks.wait()) }).await;
     stop.await.context("the server was not asked to stop")
+}
+
+/// The server at `port`, or at any port where that is 0; and where it is.
+fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
+    let app = web::Data::from(Arc::clone(rooms));
+    // One worker: a person's clicks are few, and GitHub takes no more than some hundred a minute.
+    let server =
+        HttpServer::new(move || App::new().app_data(app.clone()).default_service(web::to(entry::entry)))
+            .workers(1)
+            .keep_alive(KEEP_ALIVE)
+            // Also for connections that were opened in reserve, and have not been used yet.
+            .client_request_timeout(KEEP_ALIVE)
+            .disable_signals()
+            .shutdown_timeout(SHUTDOWN_SECONDS)
+            .backlog(BACKLOG)
+            .bind((Ipv4Addr::LOCALHOST, port))
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port}; is another one running there?"))?;
+    let addresses = server.addrs();
+    Ok((server.run(), addresses))
 }
 
 /// Waits until the process is asked to stop: then no sweep sends anything more, and the answers in flight are
@@ -203,7 +221,7 @@ fn rooms(config: Config) -> Rooms {
     let routes = Routes { github, channel, cards };
     let policy = Arc::new(config.policy);
     let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (config.deliver_for, config.dry_run));
-    let approvals = Arc::new(Approvals { policy, delivery, in_work: InWork::default() });
+    let approvals = Arc::new(Approvals { policy, delivery, recording: Recording::default() });
     let messages = Messages { approvals: Arc::clone(&approvals), bot };
     let requests = Requests {
         approvals: Arc::clone(&approvals),
@@ -230,6 +248,7 @@ fn rooms(config: Config) -> Rooms {
         public_url: config.public_url,
         listen: config.listen,
         stopping: Notify::new(),
+        in_work: InWork::new(MOST),
     }
 }
 
@@ -255,4 +274,107 @@ fn announce(rooms: &Rooms) {
         "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \
          -d '{{\"event_type\":\"release-approved\",\"client_payload\":{{\"run_id\":\"1\"}}}}'"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
+    use super::*;
+
+    /// Somebody who takes a place and does not go on.
+    const STALLED: &str =
+        "POST /api/ApproveRelease HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n";
+
+    /// A server with so many places, and its address.
+    fn start(places: usize) -> (Arc<Rooms>, SocketAddr) {
+        let settings = [("STORE_URL", "memory:"), ("DRY_RUN", "true"), ("REQUIRE_IDENTITY", "false")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::parse(&BTreeMap::from(settings)).expect("a configuration");
+        let rooms = Arc::new(Rooms { in_work: InWork::new(places), ..rooms(config) });
+        let (server, addresses) = server(&rooms, 0).expect("a server");
+        actix_web::rt::spawn(server);
+        (rooms, addresses[0])
+    }
+
+    async fn send(at: SocketAddr, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(at).await.expect("connected");
+        stream.write_all(text.as_bytes()).await.expect("sent");
+        stream
+    }
+
+    /// The whole answer to one request.
+    async fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> String {
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        let mut answer = String::new();
+        send(at, &request).await.read_to_string(&mut answer).await.expect("an answer");
+        answer
+    }
+
+    fn body(answer: &str) -> Value {
+        serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON")
+    }
+
+    async fn until_taken(rooms: &Rooms) {
+        while let Some(place) = rooms.in_work.place() {
+            drop(place);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn what_comes_on_top_of_what_is_in_work_is_told_so_at_once() {
+        actix_web::rt::System::new().block_on(flooded());
+    }
+
+    async fn flooded() {
+        let (rooms, at) = start(2);
+        let stalled = [send(at, STALLED).await, send(at, STALLED).await];
+        until_taken(&rooms).await;
+
+        let large = "x".repeat(200_000);
+        for (method, path) in [
+            ("POST", "/api/ApproveRelease"),
+            ("POST", "/api/RequestApproval"),
+            ("GET", "/api/RequestApproval/1"),
+            ("GET", "/api/approvals?format=json"),
+            ("POST", "/api/messages"),
+        ] {
+            for sent in ["", "{}", &large] {
+                let answer = ask(at, method, path, sent).await;
+                assert!(answer.starts_with("HTTP/1.1 424 "), "{method} {path}: {answer}");
+                assert_eq!(body(&answer)["outcome"], "unavailable");
+                let sentence = body(&answer)["message"].as_str().expect("a sentence").to_owned();
+                assert!(answer.contains(&format!("card-action-status: {sentence}\r\n")), "{answer}");
+                assert!(sentence.contains("at once") && sentence.contains("again"), "{sentence}");
+            }
+        }
+        let page = ask(at, "GET", "/api/approvals", "").await;
+        assert!(page.starts_with("HTTP/1.1 424 ") && page.contains("<title>Not available now"), "{page}");
+        // The host hands on what is inside of a success alone.
+        let payload = json!({"Data": {"req": {}}}).to_string();
+        let wrapped = ask(at, "POST", "/ApproveRelease", &payload).await;
+        assert!(wrapped.starts_with("HTTP/1.1 200 "), "{wrapped}");
+        assert_eq!(body(&wrapped)["Outputs"]["res"]["statusCode"], "424");
+        for (method, path) in [("GET", "/"), ("POST", "/Deliver")] {
+            assert!(ask(at, method, path, "").await.starts_with("HTTP/1.1 200 "), "{path}");
+        }
+
+        drop(stalled);
+        while rooms.in_work.place().is_none() {
+            tokio::task::yield_now().await;
+        }
+        let answer = ask(at, "GET", "/api/RequestApproval/1", "").await;
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    }
 }

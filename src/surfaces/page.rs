@@ -286,6 +286,14 @@ fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
     answer
 }
 
+/// The page, or what programs get, while too much else is in work.
+pub fn busy(request: &Request) -> Answer {
+    let mut answer = refused(request, &Outcome::Unavailable(Unreached::Place).into());
+    // Told once, by whoever counts, and not for each.
+    answer.log.clear();
+    answer
+}
+
 const SIGN_IN: &str = "Approvals are shown to those who may decide on them.";
 
 const NOT_SIGNED_IN: &str =

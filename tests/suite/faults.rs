@@ -7,7 +7,7 @@ use std::{cell::Cell, collections::BTreeMap, ops::RangeInclusive, sync::Arc, tim
 
 use approve_release::{
     approval::{Approvers, EventTypes, Outcome, Performer, Policy, Repository, RepositoryPattern},
-    approve::{Approvals, Clicked, InWork, Report},
+    approve::{Approvals, Clicked, Recording, Report},
     cards::Cards,
     delivery::{Delivery, Routes},
     github::GitHub as GitHubClient,
@@ -75,7 +75,7 @@ impl Deployment {
         });
         let routes = Routes { github: Some(github), channel: None, cards };
         let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (self.deliver_for, false));
-        Arc::new(Approvals { policy, delivery, in_work: InWork::default() })
+        Arc::new(Approvals { policy, delivery, recording: Recording::default() })
     }
 
     fn instance(&self) -> Arc<Approvals> {

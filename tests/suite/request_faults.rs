@@ -13,7 +13,7 @@ use approve_release::{
         Outcome, Performer, Person, Policy, Repository, RepositoryPattern, Seen, Verdict, Visibility, Vote,
         Workload,
     },
-    approve::{Approvals, Asking, Clicked, InWork},
+    approve::{Approvals, Asking, Clicked, Recording},
     cards::Cards,
     config::Config,
     delivery::{Channel, Delivery, Routes},
@@ -113,7 +113,7 @@ impl Deployment {
         };
         let ledger = Ledger::new(Store::of(view), false);
         let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), false));
-        Arc::new(Approvals { policy, delivery, in_work: InWork::default() })
+        Arc::new(Approvals { policy, delivery, recording: Recording::default() })
     }
 
     pub fn instance(&self) -> Arc<Approvals> {
