@@ -19,6 +19,7 @@ pub mod github;
 pub mod host;
 pub mod http_client;
 pub mod identity;
+pub mod json_text;
 pub mod ledger;
 pub mod logger;
 pub mod printable;

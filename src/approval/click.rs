@@ -229,7 +229,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 /// Every object inside `value` has each key once, none lies deeper than [`ClientPayload::MAX_DEPTH`], and every text
-/// is one (half a surrogate pair is none, whatever its escape says).
+/// is one (surfaces make half characters whole before they parse; of anybody else half a one is refused).
 fn check_depth_and_keys(value: &RawValue, depth: usize) -> Result<(), Invalid> {
     let inner = match value.get().as_bytes().first() {
         Some(b'{') => Members::parse(value.get())?.0.into_iter().map(|(_, value)| value).collect(),

@@ -123,6 +123,8 @@ pub enum Invalid {
     NotText(&'static str),
     /// Fields of a relay and of a vote in one body.
     BothModes,
+    /// This field is a name, and holds U+FFFD: the mark of a character that was broken on its way.
+    BrokenName(&'static str),
     /// `event_type` is not 1 to 100 characters long.
     EventTypeLength,
     /// `client_payload` is not an object.

@@ -145,6 +145,9 @@ fn invalid(why: &Invalid) -> String {
         }
         Invalid::MissingField(field) => return format!("the field {field} is missing."),
         Invalid::NotText(field) => return format!("the field {field} must be text."),
+        Invalid::BrokenName(field) => {
+            return format!("{field} is a name, and holds a broken character (U+FFFD, or half an emoji).");
+        }
         Invalid::EventTypeLength => {
             return format!("event_type must have 1 to {} characters.", EventType::MAX);
         }
@@ -351,6 +354,7 @@ mod tests {
             Invalid::MissingField("event_type"),
             Invalid::NotText("event_type"),
             Invalid::BothModes,
+            Invalid::BrokenName("rejected_event_type"),
             Invalid::EventTypeLength,
             Invalid::ClientPayloadNotAnObject,
             Invalid::TooManyProperties(usize::MAX, 10),

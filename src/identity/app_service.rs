@@ -15,7 +15,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 use super::{Check, Rejection};
-use crate::approval::{Guid, Person};
+use crate::{
+    approval::{Guid, Person},
+    json_text::whole_characters,
+};
 
 /// The header.
 pub const HEADER: &str = "X-MS-CLIENT-PRINCIPAL";
@@ -80,7 +83,8 @@ fn read(header: &str, tenant: &Guid) -> Result<Person, Check> {
         return Err(Check::Size);
     }
     let json = STANDARD.decode(header).map_err(|_| Check::Principal)?;
-    let principal: Principal = serde_json::from_slice(&json).map_err(|_| Check::Principal)?;
+    let json = std::str::from_utf8(&json).map_err(|_| Check::Principal)?;
+    let principal: Principal = serde_json::from_str(&whole_characters(json)).map_err(|_| Check::Principal)?;
     if principal.auth_typ != "aad" {
         return Err(Check::Provider);
     }
@@ -160,6 +164,13 @@ mod tests {
         assert_eq!(Some(alex.object_id), Guid::parse(ALEX));
         assert_eq!(alex.user_principal_name.as_deref(), Some("alex@contoso.com"));
         assert_eq!(alex.display_name.as_deref(), Some("Alex"));
+    }
+
+    #[test]
+    fn half_a_character_in_a_name_refuses_nobody() {
+        let header = STANDARD.encode(principal().to_string().replace("\"Alex\"", r#""Alex \ud83d""#));
+        let alex = read_of(&[header]).expect("a person");
+        assert_eq!(alex.display_name.as_deref(), Some("Alex \u{fffd}"));
     }
 
     #[test]

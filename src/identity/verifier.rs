@@ -26,6 +26,7 @@ use super::{
     keys::{Found, Key, Keys, Published},
     rs256,
 };
+use crate::json_text::whole_characters;
 
 /// The longest token that is looked at, in bytes. Entra's are some 2 KB, and larger for persons of many groups.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
@@ -106,7 +107,8 @@ impl Verifier {
         };
         let claims = signed_claims(token, &key).map_err(Rejection::Failed)?;
         self.check(&claims, &published, now).map_err(Rejection::Failed)?;
-        let claims = serde_json::from_str(claims.get()).map_err(|_| Rejection::Failed(Check::Claims))?;
+        let claims = serde_json::from_str(&whole_characters(claims.get()))
+            .map_err(|_| Rejection::Failed(Check::Claims))?;
         Ok((claims, key))
     }
 

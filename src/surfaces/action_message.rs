@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     bearer,
-    fields::{Field, media_type, once, text_of},
+    fields::{Field, json_of, media_type, name, once, text_of},
     is_cross_site, rejected, report_answer,
 };
 use crate::{
@@ -138,7 +138,8 @@ pub fn parse_body(content_type: &str, body: &[u8]) -> Result<Click, Invalid> {
     let text = text_of(body)?;
     match media_type(content_type).as_str() {
         "application/json" => {
-            let members = Members::parse(text)?;
+            let json = json_of(body)?;
+            let members = Members::parse(&json)?;
             parse_fields(members.0.into_iter().map(|(key, value)| (key, Field::Json(value))))
         }
         "application/x-www-form-urlencoded" if text.trim_start().starts_with('{') => Err(Invalid::JsonAsForm),
@@ -186,13 +187,13 @@ fn click(fields: Fields) -> Result<Click, Invalid> {
 }
 
 fn relay(fields: Fields) -> Result<Relay, Invalid> {
-    let event_type = fields.event_type.ok_or(Invalid::MissingField("event_type"))?;
+    let event_type = name(fields.event_type.ok_or(Invalid::MissingField("event_type"))?, "event_type")?;
     let event_type = EventType::parse(&event_type).ok_or(Invalid::EventTypeLength)?;
     Relay::new(event_type, fields.client_payload)
 }
 
 fn vote(fields: Fields) -> Result<Vote, Invalid> {
-    let approval = fields.approval.ok_or(Invalid::MissingField("approval"))?;
+    let approval = name(fields.approval.ok_or(Invalid::MissingField("approval"))?, "approval")?;
     let verdict = fields.verdict.ok_or(Invalid::MissingField("verdict"))?;
     vote_of(approval, &verdict, fields.comment.unwrap_or_default())
 }
@@ -236,6 +237,24 @@ mod tests {
     }
 
     #[test]
+    fn half_a_character_is_taken_as_a_broken_one_in_json_and_in_a_form() {
+        let expected =
+            ("go".to_owned(), Some(r#"{"v":"\ufffd","\ufffd":["\\ud83d\ud83d\ude00"]}"#.to_owned()));
+        let payload = r#"{"v":"\ud83d","\uDE00":["\\ud83d\ud83d\ude00"]}"#;
+        let json = format!(r#"{{"event_type":"go","client_payload":{payload}}}"#);
+        assert_eq!(relayed(JSON, &json), expected);
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("event_type", "go")
+            .append_pair("client_payload", payload)
+            .finish();
+        assert_eq!(relayed(FORM, &form), expected);
+        let vote = parse_body(JSON, br#"{"approval":"x","verdict":"approve","comment":"Yes \ud83d"}"#);
+        assert!(matches!(vote, Ok(Click::Vote(vote)) if vote.comment == "Yes \u{fffd}"));
+        // A form's text is percent-encoded UTF-8, in which there is no half character.
+        assert_eq!(parse_body(FORM, b"event_type=%ED%A0%BD").unwrap_err(), Invalid::NotUtf8);
+    }
+
+    #[test]
     fn each_fault_has_its_own_name() {
         let long = format!(r#"{{"event_type":"{}"}}"#, "é".repeat(101));
         let comment = format!(r#"{{"approval":"x","verdict":"approve","comment":"{}"}}"#, "é".repeat(501));
@@ -261,6 +280,10 @@ mod tests {
             (r#"{"approval":"x"}"#, Invalid::MissingField("verdict")),
             (r#"{"approval":"x","verdict":"Approve"}"#, Invalid::Verdict),
             (&comment, Invalid::CommentTooLong),
+            (r#"{"event_type":"go\ud83d"}"#, Invalid::BrokenName("event_type")),
+            ("{\"event_type\":\"go\u{fffd}\"}", Invalid::BrokenName("event_type")),
+            (r#"{"approval":"x\udE00","verdict":"approve"}"#, Invalid::BrokenName("approval")),
+            (r#"{"approval":"x","verdict":"approve\ud83d"}"#, Invalid::Verdict),
         ] {
             assert_eq!(refusal(body), expected, "{body}");
         }
@@ -311,7 +334,7 @@ mod tests {
 
         #[test]
         fn what_is_accepted_arrives_unchanged(event_type in any::<String>(), payload in object(json_text())) {
-            prop_assume!(EventType::parse(&event_type).is_some());
+            prop_assume!(EventType::parse(&event_type).is_some() && !event_type.contains('\u{fffd}'));
             prop_assume!(!payload.contains("\"approval\""));
             let quoted = serde_json::Value::from(event_type.as_str());
             let json = format!("{{ \"client_payload\" :\t{payload} , \"event_type\": {quoted} }}");

@@ -1,8 +1,13 @@
 //! The fields of a body, as JSON or as a form has them.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
-use crate::approval::{ClientPayload, Invalid};
+use crate::{
+    approval::{ClientPayload, Invalid},
+    json_text::{REPLACEMENT, whole_characters},
+};
 
 /// The text of a body.
 pub fn text_of(body: &[u8]) -> Result<&str, Invalid> {
@@ -10,6 +15,16 @@ pub fn text_of(body: &[u8]) -> Result<&str, Invalid> {
     // The host drops a byte order mark when it puts the body into a payload; so that both forms agree, so do we.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.trim().is_empty() { Err(Invalid::Empty) } else { Ok(text) }
+}
+
+/// The JSON of a body, half characters made whole: what is parsed and what is hashed.
+pub fn json_of(body: &[u8]) -> Result<Cow<'_, str>, Invalid> {
+    text_of(body).map(whole_characters)
+}
+
+/// `text`, if it can be a name that others match or send on: without what stands for half a character.
+pub fn name(text: String, field: &'static str) -> Result<String, Invalid> {
+    if text.contains(REPLACEMENT) { Err(Invalid::BrokenName(field)) } else { Ok(text) }
 }
 
 /// The media type without its parameters, in small letters.
@@ -39,7 +54,8 @@ impl Field<'_> {
         match self {
             Self::Json(value) => ClientPayload::parse(value),
             Self::Text(text) => {
-                ClientPayload::parse(serde_json::from_str(&text).map_err(|_| Invalid::NotJson)?)
+                let json = whole_characters(&text);
+                ClientPayload::parse(serde_json::from_str(&json).map_err(|_| Invalid::NotJson)?)
             }
         }
     }

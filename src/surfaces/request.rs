@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{
     bearer,
-    fields::{Field, media_type, once, text_of},
+    fields::{Field, json_of, media_type, name, once},
     item, json_answer, rejected, report_answer,
 };
 use crate::{
@@ -89,14 +89,14 @@ impl Requests {
         })
     }
 
-    /// What the body asks for, and the body.
+    /// What the body asks for, and the body as it was read.
     fn asked(&self, request: &Request) -> Result<(Asked, Vec<u8>), Invalid> {
         let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
         if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
             return Err(Invalid::ContentType);
         }
         let asked = parse_body(body, self.approvals.policy.min_approvals)?;
-        Ok((asked, body.clone()))
+        Ok((asked, json_of(body)?.into_owned().into_bytes()))
     }
 
     fn asked_json<'a>(&self, seen: &'a Seen) -> AskedJson<'a> {
@@ -158,7 +158,7 @@ struct Fields {
 /// Reads the body of a request. Unless it says how many approvals it wants, that is `min_approvals`.
 pub fn parse_body(body: &[u8], min_approvals: usize) -> Result<Asked, Invalid> {
     let mut read = Fields::default();
-    for (name, value) in Members::parse(text_of(body)?)?.0 {
+    for (name, value) in Members::parse(&json_of(body)?)?.0 {
         parse_field(&mut read, &name, value)?;
     }
     asked(read, min_approvals)
@@ -167,11 +167,13 @@ pub fn parse_body(body: &[u8], min_approvals: usize) -> Result<Asked, Invalid> {
 fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), Invalid> {
     let text = |name| Field::Json(value).text(name);
     match name {
-        "event_type" => once(&mut read.event_type, name, event_type(text("event_type")?)?),
+        "event_type" => once(&mut read.event_type, name, event_type(text("event_type")?, "event_type")?),
         "client_payload" => once(&mut read.client_payload, name, client_payload(value)?),
-        "rejected_event_type" => {
-            once(&mut read.rejected_event_type, name, event_type(text("rejected_event_type")?)?)
-        }
+        "rejected_event_type" => once(
+            &mut read.rejected_event_type,
+            name,
+            event_type(text("rejected_event_type")?, "rejected_event_type")?,
+        ),
         "title" => once(&mut read.title, name, text("title")?),
         "text" => once(&mut read.text, name, text("text")?),
         "facts" => once(&mut read.facts, name, facts(value)?),
@@ -220,8 +222,8 @@ fn key(text: String) -> Result<String, Invalid> {
     }
 }
 
-fn event_type(text: String) -> Result<EventType, Invalid> {
-    EventType::parse(&text).ok_or(Invalid::EventTypeLength)
+fn event_type(text: String, field: &'static str) -> Result<EventType, Invalid> {
+    EventType::parse(&name(text, field)?).ok_or(Invalid::EventTypeLength)
 }
 
 fn client_payload(value: &RawValue) -> Result<ClientPayload, Invalid> {
@@ -247,7 +249,8 @@ fn facts(value: &RawValue) -> Result<Vec<(String, String)>, Invalid> {
 
 fn approvers(value: &RawValue) -> Result<Vec<Approver>, Invalid> {
     let texts: Vec<String> = serde_json::from_str(value.get()).map_err(|_| Invalid::NotAList("approvers"))?;
-    texts.iter().map(|text| Approver::parse(text.trim()).ok_or(Invalid::Approver)).collect()
+    let approver = |text| Approver::parse(name(text, "approvers")?.trim()).ok_or(Invalid::Approver);
+    texts.into_iter().map(approver).collect()
 }
 
 /// A whole number from 1 to `most`.
@@ -269,6 +272,17 @@ mod tests {
         let asked = parse_body(br#"{"event_type":"go"}"#, 2).expect("a request");
         assert_eq!((asked.approvals_required, asked.expires_in), (2, TimeDelta::days(3)));
         assert!(asked.approvers.is_none() && asked.reminder.is_none() && asked.facts.is_empty());
+    }
+
+    #[test]
+    fn half_a_character_is_taken_wherever_a_workflow_writes() {
+        let asked = parse(
+            r#"{"event_type":"go","title":"a\ud83d","text":"\ude00b","facts":{"\ud83d":"c\ud83d"},"client_payload":{"v":"\ud83d"}}"#,
+        );
+        let asked = asked.expect("a request");
+        assert_eq!((asked.title.as_deref(), asked.text.as_deref()), (Some("a\u{fffd}"), Some("\u{fffd}b")));
+        assert_eq!(asked.facts, [("\u{fffd}".to_owned(), "c\u{fffd}".to_owned())]);
+        assert_eq!(asked.client_payload.expect("a payload").as_str(), r#"{"v":"\ufffd"}"#);
     }
 
     #[test]
@@ -313,6 +327,12 @@ mod tests {
             ),
             (r#"{"event_type":"go","client_payload":[]}"#, Invalid::ClientPayloadNotAnObject),
             (r#"{"event_type":"go","client_payload":{"approval":1}}"#, Invalid::ReservedKey),
+            (r#"{"event_type":"go\ud83d"}"#, Invalid::BrokenName("event_type")),
+            (
+                r#"{"event_type":"go","rejected_event_type":"\ude00"}"#,
+                Invalid::BrokenName("rejected_event_type"),
+            ),
+            (r#"{"event_type":"go","approvers":["a\ud83d@x.com"]}"#, Invalid::BrokenName("approvers")),
             (&ten, Invalid::TooManyProperties(10, 9)),
             (&big, Invalid::PayloadTooLarge),
         ] {

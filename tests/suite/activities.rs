@@ -132,7 +132,12 @@ impl Activity {
 
     /// As the Bot Connector sends it.
     pub fn request(&self) -> Request {
-        let request = Request::post("/api/messages").json(self.body.to_string());
+        self.request_of(self.body.to_string())
+    }
+
+    /// With this JSON in its place.
+    pub fn request_of(&self, json: String) -> Request {
+        let request = Request::post("/api/messages").json(json);
         request.header("Authorization", &format!("Bearer {}", self.token.sign()))
     }
 }

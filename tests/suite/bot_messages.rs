@@ -432,6 +432,30 @@ async fn without_a_bot_nothing_is_believed(mode: Mode) {
     host.stderr_line("MicrosoftAppId").await;
 }
 
+/// A client may cut an emoji in two: in a name, in a comment, and in the body of a button.
+#[tokio::test]
+async fn half_a_character_loses_no_click() {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(2);
+    let host = teams.host(Mode::Payload).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+    let half =
+        |activity: Activity| activity.request_of(activity.body.to_string().replace('\u{fffd}', r"\ud83d"));
+
+    let alex = Someone { name: "Alex \u{fffd}".to_owned(), ..Someone::alex() };
+    host.send(half(teams.press(&alex, &message, "Approve", "Yes \u{fffd}"))).await.card();
+    let seen = teams.around.status(&host, &id).await;
+    assert_eq!(
+        (&seen["performers"][0]["name"], &seen["performers"][0]["comment"]),
+        (&json!("Alex \u{fffd}"), &json!("Yes \u{fffd}"))
+    );
+    let body = r#"{"event_type":"release-approved","client_payload":{"note":"\ud83d"}}"#;
+    let relayed = Activity::execute(&teams.connector, &alex, &message, body);
+    host.send(relayed.request()).await.inside(200, "application/vnd.microsoft.activity.message");
+    let dispatched = teams.around.github.dispatches().pop().expect("a dispatch");
+    assert_eq!(dispatched.client_payload(), r#"{"note":"\ufffd"}"#);
+}
+
 /// Teams shows an error after five seconds, so an answer comes before that, whatever Teams itself does.
 #[tokio::test]
 async fn an_answer_comes_in_time_though_teams_is_slow() {

@@ -65,6 +65,7 @@ mod connector_tokens;
 mod deliver;
 mod faults;
 mod github_answers;
+mod half_characters;
 mod identity_settings;
 mod invalid_clicks;
 mod issuer_keys;

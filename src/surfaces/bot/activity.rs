@@ -6,7 +6,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::approval::{Guid, Invalid};
+use crate::{
+    approval::{Guid, Invalid},
+    surfaces::fields::json_of,
+};
 
 /// An activity. What a kind of activity does not have is not there.
 #[derive(Debug, Deserialize)]
@@ -102,7 +105,7 @@ pub struct Id {
 impl Activity {
     /// Reads an activity.
     pub fn parse(body: &[u8]) -> Result<Self, Invalid> {
-        serde_json::from_slice(body).map_err(|error| match error.is_data() {
+        serde_json::from_str(&json_of(body)?).map_err(|error| match error.is_data() {
             true => Invalid::Activity,
             false => Invalid::NotJson,
         })

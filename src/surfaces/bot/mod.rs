@@ -15,7 +15,9 @@ pub use self::activity::Activity;
 use super::{
     CARD_ACTION_STATUS,
     action_message::{parse_body, vote_of},
-    bearer, json_answer, log_line, rejected, report_answer,
+    bearer,
+    fields::name as named,
+    json_answer, log_line, rejected, report_answer,
 };
 use crate::{
     approval::{
@@ -271,7 +273,7 @@ impl Messages {
 /// A vote as our buttons send it, with the comment that the card's input had.
 pub fn read_vote(data: &Value) -> Result<Vote, Invalid> {
     let text = |name: &'static str| data[name].as_str().map(str::to_owned);
-    let approval = text("approval").ok_or(Invalid::MissingField("approval"))?;
+    let approval = named(text("approval").ok_or(Invalid::MissingField("approval"))?, "approval")?;
     let verdict = text("verdict").ok_or(Invalid::MissingField("verdict"))?;
     let comment = text("comment").unwrap_or_default().replace("\r\n", "\n");
     vote_of(approval, &verdict, comment)
