@@ -182,6 +182,8 @@ pub enum Forbidden {
     EventType(EventType),
     /// The performer is not in `APPROVERS`.
     Performer,
+    /// Approvers are listed by name, and Teams tells none of the performer, whose object id is not listed.
+    Nameless,
     /// A run of a pull request, whose code nobody has accepted yet.
     PullRequest,
     /// A web page of another site sent it, or a name that is not this computer's was used to reach us.

@@ -178,6 +178,9 @@ fn forbidden(why: &Forbidden) -> String {
             format!("{} is not one of the RELAY_EVENT_TYPES here.", show_event(event_type))
         }
         Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
+        Forbidden::Nameless => {
+            "approvers are listed by name here, and Teams tells none of yours. Have APPROVERS list your object id.".into()
+        }
         Forbidden::PullRequest => {
             "runs of pull requests may not ask, since anybody can open one. Ask from a push or a tag.".into()
         }
@@ -386,6 +389,7 @@ mod tests {
             Forbidden::Repository(repository),
             Forbidden::EventType(event_type()),
             Forbidden::Performer,
+            Forbidden::Nameless,
             Forbidden::PullRequest,
             Forbidden::CrossSite,
         ]

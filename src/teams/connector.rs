@@ -171,19 +171,21 @@ impl Connector {
         self.call(Call::new(Method::POST, &path, timeout, now).with(activity)).await.answered
     }
 
-    /// What administrators call a member of a conversation; nothing where the conversation has no such member, or the
-    /// member no such name. What is known is believed for an hour.
+    /// What administrators call a member of a team or a channel; nothing where it has no such member, or the member no
+    /// such name. What is known is believed for an hour.
+    ///
+    /// `roster` is the team's or the channel's id, and not that of a thread.
     pub async fn member(
         &self,
-        conversation: &str,
+        roster: &str,
         user_id: &str,
         timeout: Duration,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Option<String>> {
-        if let Some(name) = self.members.get(conversation, user_id, now) {
+        if let Some(name) = self.members.get(roster, user_id, now) {
             return Ok(Some(name));
         }
-        let path = [conversation, "members", user_id];
+        let path = [roster, "members", user_id];
         let reply = self.call(Call::new(Method::GET, &path, timeout, now)).await;
         match reply.answered.answer {
             DispatchAnswer::Accepted => {}
@@ -192,7 +194,7 @@ impl Connector {
         }
         let name = Member::read(&reply.body)?;
         if let Some(name) = &name {
-            self.members.remember(conversation, user_id, name, now);
+            self.members.remember(roster, user_id, name, now);
         }
         Ok(name)
     }

@@ -18,7 +18,7 @@ use wiremock::ResponseTemplate;
 
 use crate::{
     authority::Authority,
-    connector::{BotConnector, CHANNEL_ID, Call, Fault, teams_id},
+    connector::{BotConnector, CHANNEL_ID, Call, Fault, TEAM_ID, teams_id},
     deployment::Someone,
     misbehaving::{Misbehaving, Misbehaviour, nobody},
     token_desk::{APP_PASSWORD, IDENTITY_HEADER, ManagedIdentity},
@@ -122,9 +122,9 @@ async fn without_a_channel_nothing_is_posted() {
 async fn a_member_is_asked_for_once_an_hour() {
     let around = Surroundings::start().await;
     let (bot, alex, began) = (around.bot(), teams_id(&Someone::alex()), now());
-    for (minutes, thread, calls) in [(0, 1, 1), (1, 1, 1), (59, 2, 1), (60, 1, 2), (61, 3, 2)] {
-        let (at, thread) = (began + TimeDelta::minutes(minutes), format!("{CHANNEL_ID};messageid={thread}"));
-        let name = bot.member(&thread, &alex, AMPLE, at).await.expect("an answer");
+    for (minutes, calls) in [(0, 1), (1, 1), (59, 1), (60, 2), (61, 2)] {
+        let at = began + TimeDelta::minutes(minutes);
+        let name = bot.member(TEAM_ID, &alex, AMPLE, at).await.expect("an answer");
         assert_eq!(name.as_deref(), Some(ALEX_UPN));
         assert_eq!(around.connector.calls().len(), calls, "after {minutes} minutes");
     }
@@ -137,9 +137,15 @@ async fn nobody_and_no_answer_are_not_remembered() {
     let member = async || bot.member(CHANNEL_ID, &teams_id(&sam), AMPLE, now()).await;
 
     assert_eq!(member().await.expect("an answer"), None);
-    let nameless = ResponseTemplate::new(200).set_body_json(json!({"id": teams_id(&sam)}));
-    around.connector.fail_next([Fault::Instead(nameless)]);
-    assert_eq!(member().await.expect("an answer"), None);
+    // What people and other tenants call somebody is no name to know them by.
+    for nameless in [
+        json!({"id": teams_id(&sam)}),
+        json!({"id": teams_id(&sam), "userPrincipalName": null, "email": null}),
+        json!({"id": teams_id(&sam), "userPrincipalName": "", "email": sam.upn, "name": sam.upn}),
+    ] {
+        around.connector.fail_next([Fault::Instead(ResponseTemplate::new(200).set_body_json(nameless))]);
+        assert_eq!(member().await.expect("an answer"), None);
+    }
     for answer in [
         ResponseTemplate::new(502),
         ResponseTemplate::new(429),

@@ -5,7 +5,7 @@ use wiremock::ResponseTemplate;
 
 use crate::{
     activities::Activity,
-    connector::{BotConnector, CHANNEL_ID, Fault, Message},
+    connector::{BotConnector, CHANNEL_ID, Fault, Message, TEAM_ID, teams_id},
     deployment::{ASKED, Someone, Surroundings, text},
     functions_host::{Builder, FunctionsHost, Mode},
     handler_process::within,
@@ -243,6 +243,41 @@ async fn approvers_by_name_are_asked_for_at_teams(mode: Mode) {
     teams.connector.add_member(&impostor);
     let told = host.send(teams.press(&impostor, &message, "Approve", "").request()).await;
     told.error(400, "forbidden");
+}
+
+/// Nobody can know whether they are listed: they are told what to do about it, and not that they are no approver.
+#[tokio::test]
+async fn of_whom_teams_tells_no_name_is_told_to_have_the_object_id_listed() {
+    let teams = Teams::start().await;
+    let host = teams.host(Mode::Payload).setting("APPROVERS", ALEX_UPN).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+    let alex = Someone::alex();
+    let member = |name: Value| {
+        let member = json!({"id": teams_id(&alex), "email": ALEX_UPN, "userPrincipalName": name});
+        Fault::Instead(ResponseTemplate::new(200).set_body_json(member))
+    };
+    let only_email = json!({"id": teams_id(&alex), "email": ALEX_UPN});
+    let only_email = Fault::Instead(ResponseTemplate::new(200).set_body_json(only_email));
+
+    for fault in [only_email, member(Value::Null), member(json!(""))] {
+        teams.connector.fail_next([fault]);
+        let told =
+            host.send(teams.press(&alex, &message, "Approve", "").request()).await.error(400, "forbidden");
+        assert!(told.contains("object id") && !told.contains("contoso"), "{told}");
+    }
+    // Somebody who is not in the team.
+    let stranger = teams.press(&Someone::number(7), &message, "Approve", "");
+    let told = host.send(stranger.request()).await.error(400, "forbidden");
+    assert!(told.contains("object id"), "{told}");
+    assert_eq!(teams.around.status(&host, &id).await["performers"], json!([]));
+
+    // Asked by the team, or by the channel where no team is named; never by the thread.
+    teams.around.github.expect_dispatches(1);
+    let press = teams.press(&alex, &message, "Approve", "").without("channelData/team");
+    host.send(press.request()).await.card();
+    let asked: Vec<_> = teams.connector.calls().into_iter().filter(|call| call.method == "GET").collect();
+    let rosters: Vec<_> = asked.iter().map(|call| call.ids[0].as_str()).collect();
+    assert_eq!(rosters, [TEAM_ID, TEAM_ID, TEAM_ID, TEAM_ID, CHANNEL_ID]);
 }
 
 async fn who_is_no_approver_is_told_so(mode: Mode) {

@@ -125,11 +125,60 @@ impl Activity {
         said.peek().is_some() && said.all(|id| Guid::parse(id).as_ref() == Some(tenant))
     }
 
+    /// By what Teams is asked who somebody is: the team, or else the channel. Teams knows no members of a thread
+    /// (`…;messageid=…`): it answers `ThreadNotFound`.
+    pub fn roster(&self) -> &str {
+        let (team, channel) = self.places();
+        first_of([team, channel, Some(&self.conversation.id)]).unwrap_or_default()
+    }
+
     /// The channel in which it happened. A team's first channel has the team's own id.
     pub fn channel(&self) -> Option<&str> {
+        let (team, channel) = self.places();
+        first_of([channel, team, Some(&self.conversation.id)])
+    }
+
+    /// The team and the channel that Teams names.
+    fn places(&self) -> (Option<&str>, Option<&str>) {
         let data = self.channel_data.as_ref();
-        let said =
-            data.and_then(|data| data.channel.as_ref().or(data.team.as_ref())).map(|id| id.id.as_str());
-        said.or_else(|| self.conversation.id.split(';').next()).filter(|id| !id.is_empty())
+        let team = data.and_then(|data| data.team.as_ref());
+        let channel = data.and_then(|data| data.channel.as_ref());
+        (team.map(|team| team.id.as_str()), channel.map(|channel| channel.id.as_str()))
+    }
+}
+
+/// The first id of these that is one, without the thread in it.
+fn first_of(ids: [Option<&str>; 3]) -> Option<&str> {
+    let of_no_thread = |id| str::split(id, ';').next().unwrap_or_default();
+    ids.into_iter().flatten().map(of_no_thread).find(|id| !id.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const THREAD: &str = "19:thread@thread.tacv2;messageid=1";
+
+    fn activity(channel_data: Value) -> Activity {
+        let json = json!({"type": "invoke", "conversation": {"id": THREAD}, "channelData": channel_data});
+        Activity::parse(json.to_string().as_bytes()).expect("an activity")
+    }
+
+    #[test]
+    fn who_somebody_is_is_asked_by_team_or_by_channel_and_never_by_thread() {
+        let of = |channel_data| {
+            let activity = activity(channel_data);
+            (activity.roster().to_owned(), activity.channel().map(str::to_owned))
+        };
+        let are = |roster: &str, channel: &str| (roster.to_owned(), Some(channel.to_owned()));
+        assert_eq!(of(json!({"team": {"id": "19:t"}, "channel": {"id": "19:c"}})), are("19:t", "19:c"));
+        assert_eq!(of(json!({"channel": {"id": "19:c;messageid=2"}})), are("19:c", "19:c"));
+        assert_eq!(
+            of(json!({"team": {"id": ""}, "channel": {}})),
+            are("19:thread@thread.tacv2", "19:thread@thread.tacv2")
+        );
+        assert_eq!(of(json!({"team": null})), are("19:thread@thread.tacv2", "19:thread@thread.tacv2"));
     }
 }

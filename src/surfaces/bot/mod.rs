@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Approver, Approvers, Click, DispatchAnswer, Guid, Invalid, Outcome, Performer, Person,
-        Unreached, Vote,
+        ApprovalId, Approver, Approvers, Click, DispatchAnswer, Forbidden, Guid, Invalid, Outcome, Performer,
+        Person, Unreached, Vote,
     },
     approve::{Approvals, Clicked, Report},
     cards::{
@@ -189,16 +189,24 @@ impl Messages {
         let Some(mut person) = person(bot, activity) else {
             return rejected(Rejection::Failed(Check::Person));
         };
-        match self.needs_name(&click, &person, request).await {
-            Ok(false) => {}
-            Ok(true) => match name(bot, activity, request).await {
+        let needs_name = match self.needs_name(&click, &person, request).await {
+            Ok(needs_name) => needs_name,
+            Err(error) => return Report::of(Outcome::Unavailable(Unreached::Store), describe(&error)),
+        };
+        if needs_name {
+            match name(bot, activity, request).await {
                 Ok(name) => person.user_principal_name = name,
                 Err(error) => return Report::of(Outcome::Unavailable(Unreached::Name), describe(&error)),
-            },
-            Err(error) => return Report::of(Outcome::Unavailable(Unreached::Store), describe(&error)),
+            }
         }
+        let lacks_name = needs_name && person.user_principal_name.is_none();
         let clicked = Clicked { click, repository: None, performer: Performer::Person(person) };
-        self.approvals.click(clicked, request.timing).await
+        let mut report = self.approvals.click(clicked, request.timing).await;
+        if lacks_name && report.outcome == Outcome::Forbidden(Forbidden::Performer) {
+            // They may be one of the approvers: nobody here can know it.
+            report.outcome = Outcome::Forbidden(Forbidden::Nameless);
+        }
+        report
     }
 
     /// Whether only what administrators call the person can tell whether they may decide: their object id is not among
@@ -288,8 +296,7 @@ fn read_action(activity: &Activity) -> Result<Click, Invalid> {
 /// What administrators call whoever the activity is from, as Teams knows it.
 async fn name(bot: &Bot, activity: &Activity, request: &Request) -> anyhow::Result<Option<String>> {
     let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(NAME_TIME);
-    let (conversation, user) = (&activity.conversation.id, &activity.from.id);
-    bot.connector.member(conversation, user, time, request.timing.now).await
+    bot.connector.member(activity.roster(), &activity.from.id, time, request.timing.now).await
 }
 
 /// Whoever the activity is from. What administrators call them it does not say.

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use wiremock::{Request, Respond, ResponseTemplate};
 
-use super::{CHANNEL_ID, SERVICE_PATH};
+use super::{CHANNEL_ID, SERVICE_PATH, TEAM_ID};
 use crate::{
     authority::TENANT,
     token_desk::{Standing, TokenDesk},
@@ -178,7 +178,13 @@ impl State {
     }
 
     fn member(&self, conversation: &str, user_id: &str) -> Answer {
-        check_conversation(conversation)?;
+        // Teams has no members of a thread (botframework-sdk#3062).
+        if conversation.contains(";messageid=") {
+            return refuse(404, "ThreadNotFound");
+        }
+        if ![CHANNEL_ID, TEAM_ID].contains(&conversation) {
+            return refuse(404, "ConversationNotFound");
+        }
         match self.members.get(user_id) {
             Some(member) => Ok(ResponseTemplate::new(200).set_body_json(member)),
             None => Err(Refusal { status: 404, code: "MemberNotFoundInConversation", is_a_fault: false }),
