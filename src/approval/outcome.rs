@@ -184,6 +184,8 @@ pub enum Forbidden {
     Performer,
     /// Approvers are listed by name, and Teams tells none of the performer, whose object id is not listed.
     Nameless,
+    /// A person without an object id, as Teams has guests and people from outside: nobody whom a list could name.
+    NoObjectId,
     /// A run of a pull request, whose code nobody has accepted yet.
     PullRequest,
     /// A web page of another site sent it, or a name that is not this computer's was used to reach us.

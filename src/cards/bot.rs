@@ -100,6 +100,16 @@ fn vote(title: &str, verdict: Verdict, id: &ApprovalId) -> Value {
     })
 }
 
+impl Cards {
+    /// What the bot says outside of a channel.
+    pub fn elsewhere(&self) -> String {
+        format!(
+            "Approvals are decided in the channel, on their cards, and not in a chat. They also stand at {}",
+            self.list_url()
+        )
+    }
+}
+
 /// What the bot says when it has been added to a team.
 pub fn welcome(channel: Option<&str>) -> String {
     match channel {

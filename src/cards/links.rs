@@ -14,6 +14,11 @@ impl Cards {
         below(&self.public_url, &["api", "approvals", id.as_str()])
     }
 
+    /// The list of all.
+    pub fn list_url(&self) -> String {
+        below(&self.public_url, &["api", "approvals"])
+    }
+
     /// The repository.
     pub fn repository_url(&self, repository: &Repository) -> String {
         below(&self.github, &[repository.owner(), repository.name()])

@@ -181,6 +181,9 @@ fn forbidden(why: &Forbidden) -> String {
         Forbidden::Nameless => {
             "approvers are listed by name here, and Teams tells none of yours. Have APPROVERS list your object id.".into()
         }
+        Forbidden::NoObjectId => {
+            "Teams tells no object id of yours, as of guests. Ask one of the APPROVERS to click.".into()
+        }
         Forbidden::PullRequest => {
             "runs of pull requests may not ask, since anybody can open one. Ask from a push or a tag.".into()
         }
@@ -390,6 +393,7 @@ mod tests {
             Forbidden::EventType(event_type()),
             Forbidden::Performer,
             Forbidden::Nameless,
+            Forbidden::NoObjectId,
             Forbidden::PullRequest,
             Forbidden::CrossSite,
         ]

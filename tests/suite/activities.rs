@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     authority::TENANT,
-    connector::{APP_ID, BotConnector, CHANNEL, CHANNEL_ID, Message, TEAM_ID, teams_id},
+    connector::{APP_ID, BotConnector, CHANNEL, CHANNEL_ID, Message, PERSONAL_CHAT, TEAM_ID, teams_id},
     connector_tokens::{verifier, verify},
     deployment::Someone,
     http1::Request,
@@ -107,6 +107,14 @@ impl Activity {
     /// In the thread of a message, and about it.
     pub fn on(self, message: &Message) -> Self {
         self.with("conversation/id", message.conversation.clone()).with("replyToId", message.activity.clone())
+    }
+
+    /// In a chat of the person with the bot.
+    pub fn in_chat(self) -> Self {
+        self.without("conversation/isGroup")
+            .with("conversation/conversationType", "personal")
+            .with("conversation/id", PERSONAL_CHAT)
+            .with("channelData", json!({"tenant": {"id": TENANT}}))
     }
 
     /// With another value at this path, such as `from/aadObjectId`.

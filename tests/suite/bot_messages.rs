@@ -5,7 +5,7 @@ use wiremock::ResponseTemplate;
 
 use crate::{
     activities::Activity,
-    connector::{BotConnector, CHANNEL_ID, Fault, Message, TEAM_ID, teams_id},
+    connector::{BotConnector, CHANNEL_ID, Fault, Message, PERSONAL_CHAT, TEAM_ID, teams_id},
     deployment::{ASKED, Someone, Surroundings, text},
     functions_host::{Builder, FunctionsHost, Mode},
     handler_process::within,
@@ -280,6 +280,130 @@ async fn of_whom_teams_tells_no_name_is_told_to_have_the_object_id_listed() {
     assert_eq!(rosters, [TEAM_ID, TEAM_ID, TEAM_ID, TEAM_ID, CHANNEL_ID]);
 }
 
+/// A message in answer to a click or a refresh, in place of a card.
+const TEXT: &str = "application/vnd.microsoft.activity.message";
+
+#[tokio::test]
+async fn a_refresh_shows_the_card_to_those_who_may_decide_and_tells_everybody_else_why_not() {
+    let teams = Teams::start().await;
+    let host =
+        teams.host(Mode::Payload).setting("APPROVERS", &format!("{ALEX},sam@contoso.com")).start().await;
+    let (alex, sam, other) = (Someone::alex(), Someone::number(1), Someone::number(2));
+    let sam = Someone { upn: "sam@contoso.com".to_owned(), ..sam };
+    teams.connector.add_member(&sam);
+    teams.connector.add_member(&other);
+    let (id, message) = teams.ask(&host, ASKED).await;
+    let refresh = |person: &Someone, id: &str| {
+        Activity::refresh(&teams.connector, person, &message, "refresh", json!({"approval": id}))
+    };
+
+    for person in [&alex, &sam] {
+        let card = host.send(refresh(person, &id).request()).await.card();
+        assert!(button(&card, "Approve").is_some(), "{card}");
+    }
+    let told = async |activity: Activity| text(&host.send(activity.request()).await.inside(200, TEXT));
+    assert!(told(refresh(&other, &id)).await.contains("not one of the APPROVERS"));
+    assert!(told(refresh(&Someone::number(3), &id)).await.contains("list your object id"));
+    for nobody in [
+        refresh(&alex, &id).without("from/aadObjectId"),
+        refresh(&alex, &id).with("from/aadObjectId", Value::Null),
+        refresh(&alex, &id).with("from/aadObjectId", "alex@contoso.com"),
+    ] {
+        assert!(told(nobody).await.contains("no object id"));
+    }
+    // A request that only Alex may decide on shows itself to Alex.
+    let narrow = format!(r#"{{"event_type":"go-live","approvers":["{ALEX}"]}}"#);
+    let (narrow, _) = teams.ask(&host, &narrow).await;
+    host.send(refresh(&alex, &narrow).request()).await.card();
+    assert!(told(refresh(&sam, &narrow)).await.contains("not one of the APPROVERS"));
+    host.send(refresh(&alex, &"0".repeat(44)).request()).await.error(400, "unknown");
+    assert!(teams.connector.messages().iter().all(|message| message.cards.len() == 1), "no card is changed");
+}
+
+#[tokio::test]
+async fn who_has_no_object_id_gets_a_sentence_for_every_click() {
+    let teams = Teams::start().await;
+    let host = teams.host(Mode::Payload).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+    let alex = Someone::alex();
+
+    for click in [
+        teams.press(&alex, &message, "Approve", "").without("from/aadObjectId"),
+        teams.press(&alex, &message, "Approve", "").with("from/aadObjectId", "8:orgid:alex"),
+        Activity::execute(&teams.connector, &alex, &message, CLICK).without("from/aadObjectId"),
+    ] {
+        let told = host.send(click.request()).await.error(400, "forbidden");
+        assert!(told.contains("no object id") && !told.contains("Outlook"), "{told}");
+    }
+    host.stderr_line("Messages: forbidden").await;
+    let submit =
+        Activity::submit(&teams.connector, &alex, &message, json!({"approval": id, "verdict": "approve"}));
+    assert_eq!(host.send(submit.without("from/aadObjectId").request()).await.status, 200);
+    let said = text(&teams.connector.said().pop().expect("an answer").1["text"]);
+    assert!(said.contains("no object id"), "{said}");
+    assert_eq!(teams.around.status(&host, &id).await["performers"], json!([]));
+    assert_eq!(teams.message().cards.len(), 1);
+}
+
+#[tokio::test]
+async fn in_a_chat_the_bot_says_where_to_click_and_shows_no_card() {
+    let teams = Teams::start().await;
+    let host = teams.host(Mode::Payload).start().await;
+    let (id, message) = teams.ask(&host, r#"{"event_type":"go-live","approvals_required":2}"#).await;
+    let alex = Someone::alex();
+    let chat = |activity: Activity| activity.in_chat().request();
+
+    for activity in [
+        Activity::mention(&teams.connector, &alex, "pending"),
+        Activity::of(&teams.connector, &alex, "message").with("text", "hello"),
+        Activity::added(&teams.connector, &alex),
+    ] {
+        assert_eq!(host.send(chat(activity)).await.status, 200);
+        let (conversation, said) = teams.connector.said().pop().expect("an answer");
+        let said = text(&said["text"]);
+        assert_eq!(conversation, PERSONAL_CHAT);
+        assert!(said.contains("in the channel") && said.contains("/api/approvals"), "{said}");
+    }
+    assert_eq!(teams.connector.said().len(), 3);
+
+    let data = json!({"approval": id});
+    let refresh = Activity::refresh(&teams.connector, &alex, &message, "refresh", data);
+    let told = text(&host.send(chat(refresh)).await.inside(200, TEXT));
+    assert!(told.contains("in the channel"), "{told}");
+    // Whoever may vote has voted, wherever the card has come to.
+    let told = text(&host.send(chat(teams.press(&alex, &message, "Approve", ""))).await.inside(200, TEXT));
+    assert!(told.contains("1 of 2"), "{told}");
+    teams.until_shown("1 of 2").await;
+}
+
+#[tokio::test]
+async fn pending_is_understood_however_it_is_written_and_answered_to_those_who_may_decide() {
+    let teams = Teams::start().await;
+    let host = teams.host(Mode::Payload).setting("APPROVERS", ALEX).start().await;
+    let alex = Someone::alex();
+    let say = |person: &Someone, text: &str| {
+        Activity::mention(&teams.connector, person, "").with("text", text).request()
+    };
+    let said = || text(&teams.connector.said().pop().expect("an answer").1["text"]);
+
+    let texts = [
+        "<at>ApproveRelease</at>&nbsp;pending",
+        "<p><at>ApproveRelease</at> pending</p>",
+        "<at id=\"0\">ApproveRelease</at> pending?",
+        "Pending.",
+    ];
+    for (count, text) in (1..).zip(texts) {
+        host.send(say(&alex, text)).await;
+        assert_eq!(teams.connector.said().len(), count, "{text}");
+        assert!(said().contains("Nothing waits"), "{}", said());
+    }
+    host.send(say(&Someone::number(1), "pending")).await;
+    assert!(said().contains("not one of the APPROVERS"), "{}", said());
+    let nobody = Activity::mention(&teams.connector, &alex, "pending").without("from/aadObjectId");
+    host.send(nobody.request()).await;
+    assert!(said().contains("no object id"), "{}", said());
+}
+
 async fn who_is_no_approver_is_told_so(mode: Mode) {
     let teams = Teams::start().await;
     let host = teams.host(mode).setting("APPROVERS", ALEX).start().await;
@@ -413,7 +537,7 @@ async fn what_cannot_be_believed_is_401_and_does_nothing(mode: Mode) {
     host.send(bare).await.assert_outcome(401, "unauthenticated");
     // Nobody: the object id is who clicked, and nothing else is.
     let nobody = good().without("from/aadObjectId");
-    host.send(nobody.request()).await;
+    host.send(nobody.request()).await.error(400, "forbidden");
     assert_eq!(store.objects().await, before);
     assert_eq!(teams.message().cards.len(), 1);
 }

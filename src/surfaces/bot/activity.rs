@@ -78,6 +78,9 @@ pub struct Conversation {
     /// The tenant.
     #[serde(default)]
     pub tenant_id: Option<String>,
+    /// `channel`, `personal` or `groupChat`.
+    #[serde(default)]
+    pub conversation_type: Option<String>,
 }
 
 /// What Teams adds.
@@ -123,6 +126,11 @@ impl Activity {
         ];
         let mut said = said.into_iter().flatten().peekable();
         said.peek().is_some() && said.all(|id| Guid::parse(id).as_ref() == Some(tenant))
+    }
+
+    /// Whether it happened in a channel, and not in a chat of people.
+    pub fn is_in_channel(&self) -> bool {
+        self.conversation.conversation_type.as_deref().is_none_or(|kind| kind == "channel")
     }
 
     /// By what Teams is asked who somebody is: the team, or else the channel. Teams knows no members of a thread

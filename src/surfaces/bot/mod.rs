@@ -4,6 +4,7 @@
 //! an answer inside for everything that could be read; 401 is for who cannot be believed.
 
 mod activity;
+mod words;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use self::activity::Activity;
+use self::words::words;
 use super::{
     CARD_ACTION_STATUS,
     action_message::{parse_body, vote_of},
@@ -21,8 +23,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Approver, Approvers, Click, DispatchAnswer, Forbidden, Guid, Invalid, Outcome, Performer,
-        Person, Unreached, Vote,
+        self, Approval, ApprovalId, Approver, Approvers, Click, DispatchAnswer, Forbidden, Guid, Invalid,
+        Outcome, Performer, Person, Unreached, Vote,
     },
     approve::{Approvals, Clicked, Report},
     cards::{
@@ -120,8 +122,11 @@ impl Messages {
             ("message", _) if activity.value.is_some() => self.submitted(bot, activity, request).await,
             ("message", _) => self.said(bot, activity, request).await,
             ("conversationUpdate", _) if has_come(activity) => {
-                let welcome = plain_text(&welcome(activity.channel()));
-                reply(bot, activity, &welcome, request).await
+                let welcome = match activity.is_in_channel() {
+                    true => welcome(activity.channel()),
+                    false => self.approvals.delivery.routes.cards.elsewhere(),
+                };
+                reply(bot, activity, &plain_text(&welcome), request).await
             }
             _ => nothing(200),
         }
@@ -134,45 +139,67 @@ impl Messages {
         let is_automatic = activity.value.as_ref().is_some_and(|value| value["trigger"] == "automatic");
         let is_refresh = action.is_some_and(|action| action["verb"] == REFRESH);
         if is_automatic || is_refresh {
-            return self.refreshed(data, request).await;
+            let refreshed = self.refreshed(bot, activity, data, request).await;
+            return refreshed.unwrap_or_else(|report| refreshed_not(&report, request));
         }
         let report = self.vote(bot, activity, data, request).await;
-        let mut answer = self.told(data, &report, request).await;
+        let mut answer = self.told(activity, data, &report, request).await;
         answer.log.push(log_line(FUNCTION, request, &report));
         answer
     }
 
-    /// How the approval stands now; nothing is decided by that.
-    async fn refreshed(&self, data: &Value, request: &Request) -> Answer {
-        match self.card(data, None, request).await {
-            Some(card) => inside(200, CARD, card),
-            None => inside(400, ERROR, error(&Outcome::Unknown, &sentence(&Outcome::Unknown))),
+    /// How the approval stands now, for whoever may decide on it; nothing is decided by that. Everybody else sees the
+    /// card that is in the channel.
+    async fn refreshed(
+        &self,
+        bot: &Bot,
+        activity: &Activity,
+        data: &Value,
+        request: &Request,
+    ) -> Result<Answer, Report> {
+        let cards = &self.approvals.delivery.routes.cards;
+        if !activity.is_in_channel() {
+            return Ok(inside(200, MESSAGE, json!(cards.elsewhere())));
+        }
+        let id = data["approval"].as_str().unwrap_or_default();
+        let approval = self.approval(id, request).await?.ok_or(Outcome::Unknown)?;
+        let known = self.known(bot, activity, Some(&approval.request), request).await?;
+        match approval.request.may_decide(&self.approvals.policy.approvers, &known.performer) {
+            true => Ok(inside(200, CARD, cards.bot(&approval, None))),
+            false => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
         }
     }
 
     /// What the clicker is shown: the card as it is now where something was decided, or why nothing was.
-    async fn told(&self, data: &Value, report: &Report, request: &Request) -> Answer {
+    async fn told(&self, activity: &Activity, data: &Value, report: &Report, request: &Request) -> Answer {
         let outcome = &report.outcome;
         let sentence = sentence(outcome);
-        let status = match outcome {
-            Outcome::Unavailable(_) | Outcome::Misconfigured(_) => 500,
-            Outcome::Invalid(_) | Outcome::Unknown | Outcome::Forbidden(_) | Outcome::TooLarge => 400,
-            _ => match self.card(data, Some(&sentence), request).await {
-                Some(card) => return inside(200, CARD, card),
-                None => return inside(200, MESSAGE, json!(sentence)),
+        match error_status(outcome) {
+            Some(status) => inside(status, ERROR, error(outcome, &sentence)),
+            None if activity.is_in_channel() => match self.card(data, &sentence, request).await {
+                Some(card) => inside(200, CARD, card),
+                None => inside(200, MESSAGE, json!(sentence)),
             },
-        };
-        inside(status, ERROR, error(outcome, &sentence))
+            None => inside(200, MESSAGE, json!(sentence)),
+        }
     }
 
-    async fn card(&self, data: &Value, said: Option<&str>, request: &Request) -> Option<Value> {
-        let id = data["approval"].as_str().and_then(ApprovalId::parse)?;
-        match self.approvals.look(&id, request.timing).await {
-            Ok(seen) => Some(self.approvals.delivery.routes.cards.bot(&seen?.approval, said)),
-            Err(error) => {
-                log::warn!("{FUNCTION}: {}", describe(&error));
+    async fn card(&self, data: &Value, said: &str, request: &Request) -> Option<Value> {
+        match self.approval(data["approval"].as_str()?, request).await {
+            Ok(approval) => Some(self.approvals.delivery.routes.cards.bot(&approval?, Some(said))),
+            Err(report) => {
+                log::warn!("{FUNCTION}: {}", report.detail);
                 None
             }
+        }
+    }
+
+    /// The approval with this id, if there is one.
+    async fn approval(&self, id: &str, request: &Request) -> Result<Option<Approval>, Report> {
+        let Some(id) = ApprovalId::parse(id) else { return Ok(None) };
+        match self.approvals.look(&id, request.timing).await {
+            Ok(seen) => Ok(seen.map(|seen| seen.approval)),
+            Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Store), describe(&error))),
         }
     }
 
@@ -186,50 +213,73 @@ impl Messages {
 
     /// A click of whoever the activity is from.
     async fn click(&self, bot: &Bot, activity: &Activity, click: Click, request: &Request) -> Report {
-        let Some(mut person) = person(bot, activity) else {
-            return rejected(Rejection::Failed(Check::Person));
+        let known = match self.clicker(bot, activity, &click, request).await {
+            Ok(known) => known,
+            Err(report) => return report,
         };
-        let needs_name = match self.needs_name(&click, &person, request).await {
-            Ok(needs_name) => needs_name,
-            Err(error) => return Report::of(Outcome::Unavailable(Unreached::Store), describe(&error)),
-        };
-        if needs_name {
-            match name(bot, activity, request).await {
-                Ok(name) => person.user_principal_name = name,
-                Err(error) => return Report::of(Outcome::Unavailable(Unreached::Name), describe(&error)),
-            }
-        }
-        let lacks_name = needs_name && person.user_principal_name.is_none();
-        let clicked = Clicked { click, repository: None, performer: Performer::Person(person) };
+        let refusal = known.refusal();
+        let clicked = Clicked { click, repository: None, performer: known.performer };
         let mut report = self.approvals.click(clicked, request.timing).await;
-        if lacks_name && report.outcome == Outcome::Forbidden(Forbidden::Performer) {
-            // They may be one of the approvers: nobody here can know it.
-            report.outcome = Outcome::Forbidden(Forbidden::Nameless);
+        if report.outcome == Outcome::Forbidden(Forbidden::Performer) {
+            report.outcome = refusal;
         }
         report
     }
 
+    async fn clicker(
+        &self,
+        bot: &Bot,
+        activity: &Activity,
+        click: &Click,
+        request: &Request,
+    ) -> Result<Known, Report> {
+        let voted_on = match click {
+            Click::Relay(_) => None,
+            Click::Vote(vote) => self.approval(&vote.approval, request).await?,
+        };
+        self.known(bot, activity, voted_on.as_ref().map(|approval| &approval.request), request).await
+    }
+
+    /// Whoever the activity is from, by name too where only that can tell whether they may decide on what is `asked`, or
+    /// at all.
+    async fn known(
+        &self,
+        bot: &Bot,
+        activity: &Activity,
+        asked: Option<&approval::Request>,
+        request: &Request,
+    ) -> Result<Known, Report> {
+        let mut person = person(bot, activity).ok_or_else(|| {
+            let detail = Rejection::Failed(Check::Person).to_string();
+            Report::of(Outcome::Forbidden(Forbidden::NoObjectId), detail)
+        })?;
+        if !self.needs_name(asked, &person) {
+            return Ok(Known { performer: Performer::Person(person), lacks_name: false });
+        }
+        match name(bot, activity, request).await {
+            Ok(name) => {
+                let lacks_name = name.is_none();
+                person.user_principal_name = name;
+                Ok(Known { performer: Performer::Person(person), lacks_name })
+            }
+            Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Name), describe(&error))),
+        }
+    }
+
     /// Whether only what administrators call the person can tell whether they may decide: their object id is not among
     /// the approvers, and some of those are listed by name.
-    async fn needs_name(&self, click: &Click, person: &Person, request: &Request) -> anyhow::Result<bool> {
+    fn needs_name(&self, asked: Option<&approval::Request>, person: &Person) -> bool {
         let approvers = &self.approvals.policy.approvers;
         let performer = Performer::Person(person.clone());
-        let asked = match click {
-            Click::Relay(_) => None,
-            Click::Vote(vote) => match ApprovalId::parse(&vote.approval) {
-                Some(id) => self.approvals.look(&id, request.timing).await?.map(|seen| seen.approval.request),
-                None => None,
-            },
-        };
         let names = |listed: &[Approver]| listed.iter().any(Approver::is_name);
         let by_name = matches!(approvers, Approvers::Only(listed) if names(listed));
-        Ok(match &asked {
+        match asked {
             None => by_name && !approvers.include(&performer),
             Some(asked) => {
                 let by_name = by_name || asked.asked.approvers.as_deref().is_some_and(names);
                 by_name && !self.approvals.policy.may_decide(asked, &performer)
             }
-        })
+        }
     }
 
     /// A click on a MessageCard that a bot has sent: the article's shape, by its own rules.
@@ -257,25 +307,91 @@ impl Messages {
         answer
     }
 
-    /// Somebody has spoken to the bot.
+    /// Somebody has spoken to the bot. What waits is told to those who may decide at all, as on the page.
     async fn said(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
-        let text = activity.text.as_deref().unwrap_or_default();
-        let asks = words(text).split_whitespace().any(|word| word.eq_ignore_ascii_case("pending"));
+        let cards = &self.approvals.delivery.routes.cards;
+        if !activity.is_in_channel() {
+            return reply(bot, activity, &plain_text(&cards.elsewhere()), request).await;
+        }
+        let said = words(activity.text.as_deref().unwrap_or_default());
+        let asks = said.iter().any(|word| word.eq_ignore_ascii_case("pending"));
         if !asks || activity.channel() != bot.connector.channel() {
             return nothing(200);
         }
-        match self.approvals.list(None, request.timing).await {
-            Ok(list) => {
-                let list = self.approvals.delivery.routes.cards.waiting_list(&list.waiting);
-                reply(bot, activity, &plain_text(&list), request).await
-            }
-            Err(error) => {
-                let mut answer = nothing(200);
-                answer.log.push((Level::Warn, format!("{FUNCTION}: {}", describe(&error))));
+        match self.waiting(bot, activity, request).await {
+            Ok(list) => reply(bot, activity, &plain_text(&list), request).await,
+            Err(report) => {
+                let told = plain_text(&sentence(&report.outcome));
+                let mut answer = reply(bot, activity, &told, request).await;
+                answer.log.push(log_line(FUNCTION, request, &report));
                 answer
             }
         }
     }
+
+    /// What waits, for whoever may decide at all.
+    async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Request) -> Result<String, Report> {
+        let known = self.known(bot, activity, None, request).await?;
+        if !self.approvals.policy.approvers.include(&known.performer) {
+            return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
+        }
+        match self.approvals.list(None, request.timing).await {
+            Ok(list) => Ok(self.approvals.delivery.routes.cards.waiting_list(&list.waiting)),
+            Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Progress), describe(&error))),
+        }
+    }
+}
+
+/// Who somebody is, as far as it bears on whether they may decide.
+struct Known {
+    performer: Performer,
+    /// Approvers are listed by name, and Teams tells none.
+    lacks_name: bool,
+}
+
+impl Known {
+    /// What they are told where nothing shows that they are one of the approvers.
+    fn refusal(&self) -> Outcome {
+        Outcome::Forbidden(if self.lacks_name { Forbidden::Nameless } else { Forbidden::Performer })
+    }
+}
+
+/// The status of the error that an outcome is in Teams; nothing where whoever clicked may see the card, and it says
+/// more.
+fn error_status(outcome: &Outcome) -> Option<u16> {
+    match outcome {
+        Outcome::Unavailable(_) | Outcome::Misconfigured(_) => Some(500),
+        Outcome::TooLarge
+        | Outcome::Unauthenticated
+        | Outcome::Invalid(_)
+        | Outcome::Forbidden(_)
+        | Outcome::Unknown => Some(400),
+        Outcome::Dispatched(..)
+        | Outcome::DryRun(..)
+        | Outcome::AlreadyDecided(..)
+        | Outcome::Conflict(..)
+        | Outcome::Expired(_)
+        | Outcome::Ended(_)
+        | Outcome::Counted { .. }
+        | Outcome::Rejected(_)
+        | Outcome::Recorded(..)
+        | Outcome::Refused(..)
+        | Outcome::GivenUp(_) => None,
+    }
+}
+
+/// The answer to a client that may not have the card anew. That its person may not decide is no failure of theirs:
+/// they did nothing but look.
+fn refreshed_not(report: &Report, request: &Request) -> Answer {
+    let outcome = &report.outcome;
+    let sentence = sentence(outcome);
+    let mut answer = match (outcome, error_status(outcome)) {
+        (Outcome::Forbidden(_), _) | (_, None) => inside(200, MESSAGE, json!(sentence)),
+        (_, Some(status)) => inside(status, ERROR, error(outcome, &sentence)),
+    };
+    let (_, line) = log_line(FUNCTION, request, report);
+    answer.log.push((Level::Info, line));
+    answer
 }
 
 /// A vote as our buttons send it, with the comment that the card's input had.
@@ -312,17 +428,6 @@ fn person(bot: &Bot, activity: &Activity) -> Option<Person> {
 /// Whether it is the bot that has come.
 fn has_come(activity: &Activity) -> bool {
     activity.members_added.iter().any(|member| !member.id.is_empty() && member.id == activity.recipient.id)
-}
-
-/// What somebody wrote, without the mentions.
-fn words(text: &str) -> String {
-    let mut words = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("<at>") {
-        words.push_str(before);
-        rest = after.split_once("</at>").map_or("", |(_, after)| after);
-    }
-    words + rest
 }
 
 /// Answers a message with another in its thread. That it cannot be sent is for the log.

@@ -39,6 +39,9 @@ pub const CHANNEL: &str = "msteams";
 pub const CHANNEL_ID: &str = "19:LydFnezGKSkhYoiLNP6kZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2";
 pub const TEAM_ID: &str = "19:aTeamOfItsOwnKZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2";
 
+/// A chat of the bot with one person.
+pub const PERSONAL_CHAT: &str = "a:1pL6i0oY3C0K8oAj8fIKk9Nfjyoe3VZqDoPnXyGb";
+
 const METADATA_PATH: &str = "/v1/.well-known/openidconfiguration";
 const KEYS_PATH: &str = "/v1/.well-known/keys";
 const SERVICE_PATH: &str = "/teams";

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use wiremock::{Request, Respond, ResponseTemplate};
 
-use super::{CHANNEL_ID, SERVICE_PATH, TEAM_ID};
+use super::{CHANNEL_ID, PERSONAL_CHAT, SERVICE_PATH, TEAM_ID};
 use crate::{
     authority::TENANT,
     token_desk::{Standing, TokenDesk},
@@ -203,8 +203,11 @@ fn ids_of(request: &Request) -> Option<Vec<String>> {
     }
 }
 
-/// The channel, or a thread of it.
+/// The channel, a thread of it, or a chat.
 fn check_conversation(conversation: &str) -> Result<(), Refusal> {
+    if conversation == PERSONAL_CHAT {
+        return Ok(());
+    }
     let channel = conversation.split_once(";messageid=").map_or(conversation, |(channel, _)| channel);
     if channel == CHANNEL_ID { Ok(()) } else { refuse(404, "ConversationNotFound") }
 }
