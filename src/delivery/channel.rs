@@ -13,7 +13,7 @@ use crate::{
     approval::{Approval, Posted, PostedMessage, Request},
     cards::bot::{FRESH_STATE, shown_state},
     host::Timing,
-    ledger::{Folder, Kind, Message},
+    ledger::{AttemptResult, Folder, Kind, Message, Next},
     printable::describe,
     teams::connector::Connector,
 };
@@ -61,16 +61,12 @@ impl Delivery {
             let card = cards.bot(approval, None);
             let first = self.send_due(first_card_letter(approval, &card), folder, timing).await;
             // What stands there and cannot be changed, or was given up, is followed by a card that says what was decided.
-            let is_over = matches!(
-                &first.1,
-                Ok(Said { delivered: Delivered::Before | Delivered::Dead(_) | Delivered::TooLate, .. })
-            );
-            return Ok(match is_over && approval.ruling.is_some() {
-                true => vec![self.send_due(card_letter(approval, &card), folder, timing).await],
+            return Ok(match (is_before(&first.1) || is_given_up(&first.1)) && approval.ruling.is_some() {
+                true => vec![first, self.send_due(card_letter(approval, &card), folder, timing).await],
                 false => vec![first],
             });
         };
-        let mut told: Vec<_> = self.update_card(folder, &posted, timing).await.into_iter().collect();
+        let mut told = self.update_card(folder, &posted, timing).await;
         if let Some((number, since)) = self.reminder(approval, timing.now) {
             let card = cards.reminder(approval, &bot.link(&posted));
             let letter = reminder_letter(approval, (number, since), Content::Reply(&posted, &card));
@@ -80,8 +76,9 @@ impl Delivery {
     }
 
     /// Makes the bot's card show how the approval stands. The state is read again after each change, while nobody else
-    /// may change it, so that the last state is shown however changes race.
-    async fn update_card(&self, folder: &Folder, posted: &PostedMessage, timing: Timing) -> Option<Told> {
+    /// may change it, so that the last state is shown however changes race. A card that cannot be made to show what was
+    /// decided is followed by one that says it.
+    async fn update_card(&self, folder: &Folder, posted: &PostedMessage, timing: Timing) -> Vec<Told> {
         let message = Message { subject: subject(&folder.approval.request), kind: Kind::Update };
         let mut told = None;
         let mut state_now = None;
@@ -90,7 +87,7 @@ impl Delivery {
             let approval = &folder.approval;
             let state = shown_state(approval);
             if state == FRESH_STATE && !folder.has_begun(Kind::Update) {
-                return told;
+                break;
             }
             let card = self.routes.cards.bot(approval, None);
             let letter = Letter {
@@ -101,9 +98,12 @@ impl Delivery {
                 forbidden: None,
             };
             let (message, said) = self.send_due(letter, folder, timing).await;
-            let arrived = matches!(&said, Ok(Said { delivered: Delivered::Arrived, .. }));
-            if !arrived {
-                return Some(told.filter(|_| is_before(&said)).unwrap_or((message, said)));
+            if is_given_up(&said) && approval.ruling.is_some() {
+                let result = self.send_due(card_letter(approval, &card), folder, timing).await;
+                return vec![(message, said), result];
+            }
+            if !matches!(&said, Ok(Said { delivered: Delivered::Arrived, .. })) {
+                return vec![told.filter(|_| is_before(&said)).unwrap_or((message, said))];
             }
             told = Some((message, said));
             match self.folder(&approval.request.id, timing.deadline).await {
@@ -111,7 +111,7 @@ impl Delivery {
                 Err(error) => log::warn!("approval {}: {}", approval.request.id.short(), describe(&error)),
             }
         }
-        told
+        Vec::from_iter(told)
     }
 
     /// Which reminder is due, and since when. Nobody is reminded of what may not be sent any more.
@@ -148,6 +148,19 @@ impl Delivery {
 /// Whether nothing was to be done.
 fn is_before(said: &anyhow::Result<Said>) -> bool {
     matches!(said, Ok(Said { delivered: Delivered::Before, .. }))
+}
+
+/// Whether nothing more is done about it, though it has not arrived.
+fn is_given_up(said: &anyhow::Result<Said>) -> bool {
+    matches!(
+        said,
+        Ok(Said {
+            delivered: Delivered::Dead(_)
+                | Delivered::TooLate
+                | Delivered::Failed(AttemptResult { next: Next::Dead, .. }),
+            ..
+        })
+    )
 }
 
 /// When the approval last changed.

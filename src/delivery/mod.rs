@@ -25,7 +25,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use self::plan::{Occasion, Step, is_revived, plan, plan_update, result_of};
+use self::plan::{Occasion, Step, is_revived, plan, plan_update, result_of, showing};
 use self::{routes::Content, sweep::Looked};
 pub use self::{
     routes::{Channel, Routes},
@@ -241,8 +241,8 @@ impl Delivery {
         let arrived = answered.answer == DispatchAnswer::Accepted;
         // What can change is never done once and for all: it is noted what it shows now.
         let result = (!arrived || shown.is_some()).then(|| {
-            let times = (self.deliver_for, jitter());
-            AttemptResult { shown, ..result_of(&attempt, answered, timing.current(), times) }
+            let result = result_of(&attempt, answered, timing.current(), (self.deliver_for, jitter()));
+            showing(shown, result)
         });
         let delivered = match &result {
             Some(result) if !arrived => Delivered::Failed(result.clone()),

@@ -211,6 +211,19 @@ pub fn result_of(
     AttemptResult { ended_at, answer, detail, asked_to_wait_until: asked_to_wait, next, shown: None }
 }
 
+/// The result of an attempt to show a state. What cannot be changed any more, since it is gone, or not ours to change, or
+/// too large, is not tried again: another message says what it was to show.
+pub fn showing(state: Option<String>, result: AttemptResult) -> AttemptResult {
+    let is_fixed = matches!(
+        result.answer,
+        DispatchAnswer::NotFound
+            | DispatchAnswer::PermissionDenied { .. }
+            | DispatchAnswer::Unexpected(400 | 413)
+    );
+    let next = if state.is_some() && is_fixed { Next::Dead } else { result.next };
+    AttemptResult { next, shown: state, ..result }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -413,6 +426,29 @@ mod tests {
         assert_eq!(step(showing("one", down.clone()), 5), Step::Rest(Delivered::OnItsWay));
         assert!(sends(step(showing("one", down), 60)));
         assert_eq!(step(tried(1, 0, None), 29), Step::Rest(Delivered::OnItsWay), "one at a time");
+    }
+
+    #[test]
+    fn what_cannot_be_changed_any_more_is_not_tried_again_and_a_new_message_is() {
+        for answer in [
+            DispatchAnswer::NotFound,
+            DispatchAnswer::PermissionDenied { wanted: None },
+            DispatchAnswer::Unexpected(400),
+            DispatchAnswer::Unexpected(413),
+        ] {
+            let ended =
+                |state: Option<&str>| showing(state.map(str::to_owned), failed(answer.clone(), 1)).next;
+            assert_eq!(
+                (ended(Some("two")), ended(None)),
+                (Next::Dead, Next::NotBefore(at(3601))),
+                "{answer:?}"
+            );
+        }
+        for answer in
+            [DispatchAnswer::Unauthorized, DispatchAnswer::ServerError(502), DispatchAnswer::Unexpected(408)]
+        {
+            assert_ne!(showing(Some("two".to_owned()), failed(answer, 1)).next, Next::Dead);
+        }
     }
 
     #[test]

@@ -278,13 +278,13 @@ impl Swept {
         let is_limited = |result: &AttemptResult| matches!(result.answer, DispatchAnswer::RateLimited { .. });
         self.limited |= message.kind == Kind::Dispatch
             && matches!(delivered, Delivered::Failed(result) if is_limited(result));
-        let told = tell(delivered, detail);
+        let told = tell(message.kind, delivered, detail);
         self.lines.extend(told.map(|(level, told)| (level, format!("{message} {to}{told}"))));
     }
 }
 
 /// What a sweep's line says, where it has anything to say.
-fn tell(delivered: &Delivered, detail: &str) -> Option<(Level, String)> {
+fn tell(kind: Kind, delivered: &Delivered, detail: &str) -> Option<(Level, String)> {
     match delivered {
         Delivered::OnItsWay | Delivered::Before | Delivered::Dead(_) | Delivered::TooLate => None,
         Delivered::NoRoute => Some((
@@ -295,6 +295,9 @@ fn tell(delivered: &Delivered, detail: &str) -> Option<(Level, String)> {
         Delivered::Failed(AttemptResult { next: Next::NotBefore(time), .. }) => {
             let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);
             Some((Level::Warn, format!("failed ({detail}); next attempt not before {time}")))
+        }
+        Delivered::Failed(AttemptResult { next: Next::Dead, .. }) if kind != Kind::Dispatch => {
+            Some((Level::Error, format!("given up ({detail})")))
         }
         Delivered::Failed(AttemptResult { next: Next::Dead, .. }) => {
             let told = format!("given up ({detail}); a click within 7 days of the decision sends it again");

@@ -42,6 +42,15 @@ impl Deployment {
         self.store.put(&path, record.to_string().into()).await.expect("written");
     }
 
+    /// The first card is as it was, and there is one more, which says what was decided.
+    #[track_caller]
+    fn assert_result_posted(&self, code: u16) {
+        let messages = self.messages();
+        let [first, result] = &messages[..] else { panic!("{code}: two messages, not {messages:?}") };
+        assert_eq!((first.cards.len(), result.cards.len()), (1, 1), "{code}");
+        assert_decided(&result.cards[0], "Approved");
+    }
+
     async fn approve(&self, id: &ApprovalId, person: u8, minute: i64) -> String {
         let (instance, time) = (self.instance(), TimeDelta::minutes(minute));
         self.vote(&instance, (id, person), Verdict::Approve, time).await.name().to_owned()
@@ -193,6 +202,84 @@ async fn a_card_that_was_given_up_is_followed_by_one_that_says_what_was_decided(
     deployment.sweep_every_minute(3..=4).await;
     assert_decided(&deployment.card(), "Approved");
     assert_eq!(deployment.names("pending/").await, [""; 0]);
+}
+
+/// Teams does not know the card any more, or does not let it be changed: the result stands there at once all the same,
+/// and once.
+#[tokio::test]
+async fn a_card_that_cannot_be_changed_is_followed_at_once_by_one_that_says_what_was_decided() {
+    for code in [404, 400, 403, 413, 410] {
+        let deployment = Deployment::with_bot(1, None).await;
+        let id = deployment.asked().await;
+        deployment.fail_next([status(code)]);
+        deployment.github.expect_dispatches(1);
+        assert_eq!(deployment.approve(&id, 1, 1).await, "dispatched");
+        deployment.settled().await;
+        // No sweep has come by.
+        deployment.assert_result_posted(code);
+        assert_eq!(deployment.approve(&id, 2, 2).await, "already-decided");
+        deployment.sweep_every_minute(3..=5).await;
+        deployment.sweep_every_minute(63..=65).await;
+        deployment.assert_result_posted(code);
+        assert_eq!(deployment.names("pending/").await, [""; 0], "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_card_that_cannot_be_changed_stays_as_it_is_and_its_result_comes_at_once() {
+    let deployment = Deployment::with_bot(2, None).await;
+    let id = deployment.asked().await;
+    deployment.bot.as_ref().expect("a bot").1.lose_messages();
+    assert_eq!(deployment.approve(&id, 1, 1).await, "counted");
+    deployment.settled().await;
+    deployment.sweep_every_minute(2..=4).await;
+    assert_eq!(deployment.messages().len(), 1);
+    assert_eq!(deployment.messages()[0].cards.len(), 1);
+
+    deployment.github.expect_dispatches(1);
+    assert_eq!(deployment.approve(&id, 2, 5).await, "dispatched");
+    deployment.settled().await;
+    deployment.assert_result_posted(404);
+    deployment.sweep_every_minute(6..=8).await;
+    deployment.assert_result_posted(404);
+    assert_eq!(deployment.names("pending/").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn wherever_a_process_dies_that_decides_on_a_lost_card_the_result_is_posted() {
+    for fault in [Fault::KilledBefore, Fault::KilledAfter] {
+        for at in 1.. {
+            let deployment = Deployment::with_bot(1, None).await;
+            let id = deployment.asked().await;
+            deployment.bot.as_ref().expect("a bot").1.lose_messages();
+            let vote = async |instance: &Arc<Approvals>| {
+                let outcome =
+                    deployment.vote(instance, (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await;
+                deployment.settled().await;
+                outcome
+            };
+            let (_, struck) = stricken(&deployment, (at, fault), vote).await;
+            let Some(struck) = struck else {
+                deployment.github.expect_dispatches(1);
+                break;
+            };
+            let about = format!("{fault:?} at {struck}");
+            deployment.approve(&id, 1, 2).await;
+            deployment.settled().await;
+            deployment.sweep_every_minute(3..=6).await;
+            let results = deployment.messages().split_off(1);
+            // Where it was not noted that it stands there, it may be posted twice.
+            let most = if struck.contains("/result.") || struck.ends_with("card.posted") { 2 } else { 1 };
+            assert!((1..=most).contains(&results.len()), "{about}: {results:?}");
+            for result in &results {
+                assert_decided(&result.cards[0], "Approved");
+            }
+            assert_eq!(deployment.names("pending/").await, [""; 0], "{about}");
+            let dispatched = deployment.github.dispatches().len();
+            assert!((1..=2).contains(&dispatched), "{dispatched} dispatches: {about}");
+            deployment.github.expect_dispatches(dispatched);
+        }
+    }
 }
 
 #[tokio::test]

@@ -164,7 +164,7 @@ impl Messages {
         let id = data["approval"].as_str().unwrap_or_default();
         let approval = self.approval(id, request).await?.ok_or(Outcome::Unknown)?;
         let known = self.known(bot, activity, Some(&approval.request), request).await?;
-        match approval.request.may_decide(&self.approvals.policy.approvers, &known.performer) {
+        match self.approvals.policy.may_decide(&approval.request, &known.performer) {
             true => Ok(inside(200, CARD, cards.bot(&approval, None))),
             false => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
         }
@@ -365,7 +365,8 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::Unauthenticated
         | Outcome::Invalid(_)
         | Outcome::Forbidden(_)
-        | Outcome::Unknown => Some(400),
+        | Outcome::Unknown
+        | Outcome::Limited(_) => Some(400),
         Outcome::Dispatched(..)
         | Outcome::DryRun(..)
         | Outcome::AlreadyDecided(..)
@@ -376,7 +377,7 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::Rejected(_)
         | Outcome::Recorded(..)
         | Outcome::Refused(..)
-        | Outcome::GivenUp(_) => None,
+        | Outcome::GivenUp(..) => None,
     }
 }
 

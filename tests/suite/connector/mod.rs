@@ -126,6 +126,12 @@ impl BotConnector {
         self.service().delay = delay;
     }
 
+    /// From now on knows nothing of the messages that stand there, although people see them, as Teams does now and then.
+    pub fn lose_messages(&self) {
+        let mut service = self.service();
+        service.lost = service.messages.len();
+    }
+
     /// How many calls must be refused for what they are.
     pub fn expect_refusals(&self, count: usize) {
         self.service().expected_refusals = count;

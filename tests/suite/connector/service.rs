@@ -47,6 +47,8 @@ pub enum Fault {
 pub struct State {
     pub desk: TokenDesk,
     pub messages: Vec<Message>,
+    /// How many of them, the oldest, cannot be found any more.
+    pub lost: usize,
     /// Other activities that the bot sent, each with its conversation.
     pub said: Vec<(String, Value)>,
     /// By user id.
@@ -106,6 +108,7 @@ impl State {
         Self {
             desk,
             messages: Vec::new(),
+            lost: 0,
             said: Vec::new(),
             members: BTreeMap::new(),
             faults: VecDeque::new(),
@@ -159,10 +162,13 @@ impl State {
     fn update(&mut self, request: &Request, conversation: &str, activity: &str) -> Answer {
         let card = card_of(&json_of(request)?)?;
         let is_it =
-            |message: &&mut Message| (&*message.conversation, &*message.activity) == (conversation, activity);
-        let Some(message) = self.messages.iter_mut().find(is_it) else {
-            return refuse(404, "ActivityNotFoundInConversation");
-        };
+            |message: &Message| (&*message.conversation, &*message.activity) == (conversation, activity);
+        let gone = |is_a_fault| Refusal { status: 404, code: "ActivityNotFoundInConversation", is_a_fault };
+        let found = self.messages.iter().position(is_it).ok_or(gone(true))?;
+        if found < self.lost {
+            return Err(gone(false));
+        }
+        let message = &mut self.messages[found];
         message.cards.push(card);
         Ok(ResponseTemplate::new(200).set_body_json(json!({"id": activity})))
     }
