@@ -8,6 +8,7 @@ use super::{
     Channel, Content, Delivered, Delivery, Letter, Said,
     plan::Occasion,
     requested::{Told, subject},
+    sweep::Swept,
 };
 use crate::{
     approval::{Approval, Posted, PostedMessage, Request},
@@ -136,7 +137,11 @@ impl Delivery {
             true => Occasion::Decided,
             false => Occasion::Click,
         };
+        let message = letter.message.clone();
         let said = self.deliver(letter, (progress, occasion), timing).await?;
+        if matches!(&said.delivered, Delivered::Failed(..)) {
+            Swept::of(&message, &said).lines.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
+        }
         Ok(match (said.delivered, &self.routes.channel) {
             (Delivered::Arrived | Delivered::Before, Some(Channel::Bot(_))) => Posted::Bot,
             (Delivered::Arrived | Delivered::Before, _) => Posted::Webhook,

@@ -273,6 +273,13 @@ pub struct Swept {
 }
 
 impl Swept {
+    /// What became of one message.
+    pub fn of(message: &Message, said: &Said) -> Self {
+        let mut swept = Self::default();
+        swept.tell(message, said, "");
+        swept
+    }
+
     /// Tells what became of a message; `to` stands before it.
     pub fn tell(&mut self, message: &Message, Said { delivered, detail }: &Said, to: &str) {
         let is_limited = |result: &AttemptResult| matches!(result.answer, DispatchAnswer::RateLimited { .. });

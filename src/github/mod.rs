@@ -13,6 +13,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 
 use crate::{
     approval::{Answered, Dispatch, DispatchAnswer, Permission},
@@ -28,6 +29,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How much of a refusal is read, in bytes: enough for GitHub's message.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// The most of GitHub's `errors` that are repeated.
+const MAX_ERRORS: usize = 5;
+
+/// The longest message of GitHub's that is repeated, in characters.
+const MAX_MESSAGE: usize = 400;
 
 /// GitHub, or a server that speaks its API.
 pub struct GitHub {
@@ -111,18 +118,32 @@ async fn classify(mut response: Response, token: &SecretString, now: DateTime<Ut
     };
     let detail = match message.is_empty() {
         true => format!("GitHub answered {}", status.as_u16()),
-        false => format!("GitHub answered {}: {}", status.as_u16(), printable(&message, 200)),
+        false => format!("GitHub answered {}: {}", status.as_u16(), printable(&message, MAX_MESSAGE)),
     };
     Answered { answer, asked_to_wait_s, detail }
 }
 
-/// The `message` of GitHub's JSON, or nothing.
+/// The `message` of GitHub's JSON and what it says of each of its `errors`, or nothing.
 fn message(body: &[u8]) -> String {
     #[derive(serde::Deserialize)]
     struct Refusal {
         message: String,
+        #[serde(default)]
+        errors: Value,
     }
-    serde_json::from_slice::<Refusal>(body).map(|refusal| refusal.message).unwrap_or_default()
+    let Ok(Refusal { message, errors }) = serde_json::from_slice(body) else { return String::new() };
+    let errors = errors.as_array().map_or(&[][..], Vec::as_slice);
+    let told = errors.iter().take(MAX_ERRORS).map(error).filter(|error| !error.is_empty());
+    [message].into_iter().chain(told).collect::<Vec<_>>().join("; ")
+}
+
+/// One of GitHub's `errors`: a text, or what is wrong with which field of which resource.
+fn error(error: &Value) -> String {
+    let member = |name| error.get(name).and_then(Value::as_str);
+    let place: Vec<_> = [member("resource"), member("field")].into_iter().flatten().collect();
+    let parts = [error.as_str(), Some(place.join(".").as_str()), member("code"), member("message")]
+        .map(|part| part.filter(|part| !part.is_empty()).map(str::to_owned));
+    parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn is_rate_limit(headers: &HeaderMap, message: &str) -> bool {
@@ -146,4 +167,28 @@ fn rate_limit_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<u64> {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_of_each_error_whichever_form_it_has() {
+        let told =
+            |errors: Value| message(json!({"message": "Invalid", "errors": errors}).to_string().as_bytes());
+        let object = json!({"resource": "Dispatch", "field": "event_type", "code": "missing_field"});
+        assert_eq!(told(json!([object])), "Invalid; Dispatch.event_type missing_field");
+        assert_eq!(
+            told(json!(["too long", {"code": "custom", "message": "No."}])),
+            "Invalid; too long; custom No."
+        );
+        for none in [json!(null), json!("x"), json!({}), json!([]), json!([7, null, {}, [], ""])] {
+            assert_eq!(told(none), "Invalid");
+        }
+        assert_eq!(told(json!(vec!["x"; 100])).matches("; x").count(), MAX_ERRORS);
+        assert_eq!(message(b"<html>"), "");
+    }
 }

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
-    Method, RequestBuilder, Response,
+    Method, RequestBuilder,
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 use serde::Deserialize;
@@ -26,14 +26,11 @@ use super::{
 };
 use crate::{
     approval::{Answered, DispatchAnswer, Guid, PostedMessage},
-    http_client::{LazyClient, below, failure, read_start},
+    http_client::{LazyClient, below, failure},
 };
 
 /// A connection that takes longer is given up: nothing was sent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How much of an answer is read, in bytes: more than ids or a member ever take.
-const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// The longest id that is sent or kept, in bytes; those of Teams have some hundred.
 const MAX_ID_BYTES: usize = 1024;
@@ -231,7 +228,12 @@ impl Connector {
             Err(answered) => return Reply { answered, body: Vec::new() },
         };
         match request.send().await {
-            Ok(response) => Reply::read(response).await,
+            Ok(response) => {
+                let secret = token.authorization();
+                let secret = secret.to_str().unwrap_or_default();
+                let (answered, body) = answered("the Bot Connector", response, secret).await;
+                Reply { answered, body }
+            }
             Err(error) => {
                 Reply { answered: failure("the Bot Connector", &error.without_url()), body: Vec::new() }
             }
@@ -264,11 +266,6 @@ impl<'a> Call<'a> {
 }
 
 impl Reply {
-    async fn read(mut response: Response) -> Self {
-        let answered = answered("the Bot Connector", &response);
-        Self { answered, body: read_start(&mut response, MAX_ANSWER_BYTES).await }
-    }
-
     fn is_accepted(&self) -> bool {
         self.answered.answer == DispatchAnswer::Accepted
     }

@@ -1,7 +1,7 @@
 //! Outbound to Microsoft Teams: as a bot through the Bot Connector, or to a Workflows webhook.
 //!
-//! What Teams answers is told as a value; of its words, which may hold an address or a name, none are kept. The bot's
-//! token goes to the configured service alone.
+//! What Teams answers is told as a value; of its words, which may hold an address or a name, none are kept but the code of
+//! an error. The bot's token goes to the configured service alone.
 
 mod bot;
 pub mod connector;
@@ -15,8 +15,15 @@ use serde_json::{Value, json};
 pub use self::bot::{Bot, BotCredential};
 use crate::{
     approval::{Answered, DispatchAnswer},
+    http_client::read_start,
     printable::describe,
 };
+
+/// How much of an answer is read, in bytes: more than ids, a member or an error ever take.
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
+
+/// The longest code of an error that is repeated, in bytes.
+const MAX_CODE_BYTES: usize = 60;
 
 /// A message with an Adaptive Card and nothing else.
 pub fn card_message(card: &Value) -> Value {
@@ -30,13 +37,26 @@ fn unsent(answer: DispatchAnswer, error: &anyhow::Error) -> Answered {
     Answered { answer, asked_to_wait_s: None, detail: describe(error) }
 }
 
-/// What `whom` means by the head of an answer.
-fn answered(whom: &str, response: &Response) -> Answered {
+/// What `whom` means by an answer, and the start of its body. `secret` is what the call was made with.
+async fn answered(whom: &str, mut response: Response, secret: &str) -> (Answered, Vec<u8>) {
     let status = response.status();
     let wait_s =
         response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    let detail = format!("{whom} answered {}", status.as_u16());
-    Answered { answer: meaning(status, wait_s), asked_to_wait_s: wait_s, detail }
+    let body = read_start(&mut response, MAX_ANSWER_BYTES).await;
+    // A server that repeats what it was called with must not make us log it.
+    let code = error_code(&body).filter(|code| !status.is_success() && !secret.contains(code.as_str()));
+    let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+    let detail = format!("{whom} answered {}{code}", status.as_u16());
+    (Answered { answer: meaning(status, wait_s), asked_to_wait_s: wait_s, detail }, body)
+}
+
+/// The code of an error, such as `BotNotInConversationRoster`, if it looks like one.
+fn error_code(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let code = body["error"]["code"].as_str()?;
+    let is_code =
+        (1..=MAX_CODE_BYTES).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric());
+    is_code.then(|| code.to_owned())
 }
 
 fn meaning(status: StatusCode, wait_s: Option<u64>) -> DispatchAnswer {
@@ -52,5 +72,33 @@ fn meaning(status: StatusCode, wait_s: Option<u64>) -> DispatchAnswer {
         _ if status.is_redirection() => DispatchAnswer::Moved,
         _ if status.is_server_error() => DispatchAnswer::ServerError(status.as_u16()),
         _ => DispatchAnswer::Unexpected(status.as_u16()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_looks_like_a_code_is_one() {
+        let code = |json: Value| error_code(json.to_string().as_bytes());
+        for known in
+            ["BotNotInConversationRoster", "MessageSizeTooBig", "DirectApiAuthorizationRequired", "502"]
+        {
+            assert_eq!(code(json!({"error": {"code": known, "message": "x"}})).as_deref(), Some(known));
+        }
+        for other in [
+            json!({"error": {"code": "the bot of alex@contoso.com"}}),
+            json!({"error": {"code": "a\r\nb"}}),
+            json!({"error": {"code": ""}}),
+            json!({"error": {"code": "x".repeat(61)}}),
+            json!({"error": {"code": 7}}),
+            json!({"error": "Forbidden"}),
+            json!({"code": "Forbidden"}),
+            json!(["error"]),
+        ] {
+            assert_eq!(code(other.clone()), None, "{other}");
+        }
+        assert_eq!(error_code(b"Forbidden"), None);
     }
 }

@@ -10,14 +10,11 @@ use serde_json::Value;
 use super::{answered, card_message, unsent};
 use crate::{
     approval::{Answered, DispatchAnswer},
-    http_client::{LazyClient, SecretUrl, failure, read_start},
+    http_client::{LazyClient, SecretUrl, failure},
 };
 
 /// A connection that takes longer is given up: the card was surely not posted.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How much of an answer is read, in bytes, so that its connection can serve again.
-const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// A channel's webhook (`TEAMS_WEBHOOK_URL`).
 pub struct Webhook {
@@ -48,10 +45,7 @@ impl Webhook {
             .body(card_message(card).to_string())
             .timeout(timeout);
         match request.send().await {
-            Ok(mut response) => {
-                read_start(&mut response, MAX_ANSWER_BYTES).await;
-                answered("the webhook", &response)
-            }
+            Ok(response) => answered("the webhook", response, self.url.expose().as_str()).await.0,
             Err(error) => failure("the webhook", &error.without_url()),
         }
     }

@@ -245,6 +245,25 @@ async fn approvers_by_name_are_asked_for_at_teams(mode: Mode) {
     told.error(400, "forbidden");
 }
 
+#[tokio::test]
+async fn a_card_that_teams_refuses_is_logged_at_once_with_the_code() {
+    let teams = Teams::start().await;
+    let host = teams.host(Mode::Payload).start().await;
+    let error =
+        json!({"error": {"code": "BotNotInConversationRoster", "message": "The bot is not part of it."}});
+    teams.connector.fail_next([Fault::Instead(ResponseTemplate::new(403).set_body_json(error))]);
+
+    let asked = teams.around.ask(&host, ASKED).await;
+    assert_eq!(asked["posted"], "pending");
+    let line = host.stderr_line("card of approval").await;
+    assert!(line.contains("WARN") && line.contains(&text(&asked["id"])[..12]), "{line}");
+    assert!(
+        line.contains("attempt 1: the Bot Connector answered 403 (BotNotInConversationRoster)"),
+        "{line}"
+    );
+    assert!(line.contains("next attempt not before 20") && !line.contains("not part of it"), "{line}");
+}
+
 /// Nobody can know whether they are listed: they are told what to do about it, and not that they are no approver.
 #[tokio::test]
 async fn of_whom_teams_tells_no_name_is_told_to_have_the_object_id_listed() {

@@ -1,7 +1,7 @@
 //! What the channel hears through its Workflows webhook: the card that asks, and a second one that says what became
 //! of it; each once, whatever fails.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::{
@@ -79,6 +79,29 @@ async fn a_webhook_that_fails_fails_no_request_and_is_tried_again(mode: Mode) {
     let answer = host.ask_as(&job, ASKED).await;
     assert_eq!((answer.status, &answer.json()["posted"]), (200, &"webhook".into()));
     assert_eq!(channel.cards().len(), 1);
+    assert!(!host.stderr().contains(CHANNEL_SECRET));
+}
+
+/// The first attempt too, and with the code by which Microsoft's documentation tells what to do.
+#[tokio::test]
+async fn a_webhook_that_refuses_is_logged_at_once_with_its_code() {
+    let (around, channel) = (Surroundings::start().await, Channel::start().await);
+    let host = around.host(Mode::Payload).settings(channel.setting()).start().await;
+
+    let refusal = |code: &str| {
+        let words = format!("the sig {CHANNEL_SECRET} is not enough");
+        ResponseTemplate::new(401).set_body_json(json!({"error": {"code": code, "message": words}}))
+    };
+    channel.answer_with(Some(refusal("DirectApiAuthorizationRequired")));
+    around.ask(&host, ASKED).await;
+    let line = host.stderr_line("card of approval").await;
+    assert!(line.contains("WARN") && line.contains("attempt 1: "), "{line}");
+    assert!(line.contains("answered 401 (DirectApiAuthorizationRequired)"), "{line}");
+    assert!(line.contains("next attempt not before 20"), "{line}");
+    // A flow that shows what it was called with is not repeated.
+    channel.answer_with(Some(refusal(CHANNEL_SECRET)));
+    around.ask(&host, ASKED).await;
+    host.stderr_line("the webhook answered 401);").await;
     assert!(!host.stderr().contains(CHANNEL_SECRET));
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use serde_json::json;
 use wiremock::ResponseTemplate;
 
 use crate::{
@@ -185,6 +186,29 @@ async fn what_github_writes_is_not_echoed(mode: Mode) {
         let sentence = click_answered(&host, &github, answer, "refused").await;
         assert!(!sentence.contains("INJECTED"), "{sentence}");
     }
+}
+
+/// Which fault a 422 is about stands in its `errors`, and is for the operator.
+#[tokio::test]
+async fn the_errors_of_a_refusal_are_in_the_log_and_nowhere_else() {
+    let github = GitHub::start().await;
+    let host = FunctionsHost::relay(Mode::Payload, &github).start().await;
+    let error =
+        json!({"resource": "Dispatch", "field": "client_payload", "code": "custom", "message": "is odd\r\n"});
+    let errors = json!({
+        "message": "Validation Failed", "errors": [error], "documentation_url": "https://docs.github.com/rest",
+    });
+
+    let answer = ResponseTemplate::new(422).set_body_json(errors);
+    let sentence = click_answered(&host, &github, answer, "refused").await;
+    assert!(!sentence.contains("odd"), "{sentence}");
+    let line = host.stderr_line("refused").await;
+    let told = r"GitHub answered 422: Validation Failed; Dispatch.client_payload custom is odd\r\n";
+    assert!(line.contains(told), "{line}");
+    let errors = json!({"message": format!("no {TOKEN}"), "errors": [TOKEN, "x".repeat(5_000)]});
+    click_answered(&host, &github, ResponseTemplate::new(422).set_body_json(errors), "refused").await;
+    let line = host.stderr_line("no ***; ***; xxx").await;
+    assert!(line.len() < 1_000, "{} characters", line.len());
 }
 
 async fn a_redirect_is_never_followed(mode: Mode) {
