@@ -18,13 +18,14 @@ use crate::{
     functions_host::{FunctionsHost, Mode},
     github::{github_error, html},
     handler_process::{free_port, repository_root},
-    runner::{IdTokens, Ran, Runner, Step, inputs_of},
+    runner::{IdTokens, Jq, Ran, Runner, Step, inputs_of},
     stores::Store,
     tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token},
 };
 
 const ACTION: &str = "examples/request-approval/action.yml";
 const RELEASE: &str = "examples/release-on-approval.yml";
+const DRY_RUN: &str = "in a dry run: nothing was really approved.";
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789ab";
 
 /// The action's step, which in tests is not as patient.
@@ -32,8 +33,9 @@ fn ask() -> Step {
     Step::read(ACTION, "Ask").with("RETRY_SECONDS", "0 0").with("POLL_SECONDS", "0.1")
 }
 
-fn verify() -> Step {
-    Step::read(RELEASE, "Verify").with("RETRY_SECONDS", "0 0")
+/// The step that verifies an event with the ApproveRelease at this address, and is not as patient either.
+fn verify_at(url: &str) -> Step {
+    Step::read(RELEASE, "Verify").with("URL", url).with("RETRY_SECONDS", "0 0")
 }
 
 /// A deployment at an address that is known before it starts, and a job of a repository.
@@ -112,8 +114,7 @@ impl Deployment {
     }
 
     async fn verify_on(&self, runner: Runner, event: &Value) -> Ran {
-        let runner = runner.event(event);
-        runner.run(verify(), &[("vars.APPROVAL_URL", &self.url())]).await
+        runner.event(event).run(verify_at(&self.url()), &[]).await
     }
 
     /// An approved release, and the event that GitHub makes of its dispatch.
@@ -130,7 +131,7 @@ impl Deployment {
 #[tokio::test]
 async fn the_action_asks_for_what_its_inputs_say() {
     let (deployment, host) = Deployment::start().await;
-    let runner = Runner::with_tokens(&deployment.tokens).with_pinned_jq();
+    let runner = Runner::with_tokens(&deployment.tokens).with_jq(Jq::Pinned);
     let ran = deployment
         .ask_on(
             runner,
@@ -165,7 +166,8 @@ async fn the_action_asks_for_what_its_inputs_say() {
     assert_eq!((time("expires_at") - time("created_at")).num_minutes(), 30);
     let page = text(&seen["url"]);
     assert_eq!(page, format!("{}/api/approvals/{id}", deployment.url()));
-    assert_eq!((&ran.outputs["url"], &ran.outputs["status"]), (&page, &"pending".to_owned()));
+    assert_eq!((&ran.outputs["url"], ran.outputs["status"].as_str()), (&page, "pending"));
+    assert_eq!(ran.outputs["run-attempt"], "1");
     assert!(ran.summary.contains(&page) && ran.log.contains("::notice::No card was posted"), "{ran:?}");
     assert_eq!(deployment.tokens.audiences(), [deployment.url()], "the token is for the deployment");
     let masked: Vec<_> = ran.log.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
@@ -221,10 +223,6 @@ async fn what_a_job_lacks_is_named_before_anything_is_sent() {
     let all = [("inputs.url", url.as_str()), ("inputs.event-type", "go-live")];
     Runner::new().run(ask(), &all).await.assert_failed("Add id-token: write");
     deployment.ask(&[("inputs.wait", "yes")]).await.assert_failed("wait");
-    for url in ["", "http://approve.example", "approve.example", "https://"] {
-        let ran = Runner::with_tokens(&deployment.tokens).run(ask(), &[("inputs.url", url)]).await;
-        ran.assert_failed("https address");
-    }
     assert_eq!(deployment.tokens.issued(), 0);
 }
 
@@ -268,17 +266,20 @@ struct Service {
     server: MockServer,
     tokens: IdTokens,
     bearers: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
 struct Script {
     answers: Mutex<Vec<ResponseTemplate>>,
     bearers: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Respond for Script {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let bearer = request.headers["authorization"].to_str().unwrap().to_owned();
         self.bearers.lock().unwrap().push(bearer);
+        self.bodies.lock().unwrap().push(String::from_utf8(request.body.clone()).unwrap());
         let mut answers = self.answers.lock().unwrap();
         if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() }
     }
@@ -288,17 +289,43 @@ impl Service {
     async fn saying(answers: Vec<ResponseTemplate>) -> Self {
         let around = Surroundings::start().await;
         let server = MockServer::builder().start().await;
-        let bearers = Arc::new(Mutex::default());
-        let script = Script { answers: Mutex::new(answers), bearers: Arc::clone(&bearers) };
+        let (bearers, bodies) = (Arc::default(), Arc::default());
+        let (answers, all_bearers, all_bodies) =
+            (Mutex::new(answers), Arc::clone(&bearers), Arc::clone(&bodies));
+        let script = Script { answers, bearers: all_bearers, bodies: all_bodies };
         Mock::given(any()).respond_with(script).mount(&server).await;
-        Self { server, tokens: IdTokens::of(Token::of_job(&around.actions)).await, bearers }
+        Self { server, tokens: IdTokens::of(Token::of_job(&around.actions)).await, bearers, bodies }
+    }
+
+    fn runner(&self) -> Runner {
+        Runner::with_tokens(&self.tokens)
+    }
+
+    async fn ask_on(&self, runner: Runner, inputs: &[(&str, &str)]) -> Ran {
+        let url = self.server.uri();
+        let inputs = [&[("inputs.url", url.as_str()), ("inputs.event-type", "go-live")], inputs].concat();
+        runner.run(ask(), &inputs).await
     }
 
     async fn wait(&self) -> Ran {
-        let url = self.server.uri();
-        let inputs =
-            [("inputs.url", url.as_str()), ("inputs.event-type", "go-live"), ("inputs.wait", "true")];
-        Runner::with_tokens(&self.tokens).run(ask(), &inputs).await
+        self.ask_on(self.runner(), &[("inputs.wait", "true")]).await
+    }
+
+    /// Verifies the event of what it says, as the release workflow does.
+    async fn verify_on(&self, runner: Runner) -> Ran {
+        let payload = json!({"version": "1.4.2", "n": 1.1, "long": 12_345_678_901_234_567_890_u64});
+        let mut event = json!({"action": "go-live", "client_payload": payload});
+        event["client_payload"]["approval"] = json!({"id": ID, "sha": SHA, "verdict": "approved"});
+        runner.event(&event).run(verify_at(&self.server.uri()), &[]).await
+    }
+
+    async fn verify(&self) -> Ran {
+        self.verify_on(self.runner()).await
+    }
+
+    /// The body of the request for an approval.
+    fn asked(&self) -> String {
+        self.bodies.lock().unwrap()[0].clone()
     }
 
     /// How many requests came, each with a token of its own.
@@ -314,13 +341,34 @@ impl Service {
 
 /// What it says of an approval that is open for so many minutes more.
 fn says(code: u16, status: &str, minutes: i64) -> ResponseTemplate {
-    let until = (Utc::now() + TimeDelta::minutes(minutes)).to_rfc3339_opts(SecondsFormat::Millis, true);
-    ResponseTemplate::new(code).set_body_json(json!({
-        "id": ID, "status": status, "url": format!("https://approve.example/api/approvals/{ID}"),
+    ResponseTemplate::new(code).set_body_json(item(status, minutes))
+}
+
+/// The same, but for these members.
+fn says_instead(status: &str, changes: &Value) -> ResponseTemplate {
+    let mut item = item(status, 60);
+    item.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    // Numbers as people write them.
+    let written = item.to_string().replace("1.1,", "1.10,");
+    ResponseTemplate::new(200).set_body_raw(written, "application/json")
+}
+
+fn item(status: &str, minutes: i64) -> Value {
+    let until = in_minutes(minutes);
+    json!({
+        "id": ID, "status": status, "dry_run": false, "run_attempt": "1",
+        "url": format!("https://approve.example/api/approvals/{ID}"),
         "expires_at": until, "posted": "bot", "performers": [
             {"id": ALEX, "name": "::error::<b>`\n[Alex](x)", "verdict": "approve", "comment": "", "at": until},
         ],
-    }))
+        "event_type": "go-live", "sha": SHA, "delivery": "delivered",
+        "client_payload": {"n": 1.1, "version": "1.4.2", "long": 12_345_678_901_234_567_890_u64},
+        "decided_at": in_minutes(-9000), "delivered_at": in_minutes(-1439),
+    })
+}
+
+fn in_minutes(minutes: i64) -> String {
+    (Utc::now() + TimeDelta::minutes(minutes)).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 fn outcome(code: u16, outcome: &str) -> ResponseTemplate {
@@ -365,6 +413,8 @@ async fn a_wait_outlives_every_answer_that_will_pass() {
 async fn a_wait_fails_on_every_other_end() {
     for (answers, saying, requests) in [
         (vec![says(201, "pending", 60), says(200, "expired", 60)], "Nobody decided in time.", 2),
+        (vec![says(201, "pending", 60), says(200, "withdrawn", 60)], "Withdrawn", 2),
+        (vec![says(201, "pending", 60), says(200, "dry-run", 60)], DRY_RUN, 2),
         (vec![says(201, "pending", 60), says(200, "postponed", 60)], "a status that", 2),
         (
             vec![says(201, "pending", 60), outcome(404, "unknown")],
@@ -390,7 +440,7 @@ async fn a_wait_fails_on_every_other_end() {
 async fn a_service_that_is_not_there_is_told_so() {
     let (deployment, host) = Deployment::start().await;
     drop(host);
-    deployment.ask(&[]).await.assert_failed("could not be reached");
+    deployment.ask(&[]).await.assert_failed("could not be reached (without a proxy)");
     assert_eq!(deployment.tokens.issued(), 3, "it was tried again");
 }
 
@@ -400,12 +450,13 @@ async fn a_release_takes_the_event_that_people_approved() {
     let event = deployment.approved(&host).await;
     let id = text(&event["client_payload"]["approval"]["id"]);
 
-    let runner = Runner::with_tokens(&deployment.tokens).with_pinned_jq();
+    let runner = Runner::with_tokens(&deployment.tokens).with_jq(Jq::Pinned);
     let ran = deployment.verify_on(runner, &event).await.assert_succeeded();
 
     assert_eq!((&ran.outputs["id"], ran.outputs["sha"].as_str()), (&id, SHA));
     let payload: Value = serde_json::from_str(&ran.outputs["payload"]).unwrap();
     assert_eq!(payload, json!({"version": "1.4.2", "n": [1, 2.5]}));
+    assert_eq!(ran.outputs["run-attempt"], "1");
     let said = format!("Commit {SHA} was approved by {ALEX_NAME} ({ALEX}): {}", deployment.url());
     assert!(ran.summary.contains(&said) && ran.log.contains(&said), "{ran:?}");
     assert_eq!(deployment.tokens.audiences(), vec![deployment.url(); 2]);
@@ -475,8 +526,292 @@ async fn nothing_is_released_while_the_service_is_away() {
     drop(host);
 
     deployment.verify(&event).await.assert_failed("ApproveRelease did not answer.");
-    let runner = Runner::with_tokens(&deployment.tokens).event(&event);
-    runner.run(verify(), &[]).await.assert_failed("Set the variable APPROVAL_URL");
+}
+
+/// What the address of a deployment looks like, and what it must not lead to.
+const NO_ADDRESSES: [&str; 28] = [
+    "",
+    " ",
+    "approve.example",
+    "https://",
+    "https:///api",
+    "http://approve.example",
+    "HTTP://localhost:7071",
+    "ftp://approve.example",
+    "file:///etc/passwd",
+    "http://localhost:@evil.example/",
+    "http://localhost:7071@evil.example/",
+    "http://localhost@evil.example/",
+    "http://localhost.evil.example/",
+    "http://127.0.0.1.evil.example/",
+    "http://127.0.0.1:@evil.example/",
+    "https://a@evil.example/",
+    "https://a:b@evil.example/",
+    "https://approve.example\\@evil.example",
+    "https://approve.example?x=y",
+    "https://approve.example/?code=key",
+    "https://approve.example/#x",
+    "https://approve.example:port",
+    "https://{approve,evil}.example",
+    "https://approve.example/%0a",
+    "https://approve.example evil.example",
+    "https://approve.example\nhttps://evil.example",
+    "https://approve.example\r\n::notice::x",
+    "\n::notice::x",
+];
+
+#[tokio::test]
+async fn no_address_leads_to_anybody_but_the_deployment() {
+    let service = Service::saying(vec![says(200, "approved", 60)]).await;
+    for url in NO_ADDRESSES {
+        println!("{url:?}");
+        for ran in [
+            service.runner().run(ask(), &[("inputs.url", url)]).await,
+            service.runner().event(&json!({})).run(verify_at(url), &[]).await,
+        ] {
+            let ran = ran.assert_failed("https address");
+            assert_eq!(ran.log.lines().count(), 1, "{}", ran.log);
+        }
+    }
+    assert_eq!((service.tokens.issued(), service.requests()), (0, 0));
+}
+
+#[tokio::test]
+async fn white_space_around_the_address_is_no_part_of_it() {
+    let service = Service::saying(vec![says(200, "approved", 60)]).await;
+    let url = format!(" {}/\r\n", service.server.uri());
+
+    let inputs = [("inputs.url", url.as_str()), ("inputs.event-type", "go-live"), ("inputs.wait", "true")];
+    service.runner().run(ask(), &inputs).await.assert_succeeded();
+
+    assert_eq!(service.tokens.audiences(), vec![service.server.uri(); 2]);
+}
+
+#[tokio::test]
+async fn the_examples_address_has_to_be_replaced() {
+    let service = Service::saying(vec![says(200, "approved", 60)]).await;
+    let url = "https://APP.azurewebsites.net";
+    let saying = "is still the example's.";
+    service.runner().run(ask(), &[("inputs.url", url)]).await.assert_failed(saying);
+    let verify = Step::read(RELEASE, "Verify");
+    service.runner().event(&json!({})).run(verify, &[]).await.assert_failed(saying);
+    assert_eq!(service.tokens.issued(), 0);
+}
+
+#[tokio::test]
+async fn a_proxy_is_for_github_alone_and_a_curlrc_for_nobody() {
+    let service = Service::saying(vec![says(200, "approved", 60)]).await;
+    let proxy = service.tokens.url();
+    // Only a proxy finds this host. It fails the test if it is asked for anything but a token.
+    let runner = || {
+        let runner = service.runner().curlrc("connect-to = \"::127.0.0.1:1\"\n");
+        ["http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+            .into_iter()
+            .fold(runner, |runner, name| runner.setting(name, &proxy))
+            .setting("ACTIONS_ID_TOKEN_REQUEST_URL", "http://tokens.invalid/token?api-version=2.0")
+    };
+
+    service.ask_on(runner(), &[("inputs.wait", "true")]).await.assert_succeeded();
+    service.verify_on(runner()).await.assert_succeeded();
+
+    assert_eq!(service.requests(), 3);
+}
+
+#[tokio::test]
+async fn no_redirect_is_followed() {
+    let other = Service::saying(vec![says(200, "approved", 60)]).await;
+    let to_other = ResponseTemplate::new(307).insert_header("location", other.server.uri());
+    let service = Service::saying(vec![to_other]).await;
+    service.wait().await.assert_failed("answered 307");
+    service.verify().await.assert_failed("Nothing is known of this approval (307).");
+    assert_eq!(other.requests(), 0);
+}
+
+#[tokio::test]
+async fn a_dry_run_is_no_approval() {
+    for (status, dry_run, saying) in [
+        ("dry-run", json!(true), DRY_RUN),
+        ("dry-run", json!(false), DRY_RUN),
+        ("approved", json!(true), DRY_RUN),
+        ("approved", Value::Null, "does not say whether it is in a dry run"),
+        ("approved", json!("false"), "does not say whether it is in a dry run"),
+    ] {
+        println!("{status}, {dry_run}");
+        let answer = || says_instead(status, &json!({"dry_run": dry_run}));
+        let waiting = Service::saying(vec![says(201, "pending", 60), answer()]).await;
+        let ran = waiting.wait().await.assert_failed(saying);
+        assert!(ran.outputs["status"] == "dry-run" || dry_run != json!(true), "{ran:?}");
+        assert!(!ran.summary.contains("Approved"), "{}", ran.summary);
+        let ran = Service::saying(vec![answer()]).await.verify().await.assert_failed(saying);
+        assert!(ran.outputs.is_empty() && ran.summary.is_empty(), "{ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_is_over_with_the_approval_of_this_very_attempt() {
+    for (changes, saying) in [
+        (json!({"run_attempt": "2"}), "Another attempt of this run asked for it."),
+        (json!({"run_attempt": null}), "Another attempt of this run asked for it."),
+        (json!({"id": "f".repeat(44)}), "about another approval"),
+    ] {
+        let service =
+            Service::saying(vec![says(201, "pending", 60), says_instead("approved", &changes)]).await;
+        service.wait().await.assert_failed(saying);
+    }
+    // The word of the answer to the request itself has none of that, and is looked at again.
+    let service = Service::saying(vec![says(200, "approved", 60), says(200, "rejected", 60)]).await;
+    service.wait().await.assert_failed("Rejected");
+}
+
+#[tokio::test]
+async fn a_job_that_is_run_again_alone_deploys_nothing() {
+    for (file, step, output) in [
+        ("examples/wait-for-approval.yml", "Refuse what an earlier attempt asked for", "needs.approval"),
+        (RELEASE, "Refuse what an earlier attempt verified", "needs.verify"),
+    ] {
+        let output = format!("{output}.outputs.run-attempt");
+        let run = async |attempt: &str, kept: &str| {
+            let runner = Runner::new().setting("GITHUB_RUN_ATTEMPT", attempt);
+            runner.run(Step::read(file, step), &[(&output, kept)]).await
+        };
+        run("1", "1").await.assert_succeeded();
+        run("12", "12").await.assert_succeeded();
+        for (attempt, kept) in [("2", "1"), ("1", ""), ("1", "*"), ("1", "11")] {
+            run(attempt, kept).await.assert_failed("Re-run all jobs");
+        }
+        // Nothing comes before it in its job, and the output reaches that.
+        let text = fs::read_to_string(repository_root().join(file)).unwrap();
+        let (before, _) = text.split_once(&format!("- name: {step}")).unwrap();
+        let (_, job) = before.rsplit_once("    steps:\n").unwrap();
+        assert!(
+            job.lines().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty()),
+            "{job}"
+        );
+        let outputs = if file == RELEASE { "steps.verify" } else { "steps.ask" };
+        assert!(text.contains(&format!("      run-attempt: ${{{{ {outputs}.outputs.run-attempt }}}}\n")));
+    }
+}
+
+#[tokio::test]
+async fn an_approval_is_good_for_a_day() {
+    let old = "It was sent more than 1440 minutes ago.";
+    let unsaid = "ApproveRelease does not say when it was sent.";
+    for (changes, saying) in [
+        (json!({}), None),
+        (json!({"delivered_at": in_minutes(-1441)}), Some(old)),
+        (json!({"delivered_at": null}), Some(unsaid)),
+        (json!({"delivered_at": "yesterday"}), Some(unsaid)),
+        (json!({"delivered_at": 1}), Some(unsaid)),
+        // Where nothing is sent, the decision itself is what counts, and nowhere else.
+        (json!({"delivery": "none", "delivered_at": null, "decided_at": in_minutes(-1439)}), None),
+        (json!({"delivery": "none", "delivered_at": in_minutes(0)}), Some(old)),
+        (json!({"delivery": "none", "decided_at": null}), Some(unsaid)),
+        (json!({"delivery": "dead", "delivered_at": null, "decided_at": in_minutes(0)}), Some(unsaid)),
+    ] {
+        println!("{changes}");
+        let service = Service::saying(vec![says_instead("approved", &changes)]).await;
+        match (service.verify().await, saying) {
+            (ran, Some(saying)) => drop(ran.assert_failed(saying)),
+            (ran, None) => drop(ran.assert_succeeded()),
+        }
+    }
+    for age in ["", "a day", "0", "-1", "1440\n1"] {
+        let service = Service::saying(vec![says(200, "approved", 60)]).await;
+        let verify = verify_at(&service.server.uri()).with("MAX_AGE_MINUTES", age);
+        let ran = service.runner().event(&json!({})).run(verify, &[]).await;
+        ran.assert_failed("MAX_AGE_MINUTES must be a number of minutes.");
+    }
+}
+
+#[tokio::test]
+async fn an_event_may_be_here_before_it_is_noted_that_it_was_sent() {
+    let pending = || says_instead("approved", &json!({"delivery": "pending", "delivered_at": null}));
+    let service = Service::saying(vec![pending(), pending(), says(200, "approved", 60)]).await;
+    service.verify().await.assert_succeeded();
+    assert_eq!(service.requests(), 3);
+
+    let service = Service::saying(vec![pending()]).await;
+    service.verify().await.assert_failed("re-run all jobs later");
+}
+
+#[tokio::test]
+async fn numbers_stay_what_they_are_whatever_jq_there_is() {
+    let payload =
+        "{\"n\": 1.10,\r\n \"long\": 12345678901234567890, \"e\": -1.50E+3, \"s\": \"\\u00e9 2.0\"}";
+    for jq in Jq::ALL {
+        println!("{jq:?}");
+        let service = Service::saying(vec![says(200, "approved", 60)]).await;
+        let inputs = [
+            ("inputs.client-payload", payload),
+            ("inputs.facts", "{\"Cost\": \"1.10 \u{20ac}\"}"),
+            ("inputs.title", "A \"title\"\r\nof two lines, \u{e9}"),
+            ("inputs.approvers", "a@contoso.com,\r\n b@contoso.com \n"),
+            ("inputs.approvals-required", "2"),
+            ("inputs.wait", "true"),
+        ];
+        let ran = service.ask_on(service.runner().with_jq(jq), &inputs).await.assert_succeeded();
+        let asked = service.asked();
+        for expected in [
+            format!(",\"client_payload\":{payload},\"facts\":"),
+            "\"facts\":{\"Cost\": \"1.10 \u{20ac}\"},\"approvals_required\":2}".to_owned(),
+            "\"title\":\"A \\\"title\\\"\\r\\nof two lines, \u{e9}\"".to_owned(),
+            "\"approvers\":[\"a@contoso.com\",\"b@contoso.com\"]".to_owned(),
+            "\"key\":\"approval/0\"".to_owned(),
+        ] {
+            assert!(asked.contains(&expected), "{expected} in {asked}");
+        }
+        assert_eq!(serde_json::from_str::<Value>(&asked).unwrap().as_object().unwrap().len(), 7, "{asked}");
+        let page = format!("https://approve.example/api/approvals/{ID}");
+        assert_eq!((ran.outputs["id"].as_str(), &ran.outputs["url"]), (ID, &page));
+        assert!(ran.outputs.values().all(|value| !value.contains('\r')), "{ran:?}");
+
+        let service = Service::saying(vec![says_instead("approved", &json!({}))]).await;
+        let ran = service.verify_on(service.runner().with_jq(jq)).await.assert_succeeded();
+        let payload = r#""n":1.10,"#;
+        assert!(ran.outputs["payload"].contains(payload), "{ran:?}");
+        assert!(ran.outputs["payload"].contains(r#""long":12345678901234567890"#), "{ran:?}");
+        assert!(ran.outputs.values().all(|value| !value.contains('\r')), "{ran:?}");
+        assert_eq!(ran.outputs["sha"], SHA);
+    }
+    let (ran, made) = use_up_on(1, None, |runner| runner.with_jq(Jq::Windows)).await;
+    assert!(ran[0].succeeded && made.len() == 1, "{ran:?}");
+}
+
+#[tokio::test]
+async fn an_input_adds_no_field_to_the_request() {
+    let inputs = ["{}, \"event_type\": \"other\"", "{}}", "{} {}", "{\"a\": 1", "\"", "[],{}"];
+    for input in inputs {
+        println!("{input}");
+        let service = Service::saying(vec![outcome(400, "invalid")]).await;
+        let inputs = [("inputs.client-payload", input), ("inputs.facts", input)];
+        service.ask_on(service.runner(), &inputs).await.assert_failed("answered 400");
+        let asked: Value = serde_json::from_str(&service.asked()).unwrap();
+        let texts =
+            json!({"key": "approval/0", "event_type": "go-live", "client_payload": input, "facts": input});
+        assert_eq!(asked, texts);
+    }
+}
+
+#[tokio::test]
+async fn two_jobs_of_one_run_have_an_approval_each() {
+    let (deployment, _host) = Deployment::start().await;
+    let ask = async |job: &str, index: &str, key: &str| {
+        let runner = Runner::with_tokens(&deployment.tokens).setting("GITHUB_JOB", job);
+        let inputs = [("strategy.job-index", index), ("inputs.key", key)];
+        deployment.ask_on(runner, &inputs).await.assert_succeeded().outputs["id"].clone()
+    };
+    let long = "j".repeat(200);
+    let ids = [
+        ask("staging", "0", "").await,
+        ask("production", "0", "").await,
+        ask("production", "1", "").await,
+        ask("staging", "0", "another").await,
+        ask(&long, "255", "").await,
+    ];
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), ids.len(), "{ids:?}");
+    // The same job asks once, and a key of one's own replaces job and matrix.
+    assert_eq!(ask("staging", "0", "").await, ids[0]);
+    assert_eq!(ask("production", "1", "another").await, ids[3]);
 }
 
 /// GitHub's refs: each can be made once.
@@ -505,6 +840,14 @@ impl Respond for Refs {
 
 /// The runs of a release for the same approval, at a GitHub that answers as it should or in another way.
 async fn use_up(runs: usize, answer: Option<ResponseTemplate>) -> (Vec<Ran>, Vec<Value>) {
+    use_up_on(runs, answer, |runner| runner).await
+}
+
+async fn use_up_on(
+    runs: usize,
+    answer: Option<ResponseTemplate>,
+    change: impl Fn(Runner) -> Runner,
+) -> (Vec<Ran>, Vec<Value>) {
     let github = MockServer::builder().start().await;
     let made = Arc::default();
     Mock::given(any()).respond_with(Refs { made: Arc::clone(&made), answer }).mount(&github).await;
@@ -514,7 +857,7 @@ async fn use_up(runs: usize, answer: Option<ResponseTemplate>) -> (Vec<Ran>, Vec
             .setting("GITHUB_REPOSITORY", "octo/app")
             .setting("GITHUB_SHA", SHA);
         let step = Step::read(RELEASE, "Use the approval up");
-        runner.run(step, &[("github.token", "ghs_ofThisRun"), ("needs.verify.outputs.id", ID)])
+        change(runner).run(step, &[("github.token", "ghs_ofThisRun"), ("needs.verify.outputs.id", ID)])
     };
     let ran = futures_util::future::join_all((0..runs).map(|_| run())).await;
     let made = made.lock().unwrap().clone();
@@ -546,6 +889,25 @@ async fn what_could_not_be_noted_is_not_released() {
 }
 
 #[test]
+fn the_address_is_written_out_in_each_workflow() {
+    let folder = repository_root().join("examples");
+    for (name, line) in [
+        ("request-approval.yml", "          url: https://APP.azurewebsites.net\n"),
+        ("wait-for-approval.yml", "          url: https://APP.azurewebsites.net\n"),
+        (
+            "release-on-approval.yml",
+            "          URL: https://APP.azurewebsites.net # your deployment's PUBLIC_URL\n",
+        ),
+    ] {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(text.contains(line), "{name}");
+        let source =
+            ["vars.", "env.", "inputs.", "secrets."].into_iter().find(|source| text.contains(source));
+        assert_eq!(source, None, "{name} takes something from where no review sees it");
+    }
+}
+
+#[test]
 fn the_release_waits_for_the_event_that_is_asked_for_and_no_other_does() {
     let read = |name: &str| fs::read_to_string(repository_root().join("examples").join(name)).unwrap();
     assert!(read("request-approval.yml").contains("          event-type: go-live\n"));
@@ -563,7 +925,7 @@ fn the_release_waits_for_the_event_that_is_asked_for_and_no_other_does() {
 #[test]
 fn the_workflows_give_the_action_inputs_that_it_has() {
     let inputs = inputs_of(ACTION);
-    assert!(inputs.contains(&"url".to_owned()) && inputs.len() == 12, "{inputs:?}");
+    assert!(inputs.contains(&"url".to_owned()) && inputs.len() == 13, "{inputs:?}");
     for name in ["request-approval.yml", "wait-for-approval.yml"] {
         let workflow = fs::read_to_string(repository_root().join("examples").join(name)).unwrap();
         let (_, call) =

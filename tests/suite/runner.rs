@@ -2,12 +2,13 @@
 //! job gets GitHub's tokens.
 //!
 //! Script and `env` are those of the file; only the values of expressions (`${{ … }}`) are given by the test. `bash` and
-//! `curl` are this machine's. So is `jq`, where there is one; a pinned one, which is slower to start, stands in for it,
-//! and is what the tests of numbers and letters ask for.
+//! `curl` are this machine's. So is `jq`, where there is one; a pinned one, which is slower to start, stands in for it.
+//! The tests of numbers and letters name theirs ([`Jq`]).
 
 use std::{
     collections::BTreeMap,
     env, fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
@@ -81,6 +82,21 @@ impl Step {
     }
 }
 
+/// A `jq` that machines have.
+#[derive(Clone, Copy, Debug)]
+pub enum Jq {
+    /// The release that GitHub's runners have.
+    Pinned,
+    /// 1.6, which rewrites numbers.
+    Old,
+    /// What a Windows machine has: its lines end with a carriage return and a line feed.
+    Windows,
+}
+
+impl Jq {
+    pub const ALL: [Self; 3] = [Self::Pinned, Self::Old, Self::Windows];
+}
+
 /// A machine for one job, whose environment has this besides what all have.
 pub struct Runner {
     folder: TempDir,
@@ -92,8 +108,10 @@ impl Runner {
         let folder = tempfile::tempdir().expect("a folder");
         let path = |name: &str| folder.path().join(name).display().to_string();
         let environment = [
-            ("PATH", format!("{}:{}", programs_here(), pinned_jq())),
+            ("PATH", format!("{}:{}", programs_here(), jq_in("bin"))),
             ("RUNNER_TEMP", path("")),
+            ("GITHUB_JOB", "approval".to_owned()),
+            ("GITHUB_RUN_ATTEMPT", "1".to_owned()),
             ("GITHUB_OUTPUT", path("output")),
             ("GITHUB_STEP_SUMMARY", path("summary")),
             ("GITHUB_EVENT_PATH", path("event.json")),
@@ -112,9 +130,36 @@ impl Runner {
             .setting("ACTIONS_ID_TOKEN_REQUEST_TOKEN", REQUEST_TOKEN)
     }
 
-    /// Has the jq that is pinned, also where this machine has one.
-    pub fn with_pinned_jq(self) -> Self {
-        self.setting("PATH", &format!("{}:{}", pinned_jq(), programs_here()))
+    /// Has this jq, also where this machine has another.
+    pub fn with_jq(self, jq: Jq) -> Self {
+        let folder = match jq {
+            Jq::Pinned => jq_in("bin"),
+            Jq::Old => jq_in("bin-1.6"),
+            Jq::Windows => self.jq_of_windows(),
+        };
+        self.setting("PATH", &format!("{folder}:{}", programs_here()))
+    }
+
+    fn jq_of_windows(&self) -> String {
+        let path = format!("{}:{}", programs_here(), jq_in("bin"));
+        self.program("jq", &format!("set -o pipefail; PATH='{path}' jq \"$@\" | sed 's/$/\\r/'\n"))
+    }
+
+    /// The folder of a program that is this bash script.
+    fn program(&self, name: &str, script: &str) -> String {
+        let folder = self.folder.path().join("bin");
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join(name);
+        fs::write(&path, format!("#!/usr/bin/env bash\n{script}")).expect("a file");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file of ours");
+        folder.display().to_string()
+    }
+
+    /// A home in which curl finds this configuration.
+    pub fn curlrc(self, text: &str) -> Self {
+        fs::write(self.folder.path().join(".curlrc"), text).expect("a file");
+        let home = self.folder.path().display().to_string();
+        self.setting("HOME", &home)
     }
 
     pub fn setting(mut self, name: &str, value: &str) -> Self {
@@ -185,9 +230,9 @@ fn programs_here() -> String {
     env::var_os("PATH").expect("a PATH").into_string().expect("UTF-8")
 }
 
-/// The folder of a `jq` in the release that GitHub's runners have.
-fn pinned_jq() -> String {
-    node_tools().parent().expect("in tests/node").join("bin").display().to_string()
+/// A folder of `tests/node` with a pinned `jq`.
+fn jq_in(folder: &str) -> String {
+    node_tools().parent().expect("in tests/node").join(folder).display().to_string()
 }
 
 /// What lies below the first line that is `head`, further in than it, without that indentation.
@@ -255,6 +300,11 @@ impl IdTokens {
         let state = Arc::new(Mutex::new(state));
         Mock::given(any()).respond_with(Issuer { state: Arc::clone(&state) }).mount(&server).await;
         Self { server, state }
+    }
+
+    /// The address at which it listens.
+    pub fn url(&self) -> String {
+        self.server.uri()
     }
 
     /// How many tokens it gave.
