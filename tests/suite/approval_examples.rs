@@ -824,6 +824,7 @@ impl Respond for Refs {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let header = |name| request.headers.get(name).and_then(|value| value.to_str().ok());
         assert_eq!((request.method.as_str(), request.url.path()), ("POST", "/repos/octo/app/git/refs"));
+        assert_described(request);
         assert_eq!(header("authorization"), Some("Bearer ghs_ofThisRun"));
         assert_eq!(header("accept"), Some("application/vnd.github+json"));
         let (mut made, asked) = (self.made.lock().unwrap(), serde_json::from_slice(&request.body).unwrap());
@@ -836,6 +837,19 @@ impl Respond for Refs {
         made.push(asked);
         ResponseTemplate::new(201).set_body_json(json!({}))
     }
+}
+
+/// Asserts that the request is of the media type, and has the body, that GitHub's own description asks for.
+fn assert_described(request: &Request) {
+    let described = fs::read(repository_root().join("tests/wire/github-git-refs.json")).unwrap();
+    let described: Value = serde_json::from_slice(&described).unwrap();
+    let operation = &described["paths"]["/repos/{owner}/{repo}/git/refs"]["post"];
+    let content = &operation["requestBody"]["content"][request.headers["content-type"].to_str().unwrap()];
+    assert!(content.is_object(), "{:?}", request.headers["content-type"]);
+    let schema = jsonschema::validator_for(&content["schema"]).unwrap();
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    let faults: Vec<_> = schema.iter_errors(&body).map(|fault| fault.to_string()).collect();
+    assert_eq!(faults, [""; 0], "{body}");
 }
 
 /// The runs of a release for the same approval, at a GitHub that answers as it should or in another way.
