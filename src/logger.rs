@@ -3,55 +3,57 @@
 //! The host makes an error of every line on stderr, so only warnings and errors go there. `RUST_LOG` is read as
 //! env_logger reads it.
 
-use std::{
-    fmt::Arguments,
-    io::{self, Write},
-};
+use std::io::Write;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use env_filter::{Builder, Filter};
+use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-struct Logger(Filter);
+/// One logger writes to one stream: the level chooses which of the two.
+struct ByLevel {
+    stdout: env_logger::Logger,
+    stderr: env_logger::Logger,
+}
 
 /// Logs from now on what `filters` let through.
 pub fn install(filters: &str) {
-    // What the libraries note for themselves is noise unless asked for by name.
-    let mut filter = Builder::new();
-    filter.filter_module("actix_server", LevelFilter::Warn).filter_module("object_store", LevelFilter::Warn);
-    let filter = filter.parse(filters).build();
-    log::set_max_level(filter.filter());
+    let [stdout, stderr] = [Target::Stdout, Target::Stderr].map(|target| {
+        let mut logger = Builder::new();
+        // What the libraries note for themselves is noise unless asked for by name.
+        logger
+            .filter_module("actix_server", LevelFilter::Warn)
+            .filter_module("object_store", LevelFilter::Warn);
+        logger
+            .parse_filters(filters)
+            .target(target)
+            .format(|to, record| to.write_all(line(Utc::now(), record).as_bytes()));
+        logger.build()
+    });
+    log::set_max_level(stdout.filter());
     // Only a second logger is refused.
-    let _ = log::set_boxed_logger(Box::new(Logger(filter)));
+    let _ = log::set_boxed_logger(Box::new(ByLevel { stdout, stderr }));
 }
 
-impl Log for Logger {
+impl Log for ByLevel {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.0.enabled(metadata)
+        self.stdout.enabled(metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.0.matches(record) {
-            write(record.level(), &line(Utc::now(), record.level(), record.target(), record.args()));
+        match record.level() {
+            Level::Error | Level::Warn => self.stderr.log(record),
+            Level::Info | Level::Debug | Level::Trace => self.stdout.log(record),
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Writes a line in one piece. Where nobody reads any more there is nobody to tell.
-fn write(level: Level, line: &str) {
-    let _ = match level {
-        Level::Error | Level::Warn => io::stderr().lock().write_all(line.as_bytes()),
-        Level::Info | Level::Debug | Level::Trace => io::stdout().lock().write_all(line.as_bytes()),
-    };
-}
-
 /// The time is written by the library that writes all other times. A line's end in a library's words is not one here.
-fn line(now: DateTime<Utc>, level: Level, target: &str, words: &Arguments<'_>) -> String {
+fn line(now: DateTime<Utc>, record: &Record<'_>) -> String {
     let time = now.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let words = words.to_string().replace('\n', "\\n").replace('\r', "\\r");
-    format!("[{time} {level:<5} {target}] {words}\n")
+    let words = record.args().to_string().replace('\n', "\\n").replace('\r', "\\r");
+    format!("[{time} {:<5} {}] {words}\n", record.level(), record.target())
 }
 
 #[cfg(test)]
@@ -60,7 +62,10 @@ mod tests {
 
     #[test]
     fn a_record_is_one_line() {
-        let line = line(DateTime::UNIX_EPOCH, Level::Info, "room", &format_args!("one\r\n{}", "two"));
-        assert_eq!(line, "[1970-01-01T00:00:00Z INFO  room] one\\r\\ntwo\n");
+        let line = |words: std::fmt::Arguments<'_>| {
+            let record = Record::builder().level(Level::Info).target("room").args(words).build();
+            line(DateTime::UNIX_EPOCH, &record)
+        };
+        assert_eq!(line(format_args!("one\r\ntwo")), "[1970-01-01T00:00:00Z INFO  room] one\\r\\ntwo\n");
     }
 }

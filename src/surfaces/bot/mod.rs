@@ -26,7 +26,7 @@ use crate::{
         self, Approval, ApprovalId, Approver, Approvers, Click, DispatchAnswer, Forbidden, Guid, Invalid,
         Outcome, Performer, Person, Unreached, Vote,
     },
-    approve::{Approvals, Clicked, Report},
+    approve::{Approvals, Clicked, Report, failed},
     cards::{
         bot::{REFRESH, welcome},
         sentences::sentence,
@@ -199,7 +199,7 @@ impl Messages {
         let Some(id) = ApprovalId::parse(id) else { return Ok(None) };
         match self.approvals.look(&id, request.timing).await {
             Ok(seen) => Ok(seen.map(|seen| seen.approval)),
-            Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Store), describe(&error))),
+            Err(error) => Err(failed(Unreached::Store, &error)),
         }
     }
 
@@ -337,7 +337,7 @@ impl Messages {
         }
         match self.approvals.list(None, request.timing).await {
             Ok(list) => Ok(self.approvals.delivery.routes.cards.waiting_list(&list.waiting)),
-            Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Progress), describe(&error))),
+            Err(error) => Err(failed(Unreached::Progress, &error)),
         }
     }
 }
