@@ -48,6 +48,8 @@ pub fn fitting(make: impl Fn(&Limits) -> Value) -> Value {
 }
 
 /// A card of these elements, which are all of `version` or older.
+///
+/// Values such as `bolder` are in lower case: so version 1.0 has them, and later ones read them in any case.
 pub fn card(version: &str, body: Vec<Value>) -> Value {
     json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
@@ -69,12 +71,12 @@ pub fn text_block(markdown: &str) -> Value {
 
 /// A line that says what stands below it.
 pub fn label(text: &str) -> Value {
-    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "Bolder"})
+    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder"})
 }
 
 /// The largest line of the card.
 pub fn heading(text: &str, color: &str) -> Value {
-    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "Bolder", "size": "Large", "color": color})
+    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder", "size": "large", "color": color})
 }
 
 /// Names and values, both markdown.

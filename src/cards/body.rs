@@ -65,10 +65,10 @@ pub fn title(request: &Request) -> String {
 
 fn result(ruling: Option<&Ruling>) -> Value {
     match ruling.map(|ruling| ruling.ending) {
-        None => heading("Waiting for approval", "Accent"),
-        Some(Ending::Approved) => heading("Approved", "Good"),
-        Some(Ending::Rejected) => heading("Rejected", "Attention"),
-        Some(Ending::Expired) => heading("Expired", "Warning"),
+        None => heading("Waiting for approval", "accent"),
+        Some(Ending::Approved) => heading("Approved", "good"),
+        Some(Ending::Rejected) => heading("Rejected", "attention"),
+        Some(Ending::Expired) => heading("Expired", "warning"),
     }
 }
 

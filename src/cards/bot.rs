@@ -9,7 +9,7 @@ use super::{
     markdown::literal,
     title,
 };
-use crate::approval::{Approval, ApprovalId, Item, Verdict};
+use crate::approval::{Approval, ApprovalId, Ending, Item, Verdict};
 
 /// The verb of a card that asks how it stands now.
 pub const REFRESH: &str = "refresh";
@@ -41,7 +41,7 @@ impl Cards {
                 body.push(json!({"type": "ActionSet", "actions": [open]}));
                 card("1.4", body)
             };
-            card["fallbackText"] = json!("An approval is waiting: this client cannot show its card.");
+            card["fallbackText"] = json!(fallback(approval));
             card
         })
     }
@@ -77,6 +77,17 @@ impl Cards {
             _ => format!("Waiting for a decision:\n\n{}", lines.join("\n\n")),
         }
     }
+}
+
+/// What a client says that cannot show the card.
+fn fallback(approval: &Approval) -> String {
+    let state = match approval.ruling.as_ref().map(|ruling| ruling.ending) {
+        None => "An approval is waiting",
+        Some(Ending::Approved) => "A release was approved",
+        Some(Ending::Rejected) => "A release was rejected",
+        Some(Ending::Expired) => "An approval has expired",
+    };
+    format!("{state}: this client cannot show its card.")
 }
 
 /// How a bot's card shows an approval: two that differ in this look different.

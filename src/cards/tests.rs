@@ -220,7 +220,7 @@ fn an_open_approval_says_all_there_is_to_know() {
     let commit = "0123456789abcdef0123456789abcdef01234567";
     let container =
         |style, items| json!({"type": "Container", "style": style, "separator": true, "items": items});
-    let label = |text| json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "Bolder"});
+    let label = |text| json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder"});
     let facts = |facts: &[(&str, &str)]| {
         let facts: Vec<_> =
             facts.iter().map(|(name, value)| json!({"title": name, "value": value})).collect();

@@ -25,11 +25,12 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024;
 /// The longest code of an error that is repeated, in bytes.
 const MAX_CODE_BYTES: usize = 60;
 
-/// A message with an Adaptive Card and nothing else.
+/// What an attachment with an Adaptive Card is.
+const CARD_TYPE: &str = "application/vnd.microsoft.card.adaptive";
+
+/// An activity with an Adaptive Card and nothing else, as the Bot Connector takes it.
 pub fn card_message(card: &Value) -> Value {
-    json!({"type": "message", "attachments": [
-        {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card},
-    ]})
+    json!({"type": "message", "attachments": [{"contentType": CARD_TYPE, "content": card}]})
 }
 
 /// What it means that nothing could be sent.

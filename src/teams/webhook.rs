@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{answered, card_message, unsent};
+use super::{CARD_TYPE, answered, unsent};
 use crate::{
     approval::{Answered, DispatchAnswer},
     http_client::{LazyClient, SecretUrl, failure},
@@ -42,11 +42,17 @@ impl Webhook {
         let request = client
             .post(self.url.expose().clone())
             .header(CONTENT_TYPE, "application/json")
-            .body(card_message(card).to_string())
+            .body(message(card).to_string())
             .timeout(timeout);
         match request.send().await {
             Ok(response) => answered("the webhook", response, self.url.expose().as_str()).await.0,
             Err(error) => failure("the webhook", &error.without_url()),
         }
     }
+}
+
+/// What the trigger takes: a list of attachments, each with a `contentUrl`, also where there is none.
+fn message(card: &Value) -> Value {
+    let attachment = json!({"contentType": CARD_TYPE, "contentUrl": null, "content": card});
+    json!({"type": "message", "attachments": [attachment]})
 }

@@ -1,6 +1,6 @@
 //! The bot's card with one thing going wrong: it is posted, and whatever happens it shows the truth in the end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use approve_release::{
     approval::{ApprovalId, Verdict},
@@ -14,6 +14,7 @@ use wiremock::ResponseTemplate;
 use crate::{
     connector::{Fault as Answered, Message},
     faulty_store::{EVERY_FAULT, Fault},
+    handler_process::within,
     request_faults::{Deployment, TIME_TO_DECIDE, stricken},
 };
 
@@ -40,6 +41,16 @@ impl Deployment {
         let mut record: Value = serde_json::from_slice(&found).expect("JSON");
         record["record"]["next"] = "dead".into();
         self.store.put(&path, record.to_string().into()).await.expect("written");
+    }
+
+    /// Waits until so many messages stand in the channel.
+    async fn until_messages(&self, count: usize) {
+        within("the message is posted", async || {
+            while self.messages().len() < count {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
     }
 
     /// The first card is as it was, and there is one more, which says what was decided.
@@ -214,8 +225,8 @@ async fn a_card_that_cannot_be_changed_is_followed_at_once_by_one_that_says_what
         deployment.fail_next([status(code)]);
         deployment.github.expect_dispatches(1);
         assert_eq!(deployment.approve(&id, 1, 1).await, "dispatched");
-        deployment.settled().await;
-        // No sweep has come by.
+        // No sweep comes by.
+        deployment.until_messages(2).await;
         deployment.assert_result_posted(code);
         assert_eq!(deployment.approve(&id, 2, 2).await, "already-decided");
         deployment.sweep_every_minute(3..=5).await;
@@ -238,7 +249,7 @@ async fn an_open_card_that_cannot_be_changed_stays_as_it_is_and_its_result_comes
 
     deployment.github.expect_dispatches(1);
     assert_eq!(deployment.approve(&id, 2, 5).await, "dispatched");
-    deployment.settled().await;
+    deployment.until_messages(2).await;
     deployment.assert_result_posted(404);
     deployment.sweep_every_minute(6..=8).await;
     deployment.assert_result_posted(404);

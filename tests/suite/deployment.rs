@@ -247,6 +247,7 @@ fn card_of(request: &Received) -> Option<Value> {
     let attachments = message["attachments"].as_array_mut()?;
     let is_right = request.method == "POST" && request.url.query() == Some(&format!("sig={CHANNEL_SECRET}"));
     let [attachment] = &mut attachments[..] else { return None };
-    let is_card = attachment["contentType"] == "application/vnd.microsoft.card.adaptive";
+    let is_card = attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
+        && attachment.get("contentUrl") == Some(&Value::Null);
     (is_right && is_card && request.body.len() < 28_000).then(|| attachment["content"].take())
 }

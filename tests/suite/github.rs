@@ -10,10 +10,13 @@ use std::{
 
 use chrono::{TimeDelta, Utc};
 use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde_json::{Value, json, value::RawValue};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-use crate::handler_process::within;
+use crate::{
+    handler_process::within,
+    wire::{GITHUB, Operation},
+};
 
 /// The token that the stand-in takes.
 pub const TOKEN: &str = "ghs_aTokenThatNobodyMaySee";
@@ -33,6 +36,8 @@ struct State {
     answer: Option<ResponseTemplate>,
     dispatches: Vec<Dispatch>,
     refusals: Vec<String>,
+    /// What is not as GitHub describes it: of a request, or of an answer of ours.
+    undescribed: Vec<String>,
     expected_dispatches: usize,
     expected_refusals: usize,
 }
@@ -80,6 +85,7 @@ impl GitHub {
             answer: None,
             dispatches: Vec::new(),
             refusals: Vec::new(),
+            undescribed: Vec::new(),
             expected_dispatches: 0,
             expected_refusals: 0,
         }));
@@ -161,6 +167,7 @@ impl Drop for GitHub {
         let state = self.state();
         assert_eq!(state.dispatches.len(), state.expected_dispatches, "dispatches: {:?}", state.dispatches);
         assert_eq!(state.refusals.len(), state.expected_refusals, "refused: {:?}", state.refusals);
+        assert_eq!(state.undescribed, [""; 0], "not as GitHub describes it");
     }
 }
 
@@ -171,17 +178,40 @@ struct Judge {
 impl Respond for Judge {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut state = self.state.lock().expect("nobody panicked");
-        match judge(request, &state) {
+        let operation = GITHUB.request(request, api_path(request), outline(&request.body).as_ref());
+        let answer = match judge(request, &state) {
             Ok(dispatch) => {
                 state.dispatches.push(dispatch);
-                state.answer.clone().unwrap_or_else(|| ResponseTemplate::new(204))
+                (204, None)
             }
             Err(Refusal(status, message)) => {
                 state.refusals.push(format!("{} {}: {message}", request.method, request.url));
-                github_error(status, &message)
+                (status, Some(error_body(status, &message)))
             }
+        };
+        state.undescribed.extend(operation.and_then(|operation| hold(&operation, &answer)).err());
+        match (&state.answer, answer) {
+            (Some(instead), (204, _)) => instead.clone(),
+            (_, (status, None)) => ResponseTemplate::new(status),
+            (_, (status, Some(body))) => ResponseTemplate::new(status).set_body_json(body),
         }
     }
+}
+
+/// A status that the description does not have, such as 401, comes with GitHub's usual error.
+fn hold(operation: &Operation, (status, body): &(u16, Option<Value>)) -> Result<(), String> {
+    GITHUB.answer(operation, (*status, body.as_ref()), "basic-error")
+}
+
+/// A body without what stands deep in it: values stay text, for what is a number to GitHub may be none to serde_json,
+/// such as 1e400.
+fn outline(body: &[u8]) -> Option<Value> {
+    let fields: Properties = serde_json::from_slice(body).ok()?;
+    let value = |value: &RawValue| match serde_json::from_str::<Properties>(value.get()) {
+        Ok(properties) => properties.into_keys().map(|key| (key, Value::Null)).collect(),
+        Err(_) => serde_json::from_str(value.get()).unwrap_or(Value::Null),
+    };
+    Some(fields.into_iter().map(|(key, text)| (key, value(text))).collect())
 }
 
 struct Refusal(u16, String);
@@ -222,11 +252,15 @@ fn check_headers(request: &Request, state: &State) -> Result<(), Refusal> {
 
 /// The `owner/name` of a POST to `/repos/{owner}/{name}/dispatches`, on an enterprise server under `/api/v3`.
 fn dispatched_repository(request: &Request) -> Option<&str> {
-    let path = request.url.path();
-    let path = path.strip_prefix("/api/v3").unwrap_or(path);
-    let repository = path.strip_prefix("/repos/")?.strip_suffix("/dispatches")?;
+    let repository = api_path(request).strip_prefix("/repos/")?.strip_suffix("/dispatches")?;
     let called_right = request.method == "POST" && request.url.query().is_none();
     (called_right && repository.split('/').count() == 2).then_some(repository)
+}
+
+/// The path below the API's base, which an enterprise server has elsewhere.
+fn api_path(request: &Request) -> &str {
+    let path = request.url.path();
+    path.strip_prefix("/api/v3").unwrap_or(path)
 }
 
 fn check_body(body: &[u8]) -> Result<(), Refusal> {
@@ -258,11 +292,15 @@ fn check_client_payload(client_payload: &&RawValue) -> Result<(), Refusal> {
 
 /// An error as GitHub writes it.
 pub fn github_error(status: u16, message: &str) -> ResponseTemplate {
-    ResponseTemplate::new(status).set_body_json(json!({
+    ResponseTemplate::new(status).set_body_json(error_body(status, message))
+}
+
+fn error_body(status: u16, message: &str) -> Value {
+    json!({
         "message": message,
         "documentation_url": "https://docs.github.com/rest/repos/repos#create-a-repository-dispatch-event",
         "status": status.to_string(),
-    }))
+    })
 }
 
 /// A token without the permission that the call wants.

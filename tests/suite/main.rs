@@ -5,6 +5,7 @@
 //! - [`standalone`] starts the binary without a host, as `cargo run` does.
 //! - [`github`] is a GitHub that refuses what GitHub refuses, and [`misbehaving`] a server that breaks HTTP itself.
 //!   Both fail a test on traffic it did not announce.
+//!   What goes over the wire between us and them is held to official descriptions ([`wire`]).
 //! - [`authority`] is an Entra, and [`actions`] the issuer of GitHub Actions: both publish [`signing_keys`] by
 //!   [`openid`]. [`tokens`] are what they issue, and [`forgeries`] what others make of them.
 //! - [`connector`] is the Bot Connector, through which Teams and a bot speak with each other: the bot with a token of
@@ -44,6 +45,7 @@ mod standalone;
 mod token_desk;
 mod tokens;
 mod web_server;
+mod wire;
 
 mod app_files;
 mod approval_examples;
@@ -81,6 +83,7 @@ mod performers;
 mod protocol;
 mod refusals;
 mod relay;
+mod rendered_cards;
 mod request_faults;
 mod requests;
 mod stand_in;

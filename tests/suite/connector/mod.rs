@@ -162,6 +162,7 @@ impl Drop for BotConnector {
         if !std::thread::panicking() {
             let service = self.service();
             assert_eq!(service.refusals.len(), service.expected_refusals, "refused: {:?}", service.refusals);
+            assert_eq!(service.undescribed, [""; 0], "not as Microsoft describes it");
         }
     }
 }

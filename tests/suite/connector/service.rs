@@ -15,6 +15,7 @@ use crate::{
     authority::TENANT,
     token_desk::{Standing, TokenDesk},
     tokens::new_number,
+    wire::BOT_CONNECTOR,
 };
 
 /// Teams takes cards of "about 28 KB".
@@ -59,6 +60,8 @@ pub struct State {
     pub calls: Vec<Call>,
     pub refusals: Vec<String>,
     pub expected_refusals: usize,
+    /// What is not as Microsoft describes it: of a call, or of an answer of ours.
+    pub undescribed: Vec<String>,
 }
 
 pub struct Service(pub Arc<Mutex<State>>);
@@ -66,18 +69,36 @@ pub struct Service(pub Arc<Mutex<State>>);
 impl Respond for Service {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut state = self.0.lock().expect("nobody panicked");
-        let answer = match check_token(request, &state.desk) {
+        let path = request.url.path().strip_prefix(SERVICE_PATH).unwrap_or_default();
+        let operation =
+            BOT_CONNECTOR.request(request, path, serde_json::from_slice(&request.body).ok().as_ref());
+        let reply = match check_token(request, &state.desk) {
             Ok(()) => state.answer(request),
             Err(refusal) => Err(refusal),
         };
-        let answer = answer.unwrap_or_else(|Refusal { status, code, is_a_fault }| {
+        let reply = reply.unwrap_or_else(|Refusal { status, code, is_a_fault }| {
             if is_a_fault {
                 state.refusals.push(format!("{} {}: {status} {code}", request.method, request.url));
             }
-            ResponseTemplate::new(status).set_body_json(json!({"error": {"code": code, "message": code}}))
+            Reply::Own(status, json!({"error": {"code": code, "message": code}}))
         });
+        let (described, answer) = match reply {
+            Reply::Instead(answer) => (operation.map(drop), answer),
+            Reply::Own(status, body) => (
+                operation
+                    .and_then(|call| BOT_CONNECTOR.answer(&call, (status, Some(&body)), "ErrorResponse")),
+                ResponseTemplate::new(status).set_body_json(body),
+            ),
+        };
+        state.undescribed.extend(described.err());
         answer.set_delay(state.delay)
     }
+}
+
+/// What is answered: as the Bot Connector does, or as a test wants it.
+enum Reply {
+    Own(u16, Value),
+    Instead(ResponseTemplate),
 }
 
 struct Refusal {
@@ -87,7 +108,7 @@ struct Refusal {
     is_a_fault: bool,
 }
 
-type Answer = Result<ResponseTemplate, Refusal>;
+type Answer = Result<Reply, Refusal>;
 
 fn refuse<T>(status: u16, code: &'static str) -> Result<T, Refusal> {
     Err(Refusal { status, code, is_a_fault: true })
@@ -117,6 +138,7 @@ impl State {
             calls: Vec::new(),
             refusals: Vec::new(),
             expected_refusals: 0,
+            undescribed: Vec::new(),
         }
     }
 
@@ -124,11 +146,11 @@ impl State {
         let Some(ids) = ids_of(request) else { return refuse(404, "NotFound") };
         self.calls.push(Call { method: request.method.to_string(), ids: ids.clone() });
         if let Some(always) = &self.always {
-            return Ok(always.clone());
+            return Ok(Reply::Instead(always.clone()));
         }
         match self.faults.pop_front() {
-            Some(Fault::Instead(answer)) => Ok(answer),
-            Some(Fault::After(answer)) => self.serve(request, &ids).map(|_| answer),
+            Some(Fault::Instead(answer)) => Ok(Reply::Instead(answer)),
+            Some(Fault::After(answer)) => self.serve(request, &ids).map(|_| Reply::Instead(answer)),
             None => self.serve(request, &ids),
         }
     }
@@ -156,7 +178,7 @@ impl State {
         let conversation = format!("{CHANNEL_ID};messageid={activity}");
         let answer = json!({"id": conversation, "activityId": activity});
         self.messages.push(Message { conversation, activity, cards: vec![card_of(&body["activity"])?] });
-        Ok(ResponseTemplate::new(201).set_body_json(answer))
+        Ok(Reply::Own(201, answer))
     }
 
     fn update(&mut self, request: &Request, conversation: &str, activity: &str) -> Answer {
@@ -170,7 +192,7 @@ impl State {
         }
         let message = &mut self.messages[found];
         message.cards.push(card);
-        Ok(ResponseTemplate::new(200).set_body_json(json!({"id": activity})))
+        Ok(Reply::Own(200, json!({"id": activity})))
     }
 
     fn say(&mut self, request: &Request, conversation: &str) -> Answer {
@@ -180,7 +202,7 @@ impl State {
             return refuse(400, "BadSyntax");
         }
         self.said.push((conversation.to_owned(), activity));
-        Ok(ResponseTemplate::new(201).set_body_json(json!({"id": new_number().to_string()})))
+        Ok(Reply::Own(201, json!({"id": new_number().to_string()})))
     }
 
     fn member(&self, conversation: &str, user_id: &str) -> Answer {
@@ -192,7 +214,7 @@ impl State {
             return refuse(404, "ConversationNotFound");
         }
         match self.members.get(user_id) {
-            Some(member) => Ok(ResponseTemplate::new(200).set_body_json(member)),
+            Some(member) => Ok(Reply::Own(200, member.clone())),
             None => Err(Refusal { status: 404, code: "MemberNotFoundInConversation", is_a_fault: false }),
         }
     }
