@@ -69,6 +69,7 @@ fn approval(text: &str, ending: Option<Ending>) -> Approval {
         approvals_required: 2,
         expires_in: TimeDelta::hours(1),
         reminder: None,
+        key: None,
     };
     let workload = Workload {
         repository: Repository::parse("octo/app").expect("a repository"),
@@ -79,6 +80,13 @@ fn approval(text: &str, ending: Option<Ending>) -> Approval {
         run_id: "1".to_owned(),
         run_attempt: "1".to_owned(),
         actor: "octocat".to_owned(),
+        owner_id: None,
+        run_number: None,
+        actor_id: None,
+        event_name: None,
+        environment: None,
+        workflow_ref: None,
+        job_workflow_ref: None,
     };
     let guid = |text| Guid::parse(text).expect("a GUID");
     let performer = Performer::Person(Person {
@@ -88,7 +96,8 @@ fn approval(text: &str, ending: Option<Ending>) -> Approval {
         display_name: Some(ALEX_NAME.to_owned()),
     });
     let ballots = vec![Ballot { performer, verdict: Verdict::Approve, comment: text.to_owned(), at: now }];
-    let ruling = ending.map(|ending| Ruling { ending, ballots: ballots.clone(), decided_at: now });
+    let ruling =
+        ending.map(|ending| Ruling { ending, ballots: ballots.clone(), decided_at: now, ticket: None });
     Approval {
         request: Request { id: ApprovalId::new(now, [7; 16]), asked, workload, created_at: now },
         ballots,
