@@ -1,4 +1,4 @@
-//! chromedriver and the browser that fits it: one driver for all tests of this process, which opens a browser for each.
+//! chromedriver and the browser that fits it: one driver for all tests of this process.
 
 use std::{
     env,
@@ -18,6 +18,8 @@ const BROWSERS: &[&str] =
 pub struct Driver {
     port: u16,
     browser: PathBuf,
+    /// Where its browsers have their profiles; deleted when it has ended.
+    profiles: PathBuf,
     /// It ends, with every browser it still has, when its input is closed: with our process, however that ends.
     _process: Child,
 }
@@ -36,25 +38,34 @@ impl Driver {
         // The driver and its browsers are a process group of their own, which is ended as a whole. An interrupt from
         // the keyboard reaches only us and this script: it stays until we are gone.
         const RUN_UNTIL_STDIN_CLOSES: &str = r#"
-            const driver = require("node:child_process").spawn(process.argv[1], ["--port=0"],
+            const [, program, profiles] = process.argv;
+            const driver = require("node:child_process").spawn(program, ["--port=0"],
                 { detached: true, stdio: ["ignore", "inherit", "ignore"] });
-            driver.on("exit", () => process.exit());
+            const forget = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 };
+            driver.on("exit", () => require("node:fs").rmSync(profiles, forget));
             process.on("SIGINT", () => {});
             process.stdin.resume().on("end", () => process.kill(-driver.pid));"#;
+        let profiles = tempfile::tempdir().expect("a temporary folder").keep();
         let mut child = node()
             .args(["-e", RUN_UNTIL_STDIN_CLOSES])
             .arg(driver)
+            .arg(&profiles)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("npm was found, so node should be");
         let port = told_port(child.stdout.take().expect("piped"));
-        Self { port, browser, _process: child }
+        Self { port, browser, profiles, _process: child }
     }
 
     /// Where it takes WebDriver commands.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where its browsers have their profiles.
+    pub fn profiles(&self) -> &Path {
+        &self.profiles
     }
 
     /// The browser's executable.

@@ -1,7 +1,8 @@
 //! A real browser: Chromium or Chrome, without a window, driven through [`driver`].
 //!
-//! Every [`Browser`] is a person at a computer of their own: nothing is shared with another, and nothing is left of it
-//! when it is dropped, even by a test that fails. What cannot be done fails the test, and says what the page showed.
+//! Every [`Browser`] is a person at a computer of their own: nothing is shared with another at the same time. Starting
+//! one takes seconds of a processor, so a few are started and each test gets one that is idle, with an empty tab, cache
+//! and console; one whose test failed is thrown away. What cannot be done fails the test, and says what the page showed.
 //!
 //! Where a machine has no browser the test is skipped, which is said on stderr, and fails if `CI` is `true`.
 
@@ -12,7 +13,7 @@ use std::{
     env, fmt,
     io::{self, Write},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -25,6 +26,8 @@ use thirtyfour::{
     error::WebDriverResult,
     extensions::query::{ElementPollerWithTimeout, ElementQueryable},
 };
+
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::driver::Driver;
 use crate::handler_process::within;
@@ -51,12 +54,26 @@ const FLAGS: &[&str] = &[
     "--disable-sync",
 ];
 
-/// A browser with one empty tab; closed when dropped.
+/// A browser with one empty tab; another test's once it is dropped.
 pub struct Browser {
+    session: WebDriver,
+    /// Both, until the browser is given back.
+    running: Option<Running>,
+    _turn: SemaphorePermit<'static>,
+}
+
+/// A browser that was started.
+struct Running {
     /// Dropped first, which waits until the browser has ended and let go of its profile.
     session: WebDriver,
     profile: TempDir,
 }
+
+/// How many browsers there are at once: as many as the smallest machine has cores.
+static TURNS: Semaphore = Semaphore::const_new(2);
+
+/// The browsers that no test has. They end with the driver.
+static IDLE: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
 /// A tab of a browser, to come back to.
 pub struct Tab(WindowHandle);
@@ -74,14 +91,29 @@ impl Browser {
     }
 
     async fn open_with(driver: &Driver) -> Self {
-        let profile = tempfile::tempdir().expect("a temporary folder");
-        let capabilities = worked("describe the browser", capabilities(driver, profile.path()));
-        let session = WebDriver::builder(driver.url(), capabilities)
-            .client(client())
-            .poller(Arc::new(ElementPollerWithTimeout::new(PATIENCE, GLANCE)))
-            .connect()
-            .await;
-        Self { session: worked("open a browser", session), profile }
+        let turn = TURNS.acquire().await.expect("it is never closed");
+        let idle = IDLE.lock().expect("nobody panicked").pop();
+        let running = match idle {
+            Some(running) => running,
+            None => Running::start(driver).await,
+        };
+        let browser = Self { session: running.session.clone(), running: Some(running), _turn: turn };
+        browser.start_afresh().await;
+        browser
+    }
+
+    /// Forgets what the last test left: its tabs with all that was set for them, cookies, cache and console.
+    async fn start_afresh(&self) {
+        let old = worked("tell the tabs", self.session.windows().await);
+        let tab = self.new_tab().await;
+        for window in old {
+            worked("switch to a tab", self.session.switch_to_window(window).await);
+            worked("close a tab", self.session.close_window().await);
+        }
+        self.switch_to(&tab).await;
+        self.devtools("Network.clearBrowserCookies", json!({})).await;
+        self.devtools("Network.clearBrowserCache", json!({})).await;
+        worked("read the console", self.session.browser_log().await);
     }
 
     /// Goes to a page and waits until it is loaded.
@@ -239,6 +271,28 @@ impl Browser {
     }
 }
 
+impl Running {
+    async fn start(driver: &Driver) -> Self {
+        let profile = tempfile::tempdir_in(driver.profiles()).expect("a temporary folder");
+        let capabilities = worked("describe the browser", capabilities(driver, profile.path()));
+        let session = WebDriver::builder(driver.url(), capabilities)
+            .client(client())
+            .poller(Arc::new(ElementPollerWithTimeout::new(PATIENCE, GLANCE)))
+            .connect()
+            .await;
+        Self { session: worked("open a browser", session), profile }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // A test that fails leaves a browser in which nobody knows what is going on.
+        if !std::thread::panicking() {
+            IDLE.lock().expect("nobody panicked").extend(self.running.take());
+        }
+    }
+}
+
 /// Says that a test did not happen. This way of writing is not captured, so it is seen even though the test passes.
 fn skip(missing: &str) {
     let test = std::thread::current().name().unwrap_or_default().to_owned();
@@ -293,7 +347,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_left_of_a_browser_whose_test_failed() {
         let Some(browser) = Browser::open().await else { return };
-        let profile = browser.profile.path().to_owned();
+        let profile = browser.running.as_ref().expect("it is ours").profile.path().to_owned();
         assert!(profile.exists());
         assert_eq!(is_used(&profile), Path::new("/proc").exists());
 
