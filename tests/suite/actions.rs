@@ -89,7 +89,7 @@ impl FunctionsHost {
     /// A request for an approval with a job's token.
     pub async fn request_as(&self, token: &Token) -> Answer {
         let request = Self::approval_request();
-        self.send(request.header("Authorization", &format!("Bearer {}", token.sign()))).await
+        self.send_once(request.header("Authorization", &format!("Bearer {}", token.sign()))).await
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     node_tools::node,
 };
 
-in_every_mode! {
+in_one_mode! {
     a_click_on_the_cards_button_is_dispatched
 }
 

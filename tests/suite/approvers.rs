@@ -12,7 +12,7 @@ use crate::{
     tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token, name_claim},
 };
 
-in_every_mode! {
+in_one_mode! {
     approvers_are_known_by_object_id_or_user_principal_name
     who_is_not_an_approver_is_forbidden_and_nothing_is_recorded
     without_approvers_nobody_is_one

@@ -18,7 +18,7 @@ use crate::{
     tokens::{Token, in_seconds},
 };
 
-in_every_mode! {
+in_one_mode! {
     no_bad_token_of_a_job_counts
     a_token_of_a_job_that_says_something_twice_does_not_count
 }

@@ -20,7 +20,7 @@ use crate::{
     tokens::{ACTIONS_APP, ALEX, Token, caller_claim, in_seconds, name_claim},
 };
 
-in_every_mode! {
+in_one_mode! {
     no_bad_token_counts
     no_bad_token_counts_where_identity_is_not_required_either
     a_token_that_says_something_twice_does_not_count

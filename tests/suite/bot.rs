@@ -20,6 +20,7 @@ use crate::{
     authority::Authority,
     connector::{BotConnector, CHANNEL_ID, Call, Fault, TEAM_ID, teams_id},
     deployment::Someone,
+    handler_process::ANSWERED_WITHIN,
     misbehaving::{Misbehaving, Misbehaviour, nobody},
     token_desk::{APP_PASSWORD, IDENTITY_HEADER, ManagedIdentity},
     tokens::{ALEX_UPN, in_seconds},
@@ -407,11 +408,11 @@ async fn a_card_that_was_taken_without_usable_ids_was_taken() {
 #[tokio::test]
 async fn whoever_is_slow_does_not_hold_up_the_caller() {
     let around = Surroundings::start().await;
-    let (bot, brief) = (around.bot(), Duration::from_millis(300));
+    let (bot, brief) = (around.bot(), Duration::from_secs(1));
     let say = async || bot.send(CHANNEL_ID, &plain_text("hello"), brief, now()).await;
     let began = Instant::now();
 
-    around.authority.desk.be_slow(Duration::from_secs(1));
+    around.authority.desk.be_slow(Duration::from_secs(3));
     let answered = say().await;
     assert_eq!(answered.answer, DispatchAnswer::Unreachable, "nothing was sent: {}", answered.detail);
     assert_eq!(around.connector.calls(), []);
@@ -455,7 +456,7 @@ async fn breaks(around: &Surroundings, misbehaviour: Misbehaviour, expected: Dis
 async fn say_to(around: &Surroundings, setting: &str, url: &str) -> DispatchAnswer {
     let (bot, began) = (around.bot_with(&[(setting, url)]), Instant::now());
     let answered = bot.send(CHANNEL_ID, &plain_text("hello"), Duration::from_secs(2), now()).await;
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < ANSWERED_WITHIN, "{:?}", began.elapsed());
     answered.answer
 }
 

@@ -15,7 +15,7 @@ use crate::{
     connector::{Fault as Answered, Message},
     faulty_store::{EVERY_FAULT, Fault},
     handler_process::within,
-    request_faults::{Deployment, TIME_TO_DECIDE, stricken},
+    request_faults::{Deployment, TIME_TO_DECIDE, stricken, until_ended},
 };
 
 impl Deployment {
@@ -359,7 +359,7 @@ async fn who_dies_while_changing_the_card_is_followed_by_another() {
         let vote = async |instance: &Arc<Approvals>| {
             let outcome = deployment.vote(instance, (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await;
             // What follows beside the answer is part of the story here.
-            deployment.settled().await;
+            until_ended(instance).await;
             outcome
         };
         let (_, struck) = stricken(&deployment, (at, Fault::KilledAfter), vote).await;

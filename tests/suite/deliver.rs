@@ -17,7 +17,7 @@ use crate::{
     stores::Store,
 };
 
-in_every_mode! {
+in_one_mode! {
     when_github_works_again_a_click_delivers
     a_rate_limit_is_waited_for_whoever_clicks
     a_click_after_something_was_mended_delivers

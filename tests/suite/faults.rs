@@ -1,7 +1,7 @@
 //! The story of a click with one thing going wrong, at every step and in every way, and what is left of it afterwards.
 //!
 //! Everything runs in this process, on a store that fails as told and a clock that is an argument; only GitHub is
-//! reached over a socket. A *killed* process is one whose store never answers again.
+//! reached over a socket. A *killed* process ends at its next call to the store.
 
 use std::{cell::Cell, collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
@@ -157,10 +157,12 @@ async fn stricken_click(deployment: &Deployment, at: usize, fault: Fault) -> Str
     let view = FaultyStore::new(&deployment.store, Some((at, fault)));
     let instance = deployment.instance_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
     let outcome = tokio::select! {
+        biased;
+        () = view.killed.notified() => None,
         report = deployment.click(&instance, TimeDelta::zero()) => Some(report.outcome),
-        () = view.killed.cancelled() => None,
     };
-    Stricken { outcome, struck: view.struck() }
+    let struck = view.struck().lock().unwrap().clone();
+    Stricken { outcome, struck }
 }
 
 /// Runs `check` for every call of a click that can go wrong in this way, each with a deployment of its own, and

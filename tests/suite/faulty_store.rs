@@ -1,4 +1,5 @@
-//! A view of a store on which one call goes wrong, as told. A *killed* process is one whose store never answers again.
+//! A view of a store on which one call goes wrong, as told. A *killed* process is one whose tasks end at their next
+//! call to the store.
 
 use std::{
     fmt,
@@ -14,7 +15,7 @@ use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
 };
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 
 /// How one call to the store goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,8 +42,8 @@ pub struct FaultyStore {
     fault: Option<(usize, Fault)>,
     calls: AtomicUsize,
     /// What the faulty call was about.
-    struck: Mutex<Option<String>>,
-    pub killed: CancellationToken,
+    struck: Arc<Mutex<Option<String>>>,
+    pub killed: Notify,
 }
 
 impl FaultyStore {
@@ -51,21 +52,19 @@ impl FaultyStore {
             inner: Arc::clone(inner),
             fault,
             calls: AtomicUsize::new(0),
-            struck: Mutex::new(None),
-            killed: CancellationToken::new(),
+            struck: Arc::default(),
+            killed: Notify::new(),
         })
     }
 
     /// Does `call` as told.
     async fn call<T>(&self, about: &Path, call: impl Future<Output = Result<T>>) -> Result<T> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
-        let is_refused = || self.struck().is_some_and(|struck| struck == about.as_ref());
+        let is_refused = || self.struck.lock().unwrap().as_deref() == Some(about.as_ref());
         let fault = match self.fault {
             Some((at, fault)) if at == number => fault,
             Some((at, Fault::Refuses)) if at < number && is_refused() => Fault::Refuses,
-            Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
-                return std::future::pending().await;
-            }
+            Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => return end().await,
             _ => return call.await,
         };
         *self.struck.lock().unwrap() = Some(about.to_string());
@@ -80,8 +79,8 @@ impl FaultyStore {
                 Err(Error::AlreadyExists { path: about.to_string(), source: "denied".into() })
             }
             Fault::KilledBefore | Fault::KilledAfter => {
-                self.killed.cancel();
-                std::future::pending().await
+                self.killed.notify_one();
+                end().await
             }
         }
     }
@@ -95,13 +94,13 @@ impl FaultyStore {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         match self.fault {
             Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
-                futures_util::stream::pending().boxed()
+                futures_util::stream::once(end()).boxed()
             }
             Some((at, fault)) if at == number => {
                 *self.struck.lock().unwrap() = Some(about.to_owned());
                 if matches!(fault, Fault::KilledBefore | Fault::KilledAfter) {
-                    self.killed.cancel();
-                    return futures_util::stream::pending().boxed();
+                    self.killed.notify_one();
+                    return futures_util::stream::once(end()).boxed();
                 }
                 let failure = Error::Generic { store: "faulty", source: "told to fail".into() };
                 futures_util::stream::iter([Err(failure)]).boxed()
@@ -110,9 +109,10 @@ impl FaultyStore {
         }
     }
 
-    /// What the faulty call was about; `None` where there was no such call.
-    pub fn struck(&self) -> Option<String> {
-        self.struck.lock().unwrap().clone()
+    /// What the faulty call was about; `None` where there was no such call. It may be yet to come, also when this view
+    /// is gone.
+    pub fn struck(&self) -> Arc<Mutex<Option<String>>> {
+        Arc::clone(&self.struck)
     }
 }
 
@@ -159,6 +159,15 @@ impl ObjectStore for FaultyStore {
     async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
         unimplemented!("nothing copies")
     }
+}
+
+/// Ends the task that calls the store of a killed process, so that nothing of that process goes on. The test itself,
+/// which is no task, waits for [`FaultyStore::killed`].
+async fn end<T>() -> T {
+    if tokio::task::try_id().is_some() {
+        std::panic::resume_unwind(Box::new("killed"));
+    }
+    std::future::pending().await
 }
 
 /// Each of them.

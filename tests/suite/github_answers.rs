@@ -10,11 +10,12 @@ use crate::{
     github::{
         GitHub, TOKEN, github_error, html, permission_refused, rate_limit_used_up, rate_limited, redirect,
     },
+    handler_process::ANSWERED_WITHIN,
     misbehaving::{Misbehaving, Misbehaviour, nobody},
     relay::new_click,
 };
 
-in_every_mode! {
+in_one_mode! {
     each_answer_of_github_has_its_own_sentence
     a_refused_token_is_refused
     an_invisible_repository_is_refused
@@ -29,9 +30,6 @@ in_every_mode! {
     a_token_that_comes_back_in_an_answer_is_not_logged
     a_slow_answer_in_time_is_the_truth
 }
-
-/// A click's answer may take 4.5 s; the test's machine may be busy.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
 
 /// One click through a host of its own to a GitHub at this URL; gives the sentence.
 async fn click_to(mode: Mode, github_url: &str, status: u16, outcome: &str) -> String {

@@ -16,11 +16,15 @@ use std::{
 
 use crate::http1::{Answer, Request};
 
-/// How long a start, an exit or a log line may take before the test fails: far beyond any promise of ours.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a start, an exit, an answer or a log line may take before the test fails: far beyond any promise of ours,
+/// since a busy machine may let a process wait for many seconds.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long an answer may take where a test is about the time: our own limit is 4.5 s, and a busy machine adds to it.
+pub const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 
 /// How often a condition is looked at while waiting for it.
-const GLANCE: Duration = Duration::from_millis(2);
+pub const GLANCE: Duration = Duration::from_millis(2);
 
 pub type Environment = BTreeMap<String, String>;
 
@@ -34,7 +38,8 @@ pub fn repository_root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// A loopback port that is free and stays so: outside the range the system hands out by itself, never given twice.
+/// A loopback port that is free now: outside the range the system hands out by itself, never given twice. Another
+/// program may take it before it is used, so [`start_on_a_free_port`] tries again.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = u16::try_from(std::process::id() % 15_000).expect("fits");
@@ -42,6 +47,17 @@ pub fn free_port() -> u16 {
         let port = 12_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
+        }
+    }
+}
+
+/// Starts a handler on a free port and waits until it is ready; gives its answer to `GET /`, too.
+pub async fn start_on_a_free_port(spawn: impl Fn(u16) -> HandlerProcess) -> (HandlerProcess, u16, Answer) {
+    loop {
+        let port = free_port();
+        let mut handler = spawn(port);
+        if let Some(readiness) = handler.until_ready_or_port_taken(port).await {
+            return (handler, port, readiness);
         }
     }
 }
@@ -83,13 +99,22 @@ impl HandlerProcess {
 
     /// Asks for `GET /` until any HTTP answer comes, as the host does, and gives that answer.
     pub async fn until_ready(&mut self, port: u16) -> Answer {
+        self.until_ready_or_port_taken(port).await.unwrap_or_else(|| panic!("port {port} is taken"))
+    }
+
+    /// The same; `None` where another program has the port, so that this one has exited.
+    async fn until_ready_or_port_taken(&mut self, port: u16) -> Option<Answer> {
         within("the handler is ready", async || {
             loop {
-                if let Some(status) = self.child.try_wait().expect("the child can be asked") {
-                    panic!("the handler exited before it was ready ({status}):\n{}", self.final_output());
+                let answer = Request::get("/").try_send(port).await;
+                if let Some(status) = self.exited() {
+                    let output = self.final_output();
+                    let is_taken = output.contains(&format!("cannot listen on 127.0.0.1:{port}"));
+                    assert!(is_taken, "the handler exited before it was ready ({status}):\n{output}");
+                    return None;
                 }
-                if let Ok(answer) = Request::get("/").try_send(port).await {
-                    return answer;
+                if let Ok(answer) = answer {
+                    return Some(answer);
                 }
                 tokio::time::sleep(GLANCE).await;
             }
@@ -135,11 +160,16 @@ impl HandlerProcess {
         assert!(status.expect("kill runs").success(), "{signal} was not delivered");
     }
 
+    /// How it has ended, if it has.
+    pub fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the child can be asked")
+    }
+
     /// Waits until the process has ended by itself; gives its status and everything it wrote.
     pub async fn until_exit(&mut self) -> (ExitStatus, String) {
         let status = within("the handler exits", async || {
             loop {
-                if let Some(status) = self.child.try_wait().expect("the child can be asked") {
+                if let Some(status) = self.exited() {
                     return status;
                 }
                 tokio::time::sleep(GLANCE).await;

@@ -9,7 +9,7 @@ use crate::{
     tokens::{ALEX, Token},
 };
 
-in_every_mode! {
+in_one_mode! {
     without_its_settings_no_token_counts_and_the_log_names_them
 }
 

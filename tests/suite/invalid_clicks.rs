@@ -6,7 +6,7 @@ use crate::{
     relay::CLICK,
 };
 
-in_every_mode! {
+in_one_mode! {
     an_empty_body_is_invalid
     a_body_that_is_not_one_json_object_is_invalid
     a_field_that_is_missing_or_of_the_wrong_type_is_invalid

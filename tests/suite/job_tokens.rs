@@ -26,7 +26,7 @@ use crate::{
     tokens::{Token, in_seconds},
 };
 
-in_every_mode! {
+in_one_mode! {
     a_token_of_a_job_counts_for_the_public_url_with_a_slash_at_its_end_and_without
     a_token_of_a_pull_request_is_forbidden
     without_a_token_of_a_job_nothing_is_requested

@@ -23,6 +23,9 @@ const START_AGAIN: i32 = 200;
 
 in_every_mode! {
     an_answer_in_flight_is_finished_after_sigterm
+}
+
+in_one_mode! {
     several_handlers_stand_side_by_side
 }
 

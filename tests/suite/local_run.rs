@@ -5,7 +5,7 @@ use crate::{
     http1::Request,
     protocol::payload_of,
     relay::{CLICK, new_click},
-    standalone::{PORT, Standalone},
+    standalone::Standalone,
 };
 
 /// Settings with which a click would reach GitHub.
@@ -117,7 +117,7 @@ async fn this_computers_names_are_served() {
 async fn a_web_page_cannot_release_through_a_local_run() {
     let github = GitHub::start().await;
     let local = start_live(&github).await;
-    let own_host = format!("localhost:{PORT}");
+    let own_host = format!("localhost:{}", local.port());
     let from_a_page =
         [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")];
 
@@ -175,8 +175,8 @@ async fn unusable_values_in_the_settings_file_are_named_and_the_process_exits() 
 
 #[tokio::test]
 async fn a_taken_port_is_named_and_the_process_exits() {
-    let (status, output) = Standalone::run_to_exit_on_a_taken_port().await;
+    let (port, status, output) = Standalone::run_to_exit_on_a_taken_port().await;
 
     assert!(!status.success(), "{output}");
-    assert!(output.contains(&PORT.to_string()), "{output}");
+    assert!(output.contains(&port.to_string()), "{output}");
 }

@@ -14,7 +14,7 @@
 //! - [`runner`] runs the steps of the workflows and the action in `examples/`, as GitHub's runners do.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //!
-//! The other modules are the behaviours, one file per theme; most run through all three forms ([`modes`]).
+//! The other modules are the behaviours, one file per theme; [`modes`] are the forms they run in.
 
 #[macro_use]
 mod modes;
@@ -66,12 +66,14 @@ mod command_line;
 mod connector_tokens;
 mod deliver;
 mod faults;
+mod forms;
 mod github_answers;
 mod half_characters;
 mod identity_settings;
 mod invalid_clicks;
 mod issuer_keys;
 mod job_tokens;
+mod killed;
 mod ledger;
 mod lifecycle;
 mod local_run;

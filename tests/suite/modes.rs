@@ -1,6 +1,9 @@
-//! One behaviour, three tests: through the invocation payload, legacy forwarding, and proxying.
+//! The forms in which hosts hand on requests: the invocation payload, legacy forwarding, and proxying.
+//!
+//! `forms` proves that a function gets the same request in each of them, so most behaviours are tested in one.
 
-/// Turns each `async fn behaviour(mode: Mode)` named into a test per [`Mode`](crate::functions_host::Mode).
+/// Turns each `async fn behaviour(mode: Mode)` named into a test per [`Mode`](crate::functions_host::Mode): for what
+/// depends on the form.
 macro_rules! in_every_mode {
     ($($behaviour:ident)*) => {
         in_every_mode!(@module payload Payload $($behaviour)*);
@@ -16,5 +19,12 @@ macro_rules! in_every_mode {
                 }
             )*
         }
+    };
+}
+
+/// One test for each: for what does not depend on the form. It is the form that our own `host.json` asks for.
+macro_rules! in_one_mode {
+    ($($behaviour:ident)*) => {
+        in_every_mode!(@module in_one_mode Payload $($behaviour)*);
     };
 }

@@ -14,7 +14,7 @@ use crate::{
     tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token},
 };
 
-in_every_mode! {
+in_one_mode! {
     the_page_shows_what_is_asked_and_takes_a_vote
     every_page_is_sealed_off
     the_not_signed_in_are_sent_to_sign_in

@@ -15,6 +15,11 @@ use crate::{
 };
 
 in_every_mode! {
+    the_scheme_and_the_headers_name_match_whatever_their_case
+    a_header_that_stands_twice_is_none
+}
+
+in_one_mode! {
     a_good_token_counts_and_the_record_and_the_log_say_whose_it_was
     a_token_counts_in_either_header
     no_token_and_no_name_is_in_a_log_or_an_answer
@@ -22,10 +27,8 @@ in_every_mode! {
     a_token_counts_for_either_audience
     guids_are_the_same_whatever_their_case
     a_token_of_a_person_of_many_groups_counts
-    the_scheme_and_the_headers_name_match_whatever_their_case
     the_same_token_in_both_headers_counts
     two_tokens_are_none
-    a_header_that_stands_twice_is_none
     what_is_no_bearer_token_is_none
     without_a_token_nothing_counts
     the_principal_of_app_service_is_none_here

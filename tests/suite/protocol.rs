@@ -1,12 +1,11 @@
 //! The custom-handler protocol itself, spoken to the handler past the host.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use crate::{
     functions_host::{FunctionsHost, Mode, payload_to_json},
     github::GitHub,
+    handler_process::ANSWERED_WITHIN,
     http1::{Answer, Request},
     relay::{CLICK, new_click},
 };
@@ -277,7 +276,7 @@ async fn a_body_that_never_comes_is_refused_in_time() {
     for target in ["/api/ApproveRelease", "/ApproveRelease"] {
         let promised =
             Request::post(target).header("Content-Type", "application/json").header("Content-Length", "100");
-        let answer = tokio::time::timeout(Duration::from_secs(5), host.send_to_handler(promised));
+        let answer = tokio::time::timeout(ANSWERED_WITHIN, host.send_to_handler(promised));
         let answer = answer.await.expect("answered in time");
         assert_eq!(answer.status, 400, "{}", answer.text());
         answer.assert_card_sentence();

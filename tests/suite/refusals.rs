@@ -14,6 +14,9 @@ in_every_mode! {
     a_body_of_64001_bytes_is_too_large
     a_form_of_64001_bytes_is_too_large
     a_body_of_megabytes_is_too_large
+}
+
+in_one_mode! {
     a_repository_that_is_not_allowed_is_forbidden
     a_vote_on_an_approval_that_nobody_requested_is_unknown
     a_vote_that_is_none_is_invalid

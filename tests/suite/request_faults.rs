@@ -2,8 +2,9 @@
 //! is an argument, so that the last moment can be met exactly.
 
 use std::{
+    cell::RefCell,
     ops::RangeInclusive,
-    sync::{Arc, Mutex},
+    sync::{Arc, Weak},
     time::Duration,
 };
 
@@ -33,7 +34,7 @@ use crate::{
     deployment::Channel as TeamsChannel,
     faulty_store::{EVERY_FAULT, Fault, FaultyStore},
     github::{GitHub, TOKEN, github_error},
-    handler_process::within,
+    handler_process::{GLANCE, within},
 };
 
 /// For how long people may decide here.
@@ -46,11 +47,11 @@ pub struct Deployment {
     /// In the place of the webhook, where there is one.
     pub bot: Option<(Authority, BotConnector)>,
     pub store: Arc<InMemory>,
+    /// What each instance sees of it, held by all that it has under way.
+    views: RefCell<Vec<Weak<FaultyStore>>>,
     began: DateTime<Utc>,
     required: usize,
     reminder: Option<TimeDelta>,
-    /// Those that may still be at work.
-    instances: Mutex<Vec<Arc<Approvals>>>,
 }
 
 impl Deployment {
@@ -62,16 +63,7 @@ impl Deployment {
         http_client::use_ring();
         let (github, channel) = (GitHub::start().await, TeamsChannel::start().await);
         let (store, began) = (Arc::new(InMemory::new()), Utc::now());
-        Self {
-            github,
-            channel,
-            bot: None,
-            store,
-            began,
-            required,
-            reminder: None,
-            instances: Mutex::default(),
-        }
+        Self { github, channel, bot: None, store, views: RefCell::default(), began, required, reminder: None }
     }
 
     /// With a bot in its channel, that reminds this often.
@@ -92,7 +84,9 @@ impl Deployment {
         Channel::Bot(Arc::new(Connector::new(bot)))
     }
 
-    fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
+    fn instance_on(&self, view: &Arc<FaultyStore>) -> Arc<Approvals> {
+        self.views.borrow_mut().push(Arc::downgrade(view));
+        let view = Arc::clone(view) as Arc<dyn ObjectStore>;
         let url = |text: &str| text.parse().expect("a URL");
         let policy = Arc::new(Policy {
             default_repository: None,
@@ -117,9 +111,7 @@ impl Deployment {
     }
 
     pub fn instance(&self) -> Arc<Approvals> {
-        let instance = self.instance_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>);
-        self.instances.lock().unwrap().push(Arc::clone(&instance));
-        instance
+        self.instance_on(&FaultyStore::new(&self.store, None))
     }
 
     /// A moment this long after the beginning, with a request's time to answer.
@@ -180,32 +172,16 @@ impl Deployment {
         objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
     }
 
-    /// Waits until nothing has come or been written for a while.
-    async fn quiet(&self) {
-        let mut before = 0;
-        within("nothing more is written", async || {
-            loop {
-                tokio::time::sleep(Duration::from_millis(40)).await;
-                let calls = self.bot.as_ref().map_or(0, |(_, connector)| connector.calls().len());
-                let now = self.names("").await.len()
-                    + self.channel.tried()
-                    + calls
-                    + self.github.dispatches().len();
-                if now == before {
-                    return;
-                }
-                before = now;
+    /// Waits until nothing is under way any more that began beside an answer: all of it sees the store. Instances must
+    /// be dropped before.
+    pub async fn settled(&self) {
+        within("nothing is under way", async || {
+            while self.views.borrow().iter().any(|view| view.strong_count() > 0) {
+                tokio::time::sleep(GLANCE).await;
             }
         })
         .await;
-    }
-
-    /// Waits until nothing is under way any more that began beside an answer.
-    pub async fn settled(&self) {
-        let instances = std::mem::take(&mut *self.instances.lock().unwrap());
-        for instance in instances {
-            until_done(&instance).await;
-        }
+        self.views.borrow_mut().clear();
     }
 }
 
@@ -247,13 +223,6 @@ fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
     }
 }
 
-/// Waits until an instance has done all that it does beside its answers.
-async fn until_done(instance: &Approvals) {
-    instance.delivery.tasks.close();
-    within("an instance has done its work", async || instance.delivery.tasks.wait().await).await;
-    instance.delivery.tasks.reopen();
-}
-
 pub fn somebody(number: u8) -> Person {
     Person {
         object_id: Guid::parse(&format!("{number:08}-1111-4222-8333-444455556666")).expect("a GUID"),
@@ -270,17 +239,27 @@ pub async fn stricken<T>(
     story: impl AsyncFnOnce(&Arc<Approvals>) -> T,
 ) -> (Option<T>, Option<String>) {
     let view = FaultyStore::new(&deployment.store, Some((at, fault)));
-    let instance = deployment.instance_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
+    let instance = deployment.instance_on(&view);
     let outcome = tokio::select! {
+        biased;
+        () = view.killed.notified() => None,
         outcome = story(&instance) => Some(outcome),
-        () = view.killed.cancelled() => None,
     };
-    tokio::select! {
-        () = until_done(&instance) => {}
-        // It does nothing more, but what it had sent may still be on its way.
-        () = view.killed.cancelled() => deployment.quiet().await,
-    }
-    (outcome, view.struck())
+    let struck = view.struck();
+    drop((instance, view));
+    deployment.settled().await;
+    let struck = struck.lock().unwrap().clone();
+    (outcome, struck)
+}
+
+/// Waits until an instance has nothing under way that it began beside an answer.
+pub async fn until_ended(instance: &Arc<Approvals>) {
+    within("the instance's stories have ended", async || {
+        while Arc::strong_count(instance) > 1 {
+            tokio::time::sleep(GLANCE).await;
+        }
+    })
+    .await;
 }
 
 /// Whether the call noted that something had arrived: only there may a fault make it arrive twice.
@@ -460,6 +439,7 @@ async fn a_vote_and_the_end_of_the_time_at_once_come_to_one_decision() {
             other => other,
         };
         assert_eq!(said, expected, "{outcome:?}");
+        drop((voting, looking));
         deployment.settled().await;
         deployment.github.expect_dispatches(usize::from(ending == Ending::Approved));
     }

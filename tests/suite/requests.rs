@@ -11,7 +11,7 @@ use crate::{
     tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token},
 };
 
-in_every_mode! {
+in_one_mode! {
     a_job_gets_an_id_a_page_and_a_card
     the_same_again_is_the_same_approval
     another_run_attempt_or_body_is_another_approval

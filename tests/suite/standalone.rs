@@ -1,29 +1,23 @@
-//! The binary without a host, as `cargo run` starts it: it reads `local.settings.json` and listens on port 7071.
-//!
-//! The port is fixed, so one runs at a time.
+//! The binary without a host, as `cargo run -- --port N` starts it: it reads `local.settings.json`.
 
 use std::{fs, net::TcpListener, process::ExitStatus};
 
 use serde_json::json;
 use tempfile::TempDir;
-use tokio::sync::{Mutex, MutexGuard};
 
 use crate::{
-    handler_process::{Environment, HandlerProcess, binary, repository_root},
+    handler_process::{
+        Environment, HandlerProcess, binary, free_port, repository_root, start_on_a_free_port,
+    },
     http1::{Answer, Request},
 };
-
-/// Where the binary listens when no host tells it a port.
-pub const PORT: u16 = 7071;
-
-static PORT_IS_OURS: Mutex<()> = Mutex::const_new(());
 
 /// A running binary outside a host; killed when dropped.
 pub struct Standalone {
     handler: HandlerProcess,
+    port: u16,
     readiness: Answer,
     _folder: TempDir,
-    _port: MutexGuard<'static, ()>,
 }
 
 impl Standalone {
@@ -40,25 +34,28 @@ impl Standalone {
     }
 
     async fn start_in(local_settings: &str, environment: &[(&str, &str)]) -> Self {
-        let port = PORT_IS_OURS.lock().await;
-        drop(take_port());
         let folder = folder_with(local_settings);
-        let mut handler = spawn(&folder, environment);
-        let readiness = handler.until_ready(PORT).await;
-        Self { handler, readiness, _folder: folder, _port: port }
+        let start = start_on_a_free_port(|port| spawn(&folder, port, environment));
+        let (handler, port, readiness) = start.await;
+        Self { handler, port, readiness, _folder: folder }
     }
 
     /// Starts with a `local.settings.json` of this text, and waits for the exit of one that cannot start.
     pub async fn run_to_exit(local_settings: &str) -> (ExitStatus, String) {
-        let _port = PORT_IS_OURS.lock().await;
-        spawn(&folder_with(local_settings), &[]).until_exit().await
+        spawn(&folder_with(local_settings), free_port(), &[]).until_exit().await
     }
 
-    /// Starts while another program has the port, and waits for the exit.
-    pub async fn run_to_exit_on_a_taken_port() -> (ExitStatus, String) {
-        let _port = PORT_IS_OURS.lock().await;
-        let _listener = take_port();
-        spawn(&folder_with("{}"), &[]).until_exit().await
+    /// Starts while another program has the port, and waits for the exit; gives the port, too.
+    pub async fn run_to_exit_on_a_taken_port() -> (u16, ExitStatus, String) {
+        let other = TcpListener::bind(("127.0.0.1", 0)).expect("a loopback port");
+        let port = other.local_addr().expect("bound").port();
+        let (status, output) = spawn(&folder_with("{}"), port, &[]).until_exit().await;
+        (port, status, output)
+    }
+
+    /// Where it listens.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// What `GET /` answered.
@@ -67,7 +64,7 @@ impl Standalone {
     }
 
     pub async fn send(&self, request: Request) -> Answer {
-        request.send(PORT).await
+        request.send(self.port).await
     }
 
     /// A click with a JSON body.
@@ -87,23 +84,17 @@ impl Standalone {
     }
 }
 
-fn take_port() -> TcpListener {
-    TcpListener::bind(("127.0.0.1", PORT)).unwrap_or_else(|error| {
-        panic!("port {PORT} is taken ({error}): stop the `cargo run` or `func start` that has it")
-    })
-}
-
 fn folder_with(local_settings: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("local.settings.json"), local_settings).expect("writable");
     folder
 }
 
-fn spawn(folder: &TempDir, environment: &[(&str, &str)]) -> HandlerProcess {
+fn spawn(folder: &TempDir, port: u16, environment: &[(&str, &str)]) -> HandlerProcess {
     let mut environment = to_environment(environment);
     // The system's data folder is under it.
     environment.insert("HOME".to_owned(), folder.path().to_string_lossy().into_owned());
-    HandlerProcess::spawn(&binary(), folder.path(), &environment)
+    HandlerProcess::spawn_with(&["--port", &port.to_string()], &binary(), folder.path(), &environment)
 }
 
 fn to_environment(pairs: &[(&str, &str)]) -> Environment {

@@ -62,8 +62,12 @@ impl Store {
         Self::Memory
     }
 
+    /// Where there is a file system in memory, on that: a disk that others write to may hold a create back for seconds,
+    /// and few tests are about that.
     pub fn folder() -> Self {
-        Self::Folder(tempfile::tempdir().expect("a temporary folder"))
+        let in_memory = Path::new("/dev/shm");
+        let folder = if in_memory.is_dir() { tempfile::tempdir_in(in_memory) } else { tempfile::tempdir() };
+        Self::Folder(folder.expect("a temporary folder"))
     }
 
     pub fn azure() -> Self {

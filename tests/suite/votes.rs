@@ -11,7 +11,7 @@ use crate::{
     tokens::{ALEX, ALEX_UPN, Token},
 };
 
-in_every_mode! {
+in_one_mode! {
     one_approve_decides_and_every_other_click_hears_of_it
     a_reject_decides_and_sends_nothing_unless_it_was_asked_for
     a_rejection_is_sent_where_it_was_asked_for

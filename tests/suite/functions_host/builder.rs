@@ -15,9 +15,12 @@ use super::{
     FunctionsHost, Mode, Shared,
     functions::{HostJson, read_functions},
     hand_on,
+    handler::Handler,
 };
 use crate::{
-    handler_process::{Environment, HandlerProcess, binary, free_port, repository_root},
+    handler_process::{
+        Environment, HandlerProcess, binary, free_port, repository_root, start_on_a_free_port,
+    },
     stores::Store,
 };
 
@@ -87,19 +90,21 @@ impl Builder {
             self = self.setting("WEBSITE_HOSTNAME", &format!("localhost:{port}"));
             self = self.setting("APPROVE_URL", &approve_url);
         }
-        let handler_port = free_port();
-        let mut handler = self.spawn_handler(handler_port);
-        handler.until_ready(handler_port).await;
+        let (process, handler_port, _) = start_on_a_free_port(|port| self.spawn_handler(port)).await;
+        let (mode, functions) = (self.mode, read_functions(&self.app_root));
+        let handler = Handler::new(process, move || self.spawn_handler(handler_port));
         let shared = Arc::new(Shared {
-            mode: self.mode,
-            functions: read_functions(&self.app_root),
+            mode,
+            functions,
             key,
             port,
             handler_port,
+            handler: Mutex::new(Some(handler)),
+            idle: Mutex::default(),
             record: Mutex::default(),
         });
         let serving = tokio::spawn(hand_on::serve(listener, Arc::clone(&shared)));
-        FunctionsHost { shared, port, handler, serving }
+        FunctionsHost { shared, port, serving }
     }
 
     /// Starts the handler and waits for it to exit, as one does that cannot start.

@@ -124,8 +124,8 @@ enum Segment {
     Parameter { name: String, optional: bool },
 }
 
-/// Route parameters, decoded.
-pub type Params = BTreeMap<String, String>;
+/// Route parameters, decoded; `None`: an optional one that is missing.
+pub type Params = BTreeMap<String, Option<String>>;
 
 /// Every function of an app folder.
 pub fn read_functions(app_root: &Path) -> Vec<Function> {
@@ -163,6 +163,12 @@ impl Function {
         }
     }
 
+    #[cfg(test)]
+    pub fn with_http_output(name: &str) -> Self {
+        let trigger = Trigger::Http(HttpTrigger::anonymous("req", "api/X"));
+        Self { name: "X".to_owned(), trigger, http_output: Some(name.to_owned()), http_only: true }
+    }
+
     /// The HTTP trigger and the route parameters, when the request is this function's.
     pub fn serves(&self, request: &Request) -> Option<(&HttpTrigger, Params)> {
         let Trigger::Http(trigger) = &self.trigger else { return None };
@@ -182,6 +188,12 @@ impl HttpTrigger {
         }
     }
 
+    #[cfg(test)]
+    pub fn anonymous(binding: &str, route: &str) -> Self {
+        let (binding, auth_level) = (binding.to_owned(), AuthLevel::Anonymous);
+        Self { binding, auth_level, methods: None, route: parse_route(route) }
+    }
+
     fn allows_method(&self, method: &str) -> bool {
         self.methods.as_ref().is_none_or(|methods| methods.iter().any(|one| one.eq_ignore_ascii_case(method)))
     }
@@ -195,9 +207,11 @@ impl HttpTrigger {
             match (segment, pieces.next()) {
                 (Segment::Literal(literal), Some(piece)) if literal.eq_ignore_ascii_case(&decode(piece)) => {}
                 (Segment::Parameter { name, .. }, Some(piece)) if !piece.is_empty() => {
-                    params.insert(name.clone(), decode(piece));
+                    params.insert(name.clone(), Some(decode(piece)));
                 }
-                (Segment::Parameter { optional: true, .. }, None) => {}
+                (Segment::Parameter { name, optional: true }, None) => {
+                    params.insert(name.clone(), None);
+                }
                 _ => return None,
             }
         }
@@ -241,7 +255,7 @@ mod tests {
     }
 
     fn id(path: &str, route: &str) -> Option<Option<String>> {
-        trigger(route).match_path(path).map(|params| params.get("id").cloned())
+        trigger(route).match_path(path).map(|params| params.get("id").cloned().flatten())
     }
 
     #[test]

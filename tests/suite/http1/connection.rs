@@ -1,6 +1,6 @@
 //! A connection that is kept, for one request after another.
 
-use std::io;
+use std::{io, pin::pin};
 
 use tokio::{
     io::{AsyncWriteExt, BufReader},
@@ -30,24 +30,25 @@ impl Connection {
 
     /// Sends a request and reads its answer; gives the connection back if it may be used again.
     pub async fn exchange(mut self, request: &Request) -> io::Result<(Answer, Option<Self>)> {
+        let exchanged = timeout(PATIENCE, self.send(request)).await;
+        let (answer, is_through) = exchanged.unwrap_or_else(|_| panic!("no answer in time to {request}"))?;
+        let is_kept = is_through && answer.is_framed() && answer.header("Connection") != Some("close");
+        Ok((answer, is_kept.then_some(self)))
+    }
+
+    /// The answer, and whether the whole request was taken: an answer may come before that, and then a peer may close on
+    /// the rest.
+    async fn send(&mut self, request: &Request) -> io::Result<(Answer, bool)> {
         let wire = request.to_kept_wire(self.port);
         let (reader, mut writer) = self.stream.split();
         let mut reader = BufReader::new(reader);
-        // An answer may come before the request is through, and then a peer may close on the rest.
-        let (mut writing, mut reading) =
-            (std::pin::pin!(writer.write_all(&wire)), std::pin::pin!(Answer::read(&mut reader)));
-        let exchange = async {
-            let mut written = None;
-            loop {
-                tokio::select! {
-                    result = &mut writing, if written.is_none() => written = Some(result.is_ok()),
-                    answer = &mut reading => return answer.map(|answer| (answer, written == Some(true))),
-                }
+        let (mut writing, mut reading) = (pin!(writer.write_all(&wire)), pin!(Answer::read(&mut reader)));
+        let mut written = None;
+        loop {
+            tokio::select! {
+                result = &mut writing, if written.is_none() => written = Some(result.is_ok()),
+                answer = &mut reading => return answer.map(|answer| (answer, written == Some(true))),
             }
-        };
-        let (answer, is_through) =
-            timeout(PATIENCE, exchange).await.unwrap_or_else(|_| panic!("no answer in time to {request}"))?;
-        let is_kept = is_through && answer.is_framed() && answer.header("Connection") != Some("close");
-        Ok((answer, is_kept.then_some(self)))
+        }
     }
 }

@@ -1,16 +1,17 @@
 //! HTTP/1.1 by hand, so that a test sends, and sees, exactly the bytes on the wire: the path as it was written,
 //! repeated headers, bodies of known length, chunked, or none.
 //!
-//! One request per connection (`Connection: close`). For loopback and well-behaved lengths only: it trusts its peers.
+//! One request per connection (`Connection: close`), unless it is a [`Connection`] that is kept. For loopback and well-behaved lengths only: it trusts its peers.
 
 mod answer;
+mod connection;
 mod request;
 
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
-pub use self::{answer::Answer, request::Request};
+pub use self::{answer::Answer, connection::Connection, request::Request};
 
 /// The size of the pieces in which a chunked body is sent.
 const CHUNK_BYTES: usize = 4096;

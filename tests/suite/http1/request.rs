@@ -1,6 +1,6 @@
 //! Requests: written by hand, sent, and read.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io};
 
 use tokio::{
     io::{AsyncBufRead, AsyncWriteExt, BufReader},
@@ -8,9 +8,7 @@ use tokio::{
 };
 
 use super::{Answer, Body, Framed, Headers, read_body, read_head};
-
-/// How long a test waits for an answer before it fails: far beyond any promise of ours.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::handler_process::PATIENCE;
 
 /// A request; the headers that frame it (`Connection`, lengths, a default `Host`) are written by [`Request::send`].
 #[derive(Clone, Debug)]
@@ -95,6 +93,13 @@ impl Request {
         tokio::time::timeout(PATIENCE, exchange)
             .await
             .unwrap_or_else(|_| panic!("no answer in time to {self}"))
+    }
+
+    /// The request for a connection that is kept.
+    pub fn to_kept_wire(&self, port: u16) -> Vec<u8> {
+        let mut wire = self.head_to_wire(port);
+        self.body.write_to(&mut wire);
+        wire
     }
 
     fn to_wire(&self, port: u16) -> Vec<u8> {
