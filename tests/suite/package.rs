@@ -11,7 +11,7 @@ use crate::{
 const CLICK: &str = r#"{"event_type":"release-approved","client_payload":{"run_id":"1"}}"#;
 
 #[tokio::test]
-#[ignore = "builds the release for minutes, and needs cargo-zigbuild and Zig: cargo test -- --include-ignored"]
+#[ignore = "builds the release for minutes, and needs cargo-zigbuild and Zig: cargo xtask long"]
 async fn the_packaged_app_answers_a_click() {
     make_package();
     let github = GitHub::start().await;

@@ -4,6 +4,7 @@ mod dist;
 mod icon;
 mod package;
 mod teams_app;
+mod tests;
 
 use std::{env, process::ExitCode};
 
@@ -11,13 +12,22 @@ const HELP: &str = "\
 cargo xtask dist
     make dist/, a complete function app for Linux, and dist.zip; print their sizes
 cargo xtask teams-app --app-id GUID [--website URL]
-    make teams-app.zip, which brings the bot with this app id into a team; URL is what people see as the app's website";
+    make teams-app.zip, which brings the bot with this app id into a team; URL is what people see as the app's website
+cargo xtask long [NAME]
+    run the tests that take minutes, or those whose name contains NAME
+cargo xtask screenshots
+    make the pictures in docs/images anew
+cargo xtask busy [TIMES]
+    run all other tests TIMES times (5) while every core is busy and a file is written and synced without end";
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
     let done = match arguments.next().as_deref() {
         Some("dist") => dist::make(),
         Some("teams-app") => teams_app::make(arguments),
+        Some("long") => tests::long(arguments),
+        Some("screenshots") => tests::screenshots(),
+        Some("busy") => tests::busy(arguments),
         Some("help" | "--help" | "-h") => {
             println!("{HELP}");
             Ok(())
