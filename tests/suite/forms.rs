@@ -122,3 +122,39 @@ async fn whatever_is_sent_comes_to_the_same_in_every_form() {
         }
     }
 }
+
+/// The host's own `sys` gives way to a caller's in the payload: nothing of ours may depend on it.
+#[tokio::test]
+async fn what_a_caller_calls_sys_is_like_everything_else_that_nobody_asked_for() {
+    let around = Surroundings::start().await;
+    around.github.expect_dispatches(2);
+    let host = around.host(Mode::Payload).setting("RELAY_EVENT_TYPES", RELAYED).start().await;
+    let alex = Someone::alex();
+    let (token, job) = (around.token_of(&alex), Token::of_job(&around.actions).sign());
+    let id = text(&around.ask(&host, ASKED).await["id"]);
+    let bearer = |request: Request, token: &str| request.header("Authorization", &format!("Bearer {token}"));
+    let code = host.key();
+    let click = |body: &str| {
+        bearer(Request::post(&format!("/api/ApproveRelease?code={code}&sys=1")).json(body), &token)
+    };
+    let at = |path: &str| format!("{path}?sys=1");
+    let sys = r#"{"sys":{"RandGuid":7},"$sys":"1"}"#;
+    let approvals = "/api/RequestApproval";
+    let requests = [
+        (click(r#"{"event_type":"one","client_payload":{"sys":1}}"#), 200),
+        (click(sys), 400),
+        (bearer(Request::post(&at(approvals)).json(ASKED), &job), 201),
+        (bearer(Request::post(&at(approvals)).json(sys), &job), 400),
+        (bearer(Request::get(&at(&format!("{approvals}/{id}"))), &job), 200),
+        (alex.get("/api/approvals?sys=1&SYS=2&$sys=3"), 200),
+        (alex.get(&at(&page_of(&id))), 200),
+        (alex.press(&id, "approve", "sys=1"), 200),
+        (Request::post("/api/messages?sys=1").json(sys), 401),
+    ];
+
+    for (request, status) in requests {
+        let answer = host.send(request.clone()).await;
+        assert_eq!(answer.status, status, "{request}: {}", answer.text());
+    }
+    assert_eq!(host.invocation_failures(), [""; 0]);
+}
