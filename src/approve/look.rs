@@ -174,15 +174,15 @@ impl Approvals {
     }
 
     async fn relayed(&self, id: &RelayId, line: &Listed, timing: Timing) -> anyhow::Result<Option<Item>> {
-        let Some(decision) = self.delivery.ledger.decision(id, timing.deadline).await? else {
+        let Some(decided) = self.delivery.ledger.decision(id, timing.deadline).await? else {
             return Ok(None);
         };
         // Clicks at the same moment each leave a line, and one of them has decided.
-        if decision.decided_at.timestamp_millis() != line.at.timestamp_millis() {
+        if decided.decision.decided_at.timestamp_millis() != line.at.timestamp_millis() {
             return Ok(None);
         }
-        let dispatched = self.delivery.relayed_state(&decision, timing).await?;
-        Ok(Some(Item::Relayed(Box::new(decision), dispatched)))
+        let dispatched = self.delivery.relayed_state(&decided, timing).await?;
+        Ok(Some(Item::Relayed(Box::new(decided.decision), dispatched)))
     }
 }
 

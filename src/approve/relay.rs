@@ -1,12 +1,19 @@
 //! The story of a relayed click: the button carried what GitHub shall get.
 
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
 use super::{Approvals, Report, event_of, failed, sent_again, sent_now};
 use crate::{
     approval::{Decision, Dispatch, Outcome, Standing, Unreached},
     host::Timing,
-    ledger::{Entry, Recorded, Subject},
+    ledger::{Decided, Entry, Recorded, Subject},
     printable::printable,
 };
+
+/// How long it is tried to take out an entry that nobody needs.
+const WITHDRAWN_WITHIN: Duration = Duration::from_secs(5);
 
 impl Approvals {
     pub(super) async fn relay(&self, decision: &Decision, timing: Timing) -> Report {
@@ -23,44 +30,55 @@ impl Approvals {
     async fn decide(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Report> {
         let ledger = &self.delivery.ledger;
         let until = Self::recorded_by(timing);
-        if let Some(before) = ledger.decision(&decision.id, until).await? {
+        let subject = Subject::Relayed(decision.id.clone());
+        let sends = !self.delivery.dry_run && self.delivery.routes.github.is_some();
+        // The index first, so that the decision is never forgotten: nearly every click decides something new, and so need
+        // not wait for the answer to whether it does.
+        let expect = async { if sends { Some(ledger.expect(&subject, until).await) } else { None } };
+        let (before, entry) = tokio::join!(ledger.decision(&decision.id, until), expect);
+        if let Some(before) = before? {
+            self.withdraw(entry.and_then(Result::ok));
             return Ok(self.decided_before(&before, timing).await);
         }
-        let subject = Subject::Relayed(decision.id.clone());
         if self.delivery.dry_run {
             ledger.list_as(&subject, decision.decided_at, until).await?;
-            return match ledger.record(decision, until).await? {
+            return match ledger.record(decision, None, until).await? {
                 Recorded::First => Ok(dry_run(decision)),
                 Recorded::Before(before) => Ok(self.decided_before(&before, timing).await),
             };
         }
-        if self.delivery.routes.github.is_none() {
+        let Some(entry) = entry.transpose()? else {
             return Ok(Outcome::Misconfigured("GITHUB_TOKEN").into());
-        }
-        let (entry, ()) = tokio::try_join!(
-            ledger.expect(&subject, until),
-            ledger.list_as(&subject, decision.decided_at, until)
-        )?;
-        match ledger.record(decision, until).await? {
-            Recorded::First => Ok(self.decided_now(decision, entry, timing).await),
+        };
+        let attempt = self.delivery.first_attempt(Some(&entry), timing);
+        match ledger.record(decision, Some(&attempt), until).await? {
+            Recorded::First => {
+                let said = self.delivery.deliver_now(decision, (attempt, entry), timing).await;
+                Ok(sent_now(Ok(said), event_of(&decision.dispatch)))
+            }
             Recorded::Before(before) => {
-                // Whoever was first has an entry of their own; should ours stay, a sweep finds it.
-                let _ = ledger.settle(&entry, timing.deadline).await;
+                self.withdraw(Some(entry));
                 Ok(self.decided_before(&before, timing).await)
             }
         }
     }
 
-    async fn decided_now(&self, decision: &Decision, entry: Entry, timing: Timing) -> Report {
-        sent_now(self.delivery.deliver_now(decision, entry, timing).await, event_of(&decision.dispatch))
+    /// Takes out our entry in the index, beside the answer: whoever was first has one of their own. Should ours stay, a
+    /// sweep finds it.
+    fn withdraw(&self, entry: Option<Entry>) {
+        let Some(entry) = entry else { return };
+        let ledger = Arc::clone(&self.delivery.ledger);
+        self.delivery
+            .tasks
+            .spawn(async move { ledger.settle(&entry, Instant::now() + WITHDRAWN_WITHIN).await });
     }
 
-    async fn decided_before(&self, decision: &Decision, timing: Timing) -> Report {
+    async fn decided_before(&self, before: &Decided, timing: Timing) -> Report {
+        let dispatch = &before.decision.dispatch;
         if self.delivery.dry_run {
-            let repository = decision.dispatch.repository.clone();
-            return Outcome::AlreadyDecided(repository, Standing::DryRun).into();
+            return Outcome::AlreadyDecided(dispatch.repository.clone(), Standing::DryRun).into();
         }
-        sent_again(self.delivery.deliver_again(decision, timing).await, event_of(&decision.dispatch))
+        sent_again(self.delivery.deliver_again(before, timing).await, event_of(dispatch))
     }
 }
 

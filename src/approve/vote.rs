@@ -15,7 +15,7 @@ use crate::{
     cards::text::{plain, visible},
     delivery::Said,
     host::Timing,
-    ledger::{Folder, Ruled},
+    ledger::{Attempt, Folder, Ruled},
 };
 
 /// The longest name that is kept of a person, in characters.
@@ -50,12 +50,14 @@ impl Approvals {
         let Some(folder) = self.open_or_over(id, timing.until(until)).await? else {
             return Ok(Outcome::Unknown.into());
         };
+        let claim = folder.claim().cloned();
         let Approval { request, ballots, ruling } = folder.approval;
         if let Err(outcome) = may_vote(&self.policy, &request, &ballot.performer) {
             return Ok(outcome.into());
         }
         if let Some(ruling) = ruling {
-            return Ok(self.ruled_before(&request, &ruling, ballot.verdict, timing).await);
+            let ruled = (&ruling, claim.as_ref());
+            return Ok(self.ruled_before(&request, ruled, ballot.verdict, timing).await);
         }
         if self.lacks_token(&request, ballot.verdict) {
             return Ok(Outcome::Misconfigured("GITHUB_TOKEN").into());
@@ -78,17 +80,21 @@ impl Approvals {
                 }
             }
         };
-        let repository_id = &request.workload.repository_id;
+        // What this vote has sent is claimed with the decision; anything else is sent by whoever comes first.
+        let sends = answers(due.ending, verdict) && self.sends(&request, due.ending);
+        let claim = sends.then(|| self.delivery.first_attempt(None, timing));
         let (ruled, newest) = tokio::join!(
-            self.delivery.ledger.rule(id, due, until),
-            self.delivery.ledger.visibility(repository_id, until)
+            self.delivery.ledger.rule(id, (due, claim.as_ref()), until),
+            self.delivery.ledger.visibility(&request.workload.repository_id, until)
         );
         match ruled? {
             Ruled::First(ruling) => {
                 let request = (newest.map(|newest| request.clone().seen_as(newest)), request);
-                Ok(self.ruled_now(request, &ruling, verdict, timing).await)
+                Ok(self.ruled_now(request, (&ruling, claim), verdict, timing).await)
             }
-            Ruled::Before(before) => Ok(self.ruled_before(&request, &before, verdict, timing).await),
+            Ruled::Before(before, claim) => {
+                Ok(self.ruled_before(&request, (&before, claim.as_ref()), verdict, timing).await)
+            }
         }
     }
 
@@ -117,32 +123,33 @@ impl Approvals {
             Verdict::Approve => Ending::Approved,
             Verdict::Reject => Ending::Rejected,
         };
-        !self.delivery.dry_run
-            && self.delivery.routes.github.is_none()
-            && request.event_type(ending).is_some()
+        self.delivery.routes.github.is_none() && self.sends(request, ending)
     }
 
-    /// What follows from a ruling that was just made, by us. `visible` is the request with the visibility that its
-    /// repository has by now, where that is known.
+    /// True if GitHub gets an event once the request has ended so.
+    fn sends(&self, request: &Request, ending: Ending) -> bool {
+        !self.delivery.dry_run && request.event_type(ending).is_some()
+    }
+
+    /// What follows from a ruling that was just made, by us, with the claim of its dispatch if this vote sends it.
+    /// `visible` is the request with the visibility that its repository has by now, where that is known.
     async fn ruled_now(
         self: &Arc<Self>,
         (visible, request): (anyhow::Result<Request>, Request),
-        ruling: &Ruling,
+        (ruling, claim): (&Ruling, Option<Attempt>),
         verdict: Verdict,
         timing: Timing,
     ) -> Report {
         let repository = &request.workload.repository;
-        let report = match (answers(ruling.ending, verdict), request.event_type(ruling.ending)) {
-            (true, Some(event_type)) if self.delivery.dry_run => {
-                Outcome::DryRun(event_type.clone(), repository.clone()).into()
-            }
-            (true, Some(event_type)) => {
-                let said = self.dispatch_now(visible, ruling, timing).await;
+        let report = match (request.event_type(ruling.ending), claim) {
+            // Somebody's no came between.
+            _ if !answers(ruling.ending, verdict) => too_late(ruling.ending, &request).into(),
+            (Some(event_type), Some(claim)) => {
+                let said = self.dispatch_now(visible, (ruling, claim), timing).await;
                 sent_now(said, (event_type, repository))
             }
-            (true, None) => Outcome::Rejected(repository.clone()).into(),
-            // Somebody's no came between.
-            (false, _) => too_late(ruling.ending, &request).into(),
+            (Some(event_type), None) => Outcome::DryRun(event_type.clone(), repository.clone()).into(),
+            (None, _) => Outcome::Rejected(repository.clone()).into(),
         };
         self.follow_up(request.id.clone(), timing);
         report
@@ -151,17 +158,17 @@ impl Approvals {
     async fn dispatch_now(
         &self,
         visible: anyhow::Result<Request>,
-        ruling: &Ruling,
+        ruled: (&Ruling, Attempt),
         timing: Timing,
     ) -> anyhow::Result<Said> {
-        let said = self.delivery.deliver_ruling(&visible?, ruling, timing).await?;
+        let said = self.delivery.deliver_ruling(&visible?, ruled, timing).await;
         said.context("there is nothing to send")
     }
 
     async fn ruled_before(
         &self,
         request: &Request,
-        ruling: &Ruling,
+        (ruling, claim): (&Ruling, Option<&Attempt>),
         verdict: Verdict,
         timing: Timing,
     ) -> Report {
@@ -174,7 +181,7 @@ impl Approvals {
         if self.delivery.dry_run {
             return already(Standing::DryRun);
         }
-        let said = self.delivery.deliver_ruling_again(request, ruling, timing).await;
+        let said = self.delivery.deliver_ruling_again(request, (ruling, claim), timing).await;
         sent_again(said.and_then(|said| said.context("there is nothing to send")), (event_type, repository))
     }
 }

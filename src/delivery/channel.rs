@@ -96,6 +96,7 @@ impl Delivery {
                 content: Content::Update(posted, &card, &state),
                 since: changed_at(approval),
                 entries: Vec::new(),
+                listed_at: None,
                 forbidden: None,
             };
             let (message, said) = self.send_due(letter, folder, timing).await;
@@ -200,7 +201,7 @@ fn reminder_letter<'a>(
     content: Content<'a>,
 ) -> Letter<'a> {
     let message = Message { subject: subject(&approval.request), kind: Kind::Reminder(number) };
-    Letter { message, content, since, entries: Vec::new(), forbidden: None }
+    Letter { message, content, since, entries: Vec::new(), listed_at: None, forbidden: None }
 }
 
 /// The first card of an approval, whatever it says by now.
@@ -211,6 +212,7 @@ fn first_card_letter<'a>(approval: &Approval, card: &'a Value) -> Letter<'a> {
         content: Content::Card(card),
         since: approval.request.created_at,
         entries: Vec::new(),
+        listed_at: None,
         forbidden: None,
     }
 }
@@ -222,5 +224,12 @@ fn card_letter<'a>(approval: &Approval, card: &'a Value) -> Letter<'a> {
         Some(ruling) => (Kind::Result, ruling.decided_at),
     };
     let message = Message { subject: subject(&approval.request), kind };
-    Letter { message, content: Content::Card(card), since, entries: Vec::new(), forbidden: None }
+    Letter {
+        message,
+        content: Content::Card(card),
+        since,
+        entries: Vec::new(),
+        listed_at: None,
+        forbidden: None,
+    }
 }

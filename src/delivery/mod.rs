@@ -22,10 +22,14 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 use tokio_util::task::TaskTracker;
 
-use self::plan::{Occasion, Step, is_revived, plan, plan_update, result_of, showing};
+use self::plan::{Occasion, Step, first_attempt, is_revived, plan, plan_update, result_of, showing};
 use self::{routes::Content, sweep::Looked};
 pub use self::{
     routes::{Channel, Routes},
@@ -35,7 +39,7 @@ use crate::{
     approval::{Answered, Decision, DispatchAnswer, Outcome, Policy, PostedMessage},
     cards::sentences::sentence,
     host::Timing,
-    ledger::{Attempt, AttemptResult, Entry, Ledger, Message, Next, Progress, Subject},
+    ledger::{Attempt, AttemptResult, Decided, Entry, Ledger, Message, Next, Progress, Subject},
     printable::describe,
 };
 
@@ -117,6 +121,8 @@ struct Letter<'a> {
     content: Content<'a>,
     since: DateTime<Utc>,
     entries: Vec<Entry>,
+    /// When its line of the list is, where it may have none yet: that must stand before its entries are taken out.
+    listed_at: Option<DateTime<Utc>>,
     /// Why it may not be sent, by the settings of now.
     forbidden: Option<String>,
 }
@@ -143,27 +149,37 @@ impl Delivery {
         }
     }
 
-    /// Sends what was decided this very moment, by us, with `entry` in the index. An error means that nothing was
-    /// sent.
+    /// Sends what was decided this very moment, by us, with `attempt` claimed by the decision and `entry` in the index.
     pub async fn deliver_now(
         &self,
         decision: &Decision,
-        entry: Entry,
+        (attempt, entry): (Attempt, Entry),
         timing: Timing,
-    ) -> anyhow::Result<Said> {
+    ) -> Said {
         let letter = Letter { entries: vec![entry], ..self.letter(decision) };
-        self.deliver(letter, (Progress::Untried, Occasion::Decided), timing).await
+        self.send_claimed(letter, attempt, timing).await
+    }
+
+    /// The claim of an attempt that begins with the decision. `entry` leads to it in the index.
+    pub fn first_attempt(&self, entry: Option<&Entry>, timing: Timing) -> Attempt {
+        first_attempt(timing.now, entry.map_or("", Entry::name))
     }
 
     /// Sends what was decided before and a person has clicked again, if it is to be sent now. An error means that
     /// it is not known how far it has come, and that nothing was sent.
-    pub async fn deliver_again(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Said> {
-        self.deliver_clicked(self.letter(decision), timing).await
+    pub async fn deliver_again(&self, decided: &Decided, timing: Timing) -> anyhow::Result<Said> {
+        let Decided { decision, claim } = decided;
+        self.deliver_clicked(self.letter(decision), claim.as_ref(), timing).await
     }
 
-    async fn deliver_clicked(&self, letter: Letter<'_>, timing: Timing) -> anyhow::Result<Said> {
+    async fn deliver_clicked(
+        &self,
+        letter: Letter<'_>,
+        claim: Option<&Attempt>,
+        timing: Timing,
+    ) -> anyhow::Result<Said> {
         let names = self.ledger.names(&letter.message.subject, timing.deadline).await?;
-        let progress = self.ledger.progress(&letter.message, &names, timing.deadline).await?;
+        let progress = self.ledger.progress(&letter.message, (&names, claim), timing.deadline).await?;
         self.deliver(letter, (progress, Occasion::Click), timing).await
     }
 
@@ -224,15 +240,20 @@ impl Delivery {
     }
 
     async fn send(&self, letter: Letter<'_>, attempt: Attempt, timing: Timing) -> anyhow::Result<Said> {
-        let time_left = || timing.deadline.saturating_duration_since(Instant::now() + NOTING_TIME);
-        let claimed = time_left() >= LEAST_DISPATCH_TIME
+        let claimed = time_left(timing) >= LEAST_DISPATCH_TIME
             && self.ledger.claim(&letter.message, &attempt, timing.deadline).await?;
         if !claimed {
             // A dead letter that is not revived is not on its way.
             let delivered = if is_revived(&attempt) { Delivered::Dead(None) } else { Delivered::OnItsWay };
             return Ok(Said::nothing(delivered));
         }
-        let (mut answered, posted) = match time_left() {
+        Ok(self.send_claimed(letter, attempt, timing).await)
+    }
+
+    /// Sends what nobody else may send while our claim holds.
+    async fn send_claimed(&self, letter: Letter<'_>, attempt: Attempt, timing: Timing) -> Said {
+        let line = self.list(&letter);
+        let (mut answered, posted) = match time_left(timing) {
             left if left < LEAST_DISPATCH_TIME => (Answered::not_tried(), None),
             left => letter.content.send(&self.routes, left.min(DISPATCH_TIME), timing.now).await,
         };
@@ -249,25 +270,39 @@ impl Delivery {
             _ => Delivered::Arrived,
         };
         let ended = Ended { result, posted, ended_at: timing.current() };
-        self.note(letter, attempt, ended, timing.deadline).await;
-        Ok(Said { delivered, detail })
+        self.note((letter, line), attempt, ended, timing.deadline).await;
+        Said { delivered, detail }
     }
 
     /// Notes how an attempt ended, and waits for that until the deadline. Where the store is slow it goes on
-    /// afterwards, while the lease keeps everybody else from sending: what is not noted is sent twice.
-    async fn note(&self, letter: Letter<'_>, attempt: Attempt, ended: Ended, deadline: Instant) {
+    /// afterwards, while the lease keeps everybody else from sending: what is not noted is sent twice. Nobody waits for
+    /// the index.
+    async fn note(
+        &self,
+        (letter, line): (Letter<'_>, Option<JoinHandle<anyhow::Result<()>>>),
+        attempt: Attempt,
+        ended: Ended,
+        deadline: Instant,
+    ) {
         let (ledger, Letter { message, entries, .. }) = (Arc::clone(&self.ledger), letter);
-        let noting = self.tasks.spawn(async move {
+        let (noted, is_noted) = oneshot::channel();
+        self.tasks.spawn(async move {
             if let Err(error) = note_during_lease(&ledger, &message, &attempt, &ended).await {
                 log::warn!("{message}: {}", describe(&error));
                 return;
             }
-            if !matches!(&ended.result, Some(AttemptResult { next: Next::NotBefore(_), .. })) {
+            let _ = noted.send(());
+            let is_listed = match line {
+                Some(line) => matches!(line.await, Ok(Ok(()))),
+                None => true,
+            };
+            let is_over = !matches!(&ended.result, Some(AttemptResult { next: Next::NotBefore(_), .. }));
+            if is_over && is_listed {
                 settle_all(&ledger, &entries).await;
             }
         });
         // It goes on whether or not it has ended by then.
-        let _ = timeout_at(deadline, noting).await;
+        let _ = timeout_at(deadline, is_noted).await;
     }
 
     async fn give_up(
@@ -301,8 +336,19 @@ impl Delivery {
             content: Content::Dispatch(&decision.dispatch),
             since: decision.decided_at,
             entries: Vec::new(),
+            listed_at: Some(decision.decided_at),
             forbidden: forbidden(allowed),
         }
+    }
+
+    /// Puts a message's line into the list, if it may have none yet, beside whatever else is done.
+    fn list(&self, letter: &Letter<'_>) -> Option<JoinHandle<anyhow::Result<()>>> {
+        let (ledger, subject, at) =
+            (Arc::clone(&self.ledger), letter.message.subject.clone(), letter.listed_at?);
+        Some(self.tasks.spawn(async move {
+            let listed = ledger.list_as(&subject, at, Instant::now() + NOTED_WITHIN).await;
+            listed.inspect_err(|error| log::warn!("{subject}: {}", describe(error)))
+        }))
     }
 
     /// Ends a sweep before its next message, since the process is about to end.
@@ -338,6 +384,11 @@ impl Ended {
             Some(result) => ledger.failed(message, attempt.number, result, until).await,
         }
     }
+}
+
+/// What is left for sending, when time is kept for noting what came of it.
+fn time_left(timing: Timing) -> Duration {
+    timing.deadline.saturating_duration_since(Instant::now() + NOTING_TIME)
 }
 
 /// Why something is not allowed, in words.

@@ -149,6 +149,11 @@ pub fn is_revived(attempt: &Attempt) -> bool {
     attempt.number > 1 && attempt.window_from == attempt.began_at
 }
 
+/// The attempt that is claimed with a decision at `now`, whose entry in the index is `entry`.
+pub fn first_attempt(now: DateTime<Utc>, entry: &str) -> Attempt {
+    Attempt { entry: entry.to_owned(), ..next_attempt(None, now, now) }
+}
+
 fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime<Utc>) -> Attempt {
     Attempt {
         number: last.map_or(1, |last| last.number + 1),

@@ -14,11 +14,10 @@ use super::{
 };
 use crate::{
     approval::{
-        Approval, ApprovalId, Decision, DeliveryState, Dispatch, Dispatched, Posted, Request, Ruling, Seen,
-        tally,
+        Approval, ApprovalId, DeliveryState, Dispatch, Dispatched, Posted, Request, Ruling, Seen, tally,
     },
     host::Timing,
-    ledger::{AttemptResult, Folder, Kind, Message, Next, Progress, Ruled, Subject},
+    ledger::{Attempt, AttemptResult, Decided, Folder, Kind, Message, Next, Progress, Ruled, Subject},
     printable::describe,
 };
 
@@ -49,9 +48,10 @@ impl Delivery {
             None => tally(request, ballots, timing.now),
         };
         let Some(due) = due else { return Ok((folder, false)) };
-        let (ruled, has_ruled) = match self.ledger.rule(&request.id, due, timing.deadline).await? {
+        // Whoever looks does not send, and so claims nothing.
+        let (ruled, has_ruled) = match self.ledger.rule(&request.id, (due, None), timing.deadline).await? {
             Ruled::First(ruled) => (ruled, true),
-            Ruled::Before(before) => (before, false),
+            Ruled::Before(before, _) => (before, false),
         };
         ballots.clone_from(&ruled.ballots);
         *ruling = Some(ruled);
@@ -81,14 +81,15 @@ impl Delivery {
     }
 
     /// How the dispatch of a relayed decision stands.
-    pub async fn relayed_state(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Dispatched> {
+    pub async fn relayed_state(&self, decided: &Decided, timing: Timing) -> anyhow::Result<Dispatched> {
+        let Decided { decision, claim } = decided;
         if self.dry_run {
             return Ok(Dispatched::NOTHING);
         }
         let subject = Subject::Relayed(decision.id.clone());
         let names = self.ledger.names(&subject, timing.deadline).await?;
         let message = Message::dispatch(subject);
-        let progress = self.ledger.progress(&message, &names, timing.deadline).await?;
+        let progress = self.ledger.progress(&message, (&names, claim.as_ref()), timing.deadline).await?;
         let forbidden = forbidden(self.policy.allow_name(&decision.dispatch.repository));
         self.dispatched(&message, (progress, forbidden), timing.deadline).await
     }
@@ -127,29 +128,29 @@ impl Delivery {
         })
     }
 
-    /// Sends the dispatch of what was ruled this very moment, by us, if anything is to be sent. An error means that
-    /// nothing was sent.
+    /// Sends the dispatch of what was ruled this very moment, by us, with `attempt` claimed by the ruling; nothing where
+    /// nothing is to be sent.
     pub async fn deliver_ruling(
         &self,
         request: &Request,
-        ruling: &Ruling,
+        (ruling, attempt): (&Ruling, Attempt),
         timing: Timing,
-    ) -> anyhow::Result<Option<Said>> {
-        let Some(dispatch) = ruling.dispatch(request) else { return Ok(None) };
+    ) -> Option<Said> {
+        let dispatch = ruling.dispatch(request)?;
         let letter = self.dispatch_letter(request, ruling, &dispatch);
-        self.deliver(letter, (Progress::Untried, Occasion::Decided), timing).await.map(Some)
+        Some(self.send_claimed(letter, attempt, timing).await)
     }
 
     /// Sends the dispatch of what was ruled before and a person has clicked again, if it is to be sent now.
     pub async fn deliver_ruling_again(
         &self,
         request: &Request,
-        ruling: &Ruling,
+        (ruling, claim): (&Ruling, Option<&Attempt>),
         timing: Timing,
     ) -> anyhow::Result<Option<Said>> {
         let request = self.as_visible_now(request, timing.deadline).await?;
         let Some(dispatch) = ruling.dispatch(&request) else { return Ok(None) };
-        self.deliver_clicked(self.dispatch_letter(&request, ruling, &dispatch), timing).await.map(Some)
+        self.deliver_clicked(self.dispatch_letter(&request, ruling, &dispatch), claim, timing).await.map(Some)
     }
 
     /// The request, with the visibility that its repository has by now.
@@ -208,6 +209,7 @@ impl Delivery {
             content: Content::Dispatch(dispatch),
             since: ruling.decided_at,
             entries: Vec::new(),
+            listed_at: None,
             forbidden: forbidden(self.policy.allow_workload(&request.workload)),
         }
     }

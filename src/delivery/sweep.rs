@@ -26,7 +26,7 @@ use super::{
 use crate::{
     approval::{ApprovalId, DispatchAnswer, RelayId},
     host::Timing,
-    ledger::{AttemptResult, Entry, Expected, Kind, Message, Next, Subject},
+    ledger::{AttemptResult, Decided, Entry, Expected, Kind, Message, Next, Subject},
     printable::describe,
 };
 
@@ -229,16 +229,21 @@ impl Delivery {
         entries: &[Entry],
         timing: Timing,
     ) -> anyhow::Result<(Found, Swept)> {
-        let Some(decision) = self.ledger.decision(id, timing.deadline).await? else {
+        let Some(Decided { decision, claim }) = self.ledger.decision(id, timing.deadline).await? else {
             return Ok((Found::Nothing, Swept::default()));
         };
         let letter = Letter { entries: entries.to_vec(), ..self.letter(&decision) };
         let names = self.ledger.names(&letter.message.subject, timing.deadline).await?;
-        let progress = self.ledger.progress(&letter.message, &names, timing.deadline).await?;
+        let progress =
+            self.ledger.progress(&letter.message, (&names, claim.as_ref()), timing.deadline).await?;
         let message = letter.message.clone();
         let said = self.deliver(letter, (progress, Occasion::Sweep), timing).await?;
         let mut swept = Swept::default();
         swept.tell(&message, &said, &format!("to {}: ", decision.dispatch.repository));
+        if matches!(said.delivered, Delivered::Before | Delivered::Dead(_) | Delivered::TooLate) {
+            // Whoever was cut off before its entry was taken out may not have listed it.
+            self.ledger.list_as(&message.subject, decision.decided_at, timing.deadline).await?;
+        }
         // What has just arrived or failed has been settled with its note.
         let was_over = matches!(said.delivered, Delivered::Before | Delivered::Dead(_) | Delivered::TooLate);
         Ok((if was_over { Found::AtRest } else { Found::Waiting }, swept))

@@ -5,8 +5,8 @@
 //! cannot be read is an error that names it.
 //!
 //! ```text
-//! relayed/{id}/decision                  what is to be sent, by the first click
-//! relayed/{id}/dispatch.000001.attempt   somebody is sending it, until its lease ends
+//! relayed/{id}/decision                  what is to be sent, by the first click, which has claimed the first attempt
+//! relayed/{id}/dispatch.000002.attempt   somebody is sending it, until its lease ends
 //! relayed/{id}/dispatch.000001.result    how that attempt failed, and when the next may come
 //! relayed/{id}/dispatch.done             it has arrived
 //! asked/{hash of run, or job, and body}  what was asked for, once
@@ -43,7 +43,7 @@ pub use self::{
     message::{Entry, Expected, Kind, Message, Subject},
     open::{Container, Credential, Location},
     recent::{Cursor, Listed},
-    records::{Attempt, AttemptResult, Next, Unreadable},
+    records::{Attempt, AttemptResult, Decided, Next, Unreadable},
     requested::{AskingKeys, Folder, Open, Ruled},
     store::Store,
 };
@@ -73,7 +73,7 @@ pub enum Recorded {
     /// It is ours: nobody had decided before.
     First,
     /// It was decided before.
-    Before(Box<Decision>),
+    Before(Box<Decided>),
 }
 
 /// The records of one deployment.
@@ -99,16 +99,22 @@ impl Ledger {
     }
 
     /// The decision with this id, if there is one.
-    pub async fn decision(&self, id: &RelayId, until: Instant) -> anyhow::Result<Option<Decision>> {
+    pub async fn decision(&self, id: &RelayId, until: Instant) -> anyhow::Result<Option<Decided>> {
         let path = self.decision_path(id);
         let Some(content) = self.store.get(&path, until).await? else { return Ok(None) };
         parse_decision(id, &path, &content).map(Some)
     }
 
-    /// Records `decision`, unless it was decided before. An error means that it is not known to be recorded.
-    pub async fn record(&self, decision: &Decision, until: Instant) -> anyhow::Result<Recorded> {
+    /// Records `decision`, unless it was decided before, and with it the claim of the first attempt to send it. An error
+    /// means that it is not known to be recorded.
+    pub async fn record(
+        &self,
+        decision: &Decision,
+        claim: Option<&Attempt>,
+        until: Instant,
+    ) -> anyhow::Result<Recorded> {
         let path = self.decision_path(&decision.id);
-        let content = Record::of(StoredDecision::from(decision))?.to_json()?;
+        let content = Record::of(StoredDecision::of(decision, claim))?.to_json()?;
         match self.store.create(&path, content, until).await.context("cannot record the decision")? {
             Created::Ours => Ok(Recorded::First),
             Created::Theirs(content) => {
@@ -173,11 +179,12 @@ impl Ledger {
         self.store.list(&self.path(folder), name, until).await
     }
 
-    /// How far `message` has come, where `names` are the records about its subject.
+    /// How far `message` has come, where `names` are the records about its subject, and its first attempt may have been
+    /// claimed with the decision.
     pub async fn progress(
         &self,
         message: &Message,
-        names: &[String],
+        (names, claim): (&[String], Option<&Attempt>),
         until: Instant,
     ) -> anyhow::Result<Progress> {
         if names.contains(&format!("{}.done", message.kind.name())) {
@@ -189,7 +196,9 @@ impl Ledger {
             number.parse::<u32>().ok()
         };
         let Some(newest) = names.iter().filter_map(|name| number(name)).max() else {
-            return Ok(Progress::Untried);
+            let Some(claim) = claim else { return Ok(Progress::Untried) };
+            let result = self.read(&self.result_path(message, claim.number), until).await?;
+            return Ok(Progress::Tried(claim.clone(), result));
         };
         let (attempt, result) = (self.attempt_path(message, newest), self.result_path(message, newest));
         let (attempt, result) = tokio::try_join!(self.read(&attempt, until), self.read(&result, until))?;
@@ -278,8 +287,8 @@ impl Ledger {
     }
 }
 
-fn parse_decision(id: &RelayId, path: &Path, content: &[u8]) -> anyhow::Result<Decision> {
+fn parse_decision(id: &RelayId, path: &Path, content: &[u8]) -> anyhow::Result<Decided> {
     Record::parse_as(path, content, |stored: StoredDecision| {
-        stored.decision().filter(|decision| decision.id == *id)
+        stored.decided().filter(|decided| decided.decision.id == *id)
     })
 }

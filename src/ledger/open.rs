@@ -19,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::store::is_staged;
+use crate::http_client::{LazyClient, read_start};
 
 /// Where decisions live (`STORE_URL`).
 #[derive(Clone, Debug)]
@@ -61,6 +62,9 @@ const REQUEST_TIME: Duration = Duration::from_millis(2_000);
 
 /// Connecting to the store.
 const CONNECT_TIME: Duration = Duration::from_millis(1_000);
+
+/// How much of an answer is read, in bytes: more than an error of Azure Storage has.
+const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// Opens the store; nothing is asked of it yet.
 pub fn open(location: &Location) -> anyhow::Result<Arc<dyn ObjectStore>> {
@@ -155,28 +159,58 @@ fn client_options(endpoint: &Url) -> anyhow::Result<ClientOptions> {
         .try_fold(options, |options, root| Ok(options.with_root_certificate(Certificate::from_der(root)?)))
 }
 
-/// Creates the container, or finds that it is there.
-///
-/// The object store's crate signs requests but creates no containers:
-/// <https://learn.microsoft.com/rest/api/storageservices/create-container>.
-pub async fn create_container(location: &Location) -> anyhow::Result<()> {
-    let Location::Azure(container) = location else { return Ok(()) };
-    let credential = azure(container)?.credentials().get_credential().await?;
-    let url =
-        format!("{}/{}?restype=container", container.endpoint.as_str().trim_end_matches('/'), container.name);
-    let mut request = http::Request::put(url).body(HttpRequestBody::empty())?;
-    AzureAuthorizer::new(&credential, &container.account).try_authorize(&mut request)?;
-    let (parts, _) = request.into_parts();
-    let response = crate::http_client::build(&container.endpoint, CONNECT_TIME)?
-        .put(parts.uri.to_string())
-        .headers(parts.headers)
-        .header(http::header::CONTENT_LENGTH, 0)
-        .timeout(REQUEST_TIME)
-        .send()
-        .await
-        .map_err(reqwest::Error::without_url)?;
-    let status = response.status().as_u16();
-    ensure!(status == 201 || status == 409, "Azure Storage answered {status} to the new container");
-    log::info!("the container {} is there", container.name);
-    Ok(())
+/// What the object store's crate leaves out of Azure Blob Storage, or makes more of than is needed: it creates no
+/// containers, and deletes a single blob by a batch. The requests are signed as its own are.
+pub struct Blobs {
+    container: Container,
+    store: MicrosoftAzure,
+    client: LazyClient,
+}
+
+impl Blobs {
+    /// The calls to the container; nothing is asked of it yet.
+    pub fn new(container: &Container) -> anyhow::Result<Self> {
+        let client = LazyClient::new(container.endpoint.clone(), CONNECT_TIME);
+        Ok(Self { container: container.clone(), store: azure(container)?, client })
+    }
+
+    /// Creates the container, or finds that it is there:
+    /// <https://learn.microsoft.com/rest/api/storageservices/create-container>.
+    pub async fn create_container(&self) -> anyhow::Result<()> {
+        let status = self.call(http::Method::PUT, "?restype=container").await?;
+        ensure!(status == 201 || status == 409, "Azure Storage answered {status} to the new container");
+        log::info!("the container {} is there", self.container.name);
+        Ok(())
+    }
+
+    /// Deletes a blob; none there is as good: <https://learn.microsoft.com/rest/api/storageservices/delete-blob>.
+    pub async fn delete(&self, path: &object_store::path::Path) -> anyhow::Result<()> {
+        let status = self.call(http::Method::DELETE, &format!("/{path}")).await?;
+        ensure!(status == 202 || status == 404, "Azure Storage answered {status} to a delete");
+        Ok(())
+    }
+
+    /// The status that the call is answered with. `below` follows the container's address.
+    async fn call(&self, method: http::Method, below: &str) -> anyhow::Result<u16> {
+        let Container { name, account, endpoint, .. } = &self.container;
+        let credential = self.store.credentials().get_credential().await?;
+        let url = format!("{}/{name}{below}", endpoint.as_str().trim_end_matches('/'));
+        let request = http::Request::builder().method(method.clone()).uri(url);
+        let mut request = request.body(HttpRequestBody::empty())?;
+        AzureAuthorizer::new(&credential, account).try_authorize(&mut request)?;
+        let (parts, _) = request.into_parts();
+        let mut response = self
+            .client
+            .get()?
+            .request(method, parts.uri.to_string())
+            .headers(parts.headers)
+            .header(http::header::CONTENT_LENGTH, 0)
+            .timeout(REQUEST_TIME)
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)?;
+        // Read, so that its connection can serve again.
+        read_start(&mut response, MAX_ANSWER_BYTES).await;
+        Ok(response.status().as_u16())
+    }
 }

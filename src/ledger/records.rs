@@ -113,6 +113,9 @@ pub struct StoredDecision {
     /// Nobody, where nobody had to say who they are.
     performer: Option<StoredPerson>,
     decided_at: DateTime<Utc>,
+    /// The first attempt to send it, which is claimed with the decision. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<Attempt>,
 }
 
 /// A person.
@@ -158,8 +161,9 @@ impl StoredPerson {
     }
 }
 
-impl From<&Decision> for StoredDecision {
-    fn from(decision: &Decision) -> Self {
+impl StoredDecision {
+    /// A decision, and the first attempt to send it, by whoever records it.
+    pub fn of(decision: &Decision, claim: Option<&Attempt>) -> Self {
         let Dispatch { repository, event_type, client_payload } = &decision.dispatch;
         Self {
             repository: repository.to_string(),
@@ -167,13 +171,12 @@ impl From<&Decision> for StoredDecision {
             client_payload: client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
             performer: StoredPerson::of(&decision.performer),
             decided_at: decision.decided_at,
+            claim: claim.cloned(),
         }
     }
-}
 
-impl StoredDecision {
-    /// The decision, where it can still be sent.
-    pub fn decision(&self) -> Option<Decision> {
+    /// The decision, where it can still be sent, and the claim of its first attempt.
+    pub fn decided(self) -> Option<Decided> {
         let client_payload = parsed(self.client_payload.as_ref(), |raw| ClientPayload::parse(raw).ok())?;
         let dispatch = Dispatch {
             repository: Repository::parse(&self.repository)?,
@@ -182,8 +185,17 @@ impl StoredDecision {
         };
         let performer =
             self.performer.as_ref().map_or(Some(Performer::Anonymous), StoredPerson::performer)?;
-        Some(Decision::new(dispatch, performer, self.decided_at))
+        Some(Decided { decision: Decision::new(dispatch, performer, self.decided_at), claim: self.claim })
     }
+}
+
+/// A relayed decision, as it is recorded.
+#[derive(Debug)]
+pub struct Decided {
+    /// What was decided.
+    pub decision: Decision,
+    /// The first attempt to send it, if it was claimed with the decision.
+    pub claim: Option<Attempt>,
 }
 
 /// A requested approval.
@@ -418,6 +430,9 @@ pub struct StoredRuling {
     decided_at: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ticket: Option<String>,
+    /// The first attempt to send its dispatch, if it was claimed with the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<Attempt>,
     #[serde(flatten)]
     later: LaterRuling,
 }
@@ -450,27 +465,28 @@ struct StoredWithdrawal {
     comment: Option<String>,
 }
 
-impl From<&Ruling> for StoredRuling {
-    fn from(ruling: &Ruling) -> Self {
+impl StoredRuling {
+    /// A ruling, and the first attempt to send its dispatch, by whoever records it.
+    pub fn of(ruling: &Ruling, claim: Option<&Attempt>) -> Self {
         Self {
             verdict: ruling.ending.as_str().to_owned(),
             votes: ruling.ballots.iter().map(StoredBallot::from).collect(),
             decided_at: ruling.decided_at,
             ticket: ruling.ticket.as_ref().map(|ticket| ticket.expose().to_owned()),
+            claim: claim.cloned(),
             later: LaterRuling::default(),
         }
     }
-}
 
-impl StoredRuling {
-    /// The ruling.
-    pub fn ruling(self) -> Option<Ruling> {
-        Some(Ruling {
+    /// The ruling, and the claim of its dispatch's first attempt.
+    pub fn ruled(self) -> Option<(Ruling, Option<Attempt>)> {
+        let ruling = Ruling {
             ending: Ending::parse(&self.verdict)?,
             ballots: self.votes.iter().map(StoredBallot::ballot).collect::<Option<_>>()?,
             decided_at: self.decided_at,
             ticket: parsed(self.ticket, |ticket| Ticket::parse(&ticket))?,
-        })
+        };
+        Some((ruling, self.claim))
     }
 }
 

@@ -8,7 +8,7 @@ use ring::digest::{Context as Hash, SHA256};
 use tokio::time::Instant;
 
 use super::{
-    Kind, Ledger, Message, Progress, Subject,
+    Attempt, Kind, Ledger, Message, Progress, Subject,
     records::{Record, StoredBallot, StoredPosted, StoredRequest, StoredRuling, Unreadable},
     store::Created,
 };
@@ -129,12 +129,23 @@ pub struct Folder {
     /// The approval.
     pub approval: Approval,
     names: Vec<String>,
+    /// The first attempt to send its dispatch, if it was claimed with the decision.
+    claim: Option<Attempt>,
 }
 
 impl Folder {
     /// That of an approval that was opened just now, by us.
     pub fn fresh(request: Request) -> Self {
-        Self { approval: Approval { request, ballots: Vec::new(), ruling: None }, names: Vec::new() }
+        Self {
+            approval: Approval { request, ballots: Vec::new(), ruling: None },
+            names: Vec::new(),
+            claim: None,
+        }
+    }
+
+    /// The first attempt to send its dispatch, if it was claimed with the decision.
+    pub fn claim(&self) -> Option<&Attempt> {
+        self.claim.as_ref()
     }
 
     /// The same, held against the settings of now.
@@ -164,8 +175,8 @@ impl Folder {
 pub enum Ruled {
     /// It is ours, with its ticket: nobody had decided before.
     First(Ruling),
-    /// This was decided before.
-    Before(Ruling),
+    /// This was decided before, and this attempt to send its dispatch claimed with it.
+    Before(Ruling, Option<Attempt>),
 }
 
 impl Ledger {
@@ -279,15 +290,16 @@ impl Ledger {
         if request.id != *id {
             return Err(anyhow!("it holds another approval").context(Unreadable::at(&path)));
         }
-        let ruling = match names.iter().any(|name| name == DECISION) {
+        let ruled = match names.iter().any(|name| name == DECISION) {
             true => self.ruling(id, until).await?,
             false => None,
         };
+        let (ruling, claim) = ruled.map_or((None, None), |(ruling, claim)| (Some(ruling), claim));
         let ballots = match &ruling {
             Some(ruling) => ruling.ballots.clone(),
             None => self.ballots(id, &names, until).await?,
         };
-        Ok(Some(Folder { approval: Approval { request, ballots, ruling }, names }))
+        Ok(Some(Folder { approval: Approval { request, ballots, ruling }, names, claim }))
     }
 
     /// How far a message about the approval had come when its folder was read.
@@ -297,7 +309,8 @@ impl Ledger {
         message: &Message,
         until: Instant,
     ) -> anyhow::Result<Progress> {
-        self.progress(message, &folder.names, until).await
+        let claim = folder.claim.as_ref().filter(|_| message.kind == Kind::Dispatch);
+        self.progress(message, (&folder.names, claim), until).await
     }
 
     /// Records a vote, unless the same person has cast the same before. One by the same person under another name is
@@ -336,15 +349,22 @@ impl Ledger {
         self.ballots(id, &names, until).await
     }
 
-    /// Records how the approval was decided, with a new ticket, unless it was decided before. An error means that it is
-    /// not known.
-    pub async fn rule(&self, id: &ApprovalId, ruling: Ruling, until: Instant) -> anyhow::Result<Ruled> {
+    /// Records how the approval was decided, with a new ticket, unless it was decided before, and with it the claim of
+    /// the first attempt to send its dispatch by whoever is about to. An error means that it is not known.
+    pub async fn rule(
+        &self,
+        id: &ApprovalId,
+        (ruling, claim): (Ruling, Option<&Attempt>),
+        until: Instant,
+    ) -> anyhow::Result<Ruled> {
         let ruling = Ruling { ticket: Some(Ticket::new()?), ..ruling };
         let path = self.requested_path(id, DECISION);
-        let content = Record::of(StoredRuling::from(&ruling))?.to_json()?;
+        let content = Record::of(StoredRuling::of(&ruling, claim))?.to_json()?;
         match self.store.create(&path, content, until).await.context("cannot record the decision")? {
             Created::Ours => Ok(Ruled::First(ruling)),
-            Created::Theirs(content) => parse_ruling(&path, &content).map(Ruled::Before),
+            Created::Theirs(content) => {
+                parse_ruling(&path, &content).map(|(ruling, claim)| Ruled::Before(ruling, claim))
+            }
         }
     }
 
@@ -370,7 +390,11 @@ impl Ledger {
         Ok(stored.map(StoredPosted::message))
     }
 
-    async fn ruling(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<Option<Ruling>> {
+    async fn ruling(
+        &self,
+        id: &ApprovalId,
+        until: Instant,
+    ) -> anyhow::Result<Option<(Ruling, Option<Attempt>)>> {
         let path = self.requested_path(id, DECISION);
         let found = self.store.get(&path, until).await?;
         found.map(|content| parse_ruling(&path, &content)).transpose()
@@ -433,8 +457,8 @@ fn parse_request(path: &Path, content: &[u8]) -> anyhow::Result<Request> {
     Record::parse_as(path, content, StoredRequest::request)
 }
 
-fn parse_ruling(path: &Path, content: &[u8]) -> anyhow::Result<Ruling> {
-    Record::parse_as(path, content, StoredRuling::ruling)
+fn parse_ruling(path: &Path, content: &[u8]) -> anyhow::Result<(Ruling, Option<Attempt>)> {
+    Record::parse_as(path, content, StoredRuling::ruled)
 }
 
 fn parse_ballot(path: &Path, content: &[u8]) -> anyhow::Result<Ballot> {

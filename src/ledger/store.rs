@@ -18,7 +18,7 @@ use object_store::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    open::{Location, create_container, open, remove_staged},
+    open::{Blobs, Location, open, remove_staged},
     records::Unreadable,
 };
 
@@ -38,6 +38,7 @@ const MAX_OBJECT_BYTES: u64 = 1024 * 1024;
 pub struct Store {
     location: Location,
     opened: OnceLock<Arc<dyn ObjectStore>>,
+    blobs: OnceLock<Blobs>,
 }
 
 /// Who made the object that now stands at a path.
@@ -52,12 +53,12 @@ pub enum Created {
 impl Store {
     /// The store at `location`, which is neither opened nor asked anything yet.
     pub fn new(location: Location) -> Self {
-        Self { location, opened: OnceLock::new() }
+        Self { location, opened: OnceLock::new(), blobs: OnceLock::new() }
     }
 
     /// A store that is open already.
     pub fn of(store: Arc<dyn ObjectStore>) -> Self {
-        Self { location: Location::Memory, opened: OnceLock::from(store) }
+        Self { location: Location::Memory, opened: OnceLock::from(store), blobs: OnceLock::new() }
     }
 
     /// Opens the store unless it is open: for https that loads the trusted certificates, some milliseconds.
@@ -73,7 +74,24 @@ impl Store {
     /// Opens the store and makes sure that its container is there, before anybody needs them.
     pub async fn prepare(&self) -> anyhow::Result<()> {
         self.opened()?;
-        create_container(&self.location).await.context("cannot create the container")
+        self.create_container().await.context("cannot create the container")
+    }
+
+    async fn create_container(&self) -> anyhow::Result<()> {
+        match self.blobs()? {
+            Some(blobs) => blobs.create_container().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Azure's own calls, where the store is there.
+    fn blobs(&self) -> anyhow::Result<Option<&Blobs>> {
+        let Location::Azure(container) = &self.location else { return Ok(None) };
+        if self.blobs.get().is_none() {
+            // Two at once make one too many, and that one is dropped.
+            let _ = self.blobs.set(Blobs::new(container)?);
+        }
+        Ok(self.blobs.get())
     }
 
     /// Removes what writers that were killed left half written, once it is surely nobody's any more. Only a folder has
@@ -115,7 +133,7 @@ impl Store {
         match self.put_once(path, content, until).await? {
             // A create never finds a blob missing, so it is the container that is.
             Err(Error::NotFound { .. }) => {
-                let made = timeout_at(until, create_container(&self.location));
+                let made = timeout_at(until, self.create_container());
                 made.await.context("no answer in time")?.context("cannot create the container")?;
                 self.put_once(path, content, until).await?.with_context(|| format!("cannot create {path}"))
             }
@@ -194,7 +212,12 @@ impl Store {
 
     /// Deletes the object; none there is as good.
     pub async fn delete(&self, path: &Path, until: Instant) -> anyhow::Result<()> {
-        let delete = || async { Ok(self.opened()?.delete(path).await?) };
+        let delete = || async {
+            match self.blobs()? {
+                Some(blobs) => blobs.delete(path).await,
+                None => Ok(self.opened()?.delete(path).await?),
+            }
+        };
         match tried(delete, until).await.with_context(|| format!("deleting {path} took too long"))? {
             Err(error) if !is_not_found(&error) => Err(error.context(format!("cannot delete {path}"))),
             _ => Ok(()),

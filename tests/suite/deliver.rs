@@ -163,7 +163,6 @@ async fn every_attempt_and_its_result_stays_on_record(store: Store) {
         objects.iter().filter_map(|path| path.strip_prefix("relayed/")?.rsplit('/').next()).collect();
     let expected = [
         "decision",
-        "dispatch.000001.attempt",
         "dispatch.000001.result",
         "dispatch.000002.attempt",
         "dispatch.000002.result",
