@@ -141,3 +141,71 @@ fn within_limits(request: &Request, noted: &[Open], before: &[Open]) -> Result<(
         false => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{approval::Repository, surfaces::request::parse_body};
+
+    fn request(run_id: usize, number: u64) -> Request {
+        let mut random = [0; 16];
+        random[..8].copy_from_slice(&number.to_be_bytes());
+        let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+        let workload = Workload {
+            repository: Repository::parse("octo/app").expect("a repository"),
+            repository_id: "1".to_owned(),
+            owner_id: None,
+            is_public: false,
+            git_ref: String::new(),
+            sha: String::new(),
+            run_id: run_id.to_string(),
+            run_attempt: "1".to_owned(),
+            run_number: None,
+            actor: String::new(),
+            actor_id: None,
+            event_name: None,
+            environment: None,
+            workflow_ref: None,
+            job_workflow_ref: None,
+        };
+        let asked = parse_body(br#"{"event_type":"go"}"#, 1).expect("a request");
+        Request { id: ApprovalId::new(now, random), asked, workload, created_at: now }
+    }
+
+    /// So many that are open, of as many runs.
+    fn open(count: usize) -> Vec<Open> {
+        (0..count).map(|number| Open::of(&request(number, number as u64))).collect()
+    }
+
+    #[test]
+    fn a_repository_may_have_so_many_open_and_no_more() {
+        let (new, most) = (request(9_999_999, u64::MAX), Limited::MAX_OF_REPOSITORY);
+        let limited = Err(Outcome::Limited(Limited::Repository));
+        assert_eq!(within_limits(&new, &open(most - 1), &[]), Ok(()));
+        assert_eq!(within_limits(&new, &open(most), &[]), limited);
+        // Those that are in work count too, and once, also where the ledger shows them by now.
+        assert_eq!(within_limits(&new, &open(most - 1), &open(1)), Ok(()));
+        assert_eq!(within_limits(&new, &open(most)[1..], &open(1)), limited);
+        assert_eq!(within_limits(&new, &[], &open(most)), limited);
+    }
+
+    #[test]
+    fn what_has_expired_counts_no_more_and_one_s_own_never() {
+        let mut noted = open(Limited::MAX_OF_REPOSITORY);
+        let new = request(9_999_999, u64::MAX);
+        noted[0] = Open::of(&new);
+        assert_eq!(within_limits(&new, &noted, &[]), Ok(()));
+        noted[0] = Open { expires_at: new.created_at, ..open(1)[0].clone() };
+        assert_eq!(within_limits(&new, &noted, &[]), Ok(()));
+        noted[0].expires_at += chrono::TimeDelta::milliseconds(1);
+        assert_eq!(within_limits(&new, &noted, &[]), Err(Outcome::Limited(Limited::Repository)));
+    }
+
+    #[test]
+    fn a_run_is_named_before_its_repository() {
+        let of_run: Vec<_> =
+            (0..Limited::MAX_OF_RUN).map(|number| Open::of(&request(1, number as u64))).collect();
+        assert_eq!(within_limits(&request(1, u64::MAX), &of_run, &[]), Err(Outcome::Limited(Limited::Run)));
+        assert_eq!(within_limits(&request(2, u64::MAX), &of_run, &[]), Ok(()));
+    }
+}

@@ -13,6 +13,8 @@
 //! - [`browser`] is a real one, for pages; [`card_page`] shows a card in it as Teams and Outlook do.
 //! - [`runner`] runs the steps of the workflows and the action in `examples/`, as GitHub's runners do.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
+//! - [`instances`] are of this process, with a clock that is an argument, on a store that may be a [`faulty_store`] or a
+//!   [`rough_store`].
 //!
 //! The other modules are the behaviours, one file per theme; [`modes`] are the forms they run in.
 
@@ -36,9 +38,11 @@ mod functions_host;
 mod github;
 mod handler_process;
 mod http1;
+mod instances;
 mod misbehaving;
 mod node_tools;
 mod openid;
+mod rough_store;
 mod runner;
 mod signing_keys;
 mod standalone;
@@ -57,11 +61,13 @@ mod bad_tokens;
 mod bot;
 mod bot_faults;
 mod bot_messages;
+mod broken_calls;
 mod broken_stores;
 mod browser_guards;
 mod browser_tools;
 mod card_tools;
 mod channel;
+mod clocks;
 mod command_line;
 mod connector_tokens;
 mod deliver;
@@ -69,15 +75,20 @@ mod faults;
 mod forms;
 mod github_answers;
 mod half_characters;
+mod half_written;
 mod identity_settings;
 mod invalid_clicks;
 mod issuer_keys;
 mod job_tokens;
+mod jobs;
 mod killed;
 mod ledger;
 mod lifecycle;
+mod limits;
 mod local_run;
 mod logs;
+mod long_lists;
+mod old_stores;
 mod package;
 mod pages;
 mod pages_in_a_browser;
@@ -88,7 +99,10 @@ mod relay;
 mod rendered_cards;
 mod request_faults;
 mod requests;
+mod settings_of_now;
 mod stand_in;
 mod teams_app;
+mod unreadable;
+mod visibility;
 mod votes;
 mod workflows;

@@ -1,0 +1,270 @@
+//! Instances of a deployment in this process, on one store: with a clock that is an argument, settings that may change
+//! from one instance to the next, and no socket unless a GitHub or a channel is given.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use approve_release::{
+    approval::{
+        ApprovalId, Approver, Approvers, Asked, Ballot, Click, Ending, EventType, EventTypes, Guid, Outcome,
+        Performer, Person, Policy, Repository, RepositoryPattern, Ruling, Seen, Verdict, Visibility, Vote,
+        Workload,
+    },
+    approve::{Approvals, Asking, Clicked, Recording},
+    cards::Cards,
+    delivery::{Channel, Delivery, Routes},
+    github::GitHub as GitHubClient,
+    host::Timing,
+    http_client::{self, SecretUrl},
+    ledger::{Ledger, Store, Subject},
+    surfaces::action_message::parse_body,
+    teams::webhook::Webhook,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path};
+
+use crate::{
+    deployment::Channel as TeamsChannel,
+    github::{GitHub, TOKEN},
+    handler_process::within,
+    tokens::ALEX,
+};
+
+/// A deployment: what all its instances have in common.
+pub struct Instances {
+    pub store: Arc<InMemory>,
+    /// The settings of the next instance.
+    pub policy: Policy,
+    /// The clock of the tests begins here.
+    pub began: DateTime<Utc>,
+    github: Option<String>,
+    webhook: Option<String>,
+    /// Those that may still be at work.
+    started: Mutex<Vec<Arc<Approvals>>>,
+}
+
+impl Instances {
+    /// A dry run, in which everybody of the tenant may decide.
+    pub fn dry_run() -> Self {
+        http_client::use_ring();
+        let policy = Policy {
+            default_repository: Repository::parse("octo/app"),
+            allowed_repositories: allowing(&["octo/app"]),
+            relay_event_types: EventTypes::Only(vec![event_type("release-approved")]),
+            approvers: Approvers::Everybody,
+            min_approvals: 1,
+            anonymous: false,
+        };
+        Self {
+            store: Arc::default(),
+            policy,
+            began: Utc::now(),
+            github: None,
+            webhook: None,
+            started: Mutex::default(),
+        }
+    }
+
+    /// One that sends to this GitHub.
+    pub fn sending_to(github: &GitHub) -> Self {
+        Self { github: Some(github.url()), ..Self::dry_run() }
+    }
+
+    /// With this channel.
+    pub fn posting_to(self, channel: &TeamsChannel) -> Self {
+        let [(_, webhook)] = channel.setting();
+        Self { webhook: Some(webhook), ..self }
+    }
+
+    /// An instance with the settings of now.
+    pub fn start(&self) -> Arc<Approvals> {
+        self.start_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
+    }
+
+    /// One that sees the store through `view`.
+    pub fn start_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
+        let url = |text: &str| text.parse().expect("a URL");
+        let policy = Arc::new(self.policy.clone());
+        let routes = Routes {
+            github: self.github.as_ref().map(|github| GitHubClient::new(url(github), TOKEN.into())),
+            channel: (self.webhook.as_ref())
+                .map(|webhook| Channel::Webhook(Webhook::new(SecretUrl::new(url(webhook))))),
+            cards: Arc::new(Cards {
+                public_url: url("https://approve.example"),
+                github: url("https://github.com"),
+                mail: None,
+            }),
+        };
+        let is_dry_run = self.github.is_none();
+        let ledger = Ledger::new(Store::of(view), is_dry_run);
+        let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), is_dry_run));
+        let instance = Arc::new(Approvals { policy, delivery, recording: Recording::default() });
+        self.started.lock().unwrap().push(Arc::clone(&instance));
+        instance
+    }
+
+    /// A moment this long after the beginning, with a click's time to answer.
+    pub fn after(&self, time: TimeDelta) -> Timing {
+        Timing::new(self.began + time, Duration::from_millis(4_400))
+    }
+
+    /// A sweep by a new instance, with a sweep's time.
+    pub async fn sweep(&self, time: TimeDelta) -> Vec<String> {
+        sweep_by(&self.start(), self.sweep_time(time)).await
+    }
+
+    pub fn sweep_time(&self, time: TimeDelta) -> Timing {
+        Timing::new(self.began + time, Duration::from_secs(40))
+    }
+
+    /// Asks, and gives the id.
+    pub async fn asked(&self, asking: Asking) -> ApprovalId {
+        let asked = self.start().ask(asking, self.after(TimeDelta::zero())).await;
+        asked.map_err(|report| report.outcome).expect("it is open").0.approval.request.id
+    }
+
+    pub async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Seen {
+        self.start().look(id, self.after(time)).await.expect("a store").expect("an approval")
+    }
+
+    /// Records that it was approved by Alex, as a process does that is killed right afterwards.
+    pub async fn decide_and_die(&self, id: &ApprovalId, time: TimeDelta) {
+        let timing = self.after(time);
+        let ballot = Ballot {
+            performer: person(ALEX, None),
+            verdict: Verdict::Approve,
+            comment: String::new(),
+            at: timing.now,
+        };
+        let ruling =
+            Ruling { ending: Ending::Approved, ballots: vec![ballot], decided_at: timing.now, ticket: None };
+        self.start().delivery.ledger.rule(id, ruling, timing.deadline).await.expect("it is recorded");
+    }
+
+    /// Waits until no instance does anything any more beside its answers.
+    pub async fn settled(&self) {
+        let started = std::mem::take(&mut *self.started.lock().unwrap());
+        for instance in started {
+            instance.delivery.tasks.close();
+            within("an instance has done its work", async || instance.delivery.tasks.wait().await).await;
+            instance.delivery.tasks.reopen();
+        }
+    }
+
+    /// The paths of all objects that begin so.
+    pub async fn names(&self, prefix: &str) -> Vec<String> {
+        let objects = self.store.list(None).map(|object| object.expect("an object").location.to_string());
+        objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
+    }
+
+    /// Writes an object, past everything of ours.
+    pub async fn write(&self, path: &str, content: impl Into<Vec<u8>>) {
+        let path = Path::parse(path).expect("a path");
+        self.store.put(&path, content.into().into()).await.expect("written");
+    }
+}
+
+/// What a sweep says.
+pub async fn sweep_by(instance: &Arc<Approvals>, timing: Timing) -> Vec<String> {
+    instance.delivery.sweep(timing).await.into_iter().map(|(_, line)| line).collect()
+}
+
+/// A vote of somebody.
+pub async fn vote(
+    instance: &Arc<Approvals>,
+    (id, performer): (&ApprovalId, Performer),
+    verdict: Verdict,
+    timing: Timing,
+) -> Outcome {
+    let vote = Vote { approval: id.to_string(), verdict, comment: String::new() };
+    let clicked = Clicked { click: Click::Vote(vote), repository: None, performer };
+    instance.click(clicked, timing).await.outcome
+}
+
+/// A click of Alex on a card that carries what GitHub shall get; each number is a card of its own.
+pub async fn relay(instance: &Arc<Approvals>, number: usize, timing: Timing) -> Outcome {
+    let body = format!(r#"{{"event_type":"release-approved","client_payload":{{"run_id":"{number}"}}}}"#);
+    let click = parse_body("application/json", body.as_bytes()).expect("a click");
+    let clicked = Clicked { click, repository: None, performer: person(ALEX, None) };
+    instance.click(clicked, timing).await.outcome
+}
+
+/// What the job of a run asks for in the tests that ask for nothing special.
+pub fn asking(run_id: &str, body: &str) -> Asking {
+    Asking {
+        asked: Asked {
+            event_type: event_type("go-live"),
+            client_payload: None,
+            rejected_event_type: None,
+            title: None,
+            text: None,
+            facts: Vec::new(),
+            approvers: None,
+            approvals_required: 1,
+            expires_in: TimeDelta::hours(72),
+            reminder: None,
+            key: None,
+        },
+        visibility: Visibility { said_at: 1, is_public: false },
+        workload: Workload {
+            repository: Repository::parse("octo/app").expect("a repository"),
+            repository_id: "1".to_owned(),
+            is_public: false,
+            git_ref: "refs/heads/main".to_owned(),
+            sha: "0".repeat(40),
+            run_id: run_id.to_owned(),
+            run_attempt: "1".to_owned(),
+            actor: "octocat".to_owned(),
+            owner_id: None,
+            environment: None,
+            workflow_ref: None,
+            job_workflow_ref: None,
+            event_name: Some("push".to_owned()),
+            actor_id: None,
+            run_number: None,
+        },
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// The same, for so many people to approve.
+pub fn asking_of(required: usize, asking: Asking) -> Asking {
+    Asking { asked: Asked { approvals_required: required, ..asking.asked }, ..asking }
+}
+
+/// A person of the tenant, called so by administrators where that is known.
+pub fn person(object_id: &str, name: Option<&str>) -> Performer {
+    Performer::Person(Person {
+        object_id: Guid::parse(object_id).expect("a GUID"),
+        tenant: Guid::parse("99999999-1111-2222-3333-444455556666").expect("a GUID"),
+        user_principal_name: name.map(str::to_owned),
+        display_name: None,
+    })
+}
+
+/// The object id of one of many.
+pub fn object_id(number: u32) -> String {
+    format!("{number:08}-1111-4222-8333-444455556666")
+}
+
+/// `APPROVERS`.
+pub fn approvers(listed: &[&str]) -> Approvers {
+    Approvers::Only(listed.iter().map(|entry| Approver::parse(entry).expect("an approver")).collect())
+}
+
+/// `ALLOWED_REPOSITORIES`.
+pub fn allowing(listed: &[&str]) -> Vec<RepositoryPattern> {
+    listed.iter().map(|entry| RepositoryPattern::parse(entry).expect("a pattern")).collect()
+}
+
+/// What the index has about an approval.
+pub fn subject(id: &ApprovalId) -> Subject {
+    Subject::Requested(id.clone())
+}
+
+fn event_type(text: &str) -> EventType {
+    EventType::parse(text).expect("an event type")
+}

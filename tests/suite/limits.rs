@@ -1,0 +1,98 @@
+//! How many approvals a run may have open: the next is `limited`, whatever comes at once, and nothing else is.
+
+use std::sync::Arc;
+
+use approve_release::{
+    approval::{Limited, Outcome, Seen, Verdict},
+    approve::{Approvals, Asking},
+};
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use object_store::ObjectStore;
+
+use crate::{
+    instances::{Instances, asking, person, vote},
+    rough_store::RoughStore,
+    tokens::ALEX,
+};
+
+const MOST: usize = Limited::MAX_OF_RUN;
+
+/// The number-th of what a run asks for.
+fn numbered(run_id: &str, number: usize) -> Asking {
+    asking(run_id, &format!("body {number}"))
+}
+
+async fn ask(
+    deployment: &Instances,
+    instance: &Arc<Approvals>,
+    asking: Asking,
+) -> Result<(Seen, bool), Outcome> {
+    let asked = instance.ask(asking, deployment.after(TimeDelta::zero())).await;
+    asked.map_err(|report| report.outcome)
+}
+
+/// A deployment in which run 1 has so many open, and an instance of it.
+async fn with_open(count: usize) -> (Instances, Arc<Approvals>) {
+    let deployment = Instances::dry_run();
+    let instance = deployment.start();
+    for number in 0..count {
+        ask(&deployment, &instance, numbered("1", number)).await.expect("there is room");
+    }
+    (deployment, instance)
+}
+
+#[track_caller]
+fn assert_limited<T: std::fmt::Debug>(asked: Result<T, Outcome>) {
+    let outcome = asked.expect_err("it is one too many");
+    assert_eq!((outcome.status(), outcome.name()), (429, "limited"));
+}
+
+#[tokio::test]
+async fn one_more_than_a_run_may_have_open_is_limited_and_what_was_asked_is_found_again() {
+    let (deployment, instance) = with_open(MOST).await;
+    let before = deployment.names("").await;
+    assert_limited(ask(&deployment, &instance, numbered("1", MOST)).await);
+    assert_limited(ask(&deployment, &deployment.start(), numbered("1", MOST)).await);
+    assert_eq!(deployment.names("").await, before, "nothing is written");
+
+    let (_, is_new) = ask(&deployment, &instance, numbered("1", 7)).await.expect("it was asked before");
+    assert!(!is_new);
+    // Neither another run nor another repository has to wait for it.
+    assert!(ask(&deployment, &instance, numbered("2", MOST)).await.is_ok());
+    let mut other = numbered("1", MOST);
+    other.workload.repository_id = "2".to_owned();
+    assert!(ask(&deployment, &instance, other).await.is_ok());
+    let mut other = numbered("1", MOST + 1);
+    other.workload.repository_id = "10".to_owned();
+    assert!(ask(&deployment, &instance, other).await.is_ok(), "1 is no beginning of 10");
+}
+
+#[tokio::test]
+async fn what_is_decided_or_expired_makes_room() {
+    let (deployment, instance) = with_open(MOST).await;
+    let (seen, _) = ask(&deployment, &instance, numbered("1", 0)).await.expect("it was asked before");
+    let cast = (&seen.approval.request.id, person(ALEX, None));
+    let outcome = vote(&instance, cast, Verdict::Reject, deployment.after(TimeDelta::minutes(1))).await;
+    assert_eq!(outcome.name(), "rejected");
+    deployment.settled().await;
+    assert!(ask(&deployment, &instance, numbered("1", MOST)).await.is_ok());
+    assert_limited(ask(&deployment, &instance, numbered("1", MOST + 1)).await);
+
+    // Nobody has looked at those that have expired since.
+    let asked = instance.ask(numbered("1", MOST + 1), deployment.after(TimeDelta::hours(73))).await;
+    assert!(asked.is_ok());
+}
+
+#[tokio::test]
+async fn forty_that_ask_at_once_around_the_limit_are_never_more_than_the_limit() {
+    let (deployment, _) = with_open(MOST - 10).await;
+    let view = RoughStore::slow(&deployment.store);
+    let instance = deployment.start_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
+    let asks = (0..40).map(|number| ask(&deployment, &instance, numbered("1", 1_000 + number)));
+    let (asked, _) = view.rounds(join_all(asks)).await;
+    let opened = asked.iter().filter(|asked| asked.is_ok()).count();
+    assert_eq!(opened, 10);
+    assert_eq!(deployment.names("dry-run/open/").await.len(), MOST);
+    asked.into_iter().filter(Result::is_err).for_each(assert_limited);
+}

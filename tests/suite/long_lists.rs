@@ -1,0 +1,171 @@
+//! Lists longer than one answer of a store, and more to do than one sweep can: nothing is hidden, nothing is lost, and
+//! what is left is next.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use approve_release::{
+    approval::{DeliveryState, Item, Verdict},
+    host::Timing,
+    ledger::Cursor,
+};
+use chrono::TimeDelta;
+use tokio::time::Instant;
+
+use crate::{
+    deployment::Channel,
+    github::{GitHub, rate_limited},
+    instances::{Instances, asking, person, sweep_by, vote},
+    tokens::ALEX,
+};
+use wiremock::ResponseTemplate;
+
+/// More than one answer of Azure Storage has, twice over.
+const MANY: usize = 10_050;
+
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
+
+/// A deployment whose index and list are full of approvals that came to nothing, all of one day long ago.
+async fn overfull(deployment: &Instances) {
+    for number in 0..MANY {
+        let id = format!("{:012x}{number:032x}", 1_700_000_000_000_u64 + number as u64);
+        deployment.write(&format!("pending/requested.{id}.{number:032x}"), "x").await;
+        let (minute, second, millisecond) = (number / 60_000, number / 1_000 % 60, number % 1_000);
+        let time = format!("12{minute:02}{second:02}{millisecond:03}");
+        deployment.write(&format!("listed/2023-11-14/{time}.requested.{id}"), "x").await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_approval_is_on_the_first_page_and_a_recorded_decision_is_sent_by_the_next_sweep() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    overfull(&deployment).await;
+    let (open, decided) = (asking("1", "open"), asking("1", "decided"));
+    let (open, decided) = (deployment.asked(open).await, deployment.asked(decided).await);
+    deployment.decide_and_die(&decided, TimeDelta::zero()).await;
+
+    let list = deployment.start().list(None, deployment.after(MINUTE)).await.expect("a list");
+    let is_open = |item: &Item| matches!(item, Item::Requested(seen) if seen.approval.request.id == open);
+    assert!(list.waiting.iter().any(is_open), "{:?}", list.waiting);
+
+    github.expect_dispatches(1);
+    deployment.sweep(MINUTE).await;
+    assert_eq!(github.dispatches().len(), 1);
+    assert_eq!(deployment.look(&decided, MINUTE * 2).await.dispatch.delivery, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn every_line_is_reached_page_by_page_and_each_once() {
+    let deployment = Instances::dry_run();
+    for number in 0..MANY {
+        let id = format!("{number:044x}");
+        let (second, millisecond) = (number / 1_000 % 60, number % 1_000);
+        let path = format!("dry-run/listed/2023-11-14/1200{second:02}{millisecond:03}.requested.{id}");
+        deployment.write(&path, "x").await;
+    }
+    let ledger = &deployment.start().delivery.ledger;
+    let (mut lines, mut after): (Vec<String>, Option<Cursor>) = (Vec::new(), None);
+    loop {
+        let until = Instant::now() + Duration::from_secs(60);
+        let (page, next) = ledger.listed(after.as_ref(), 2_000, until).await.expect("a page");
+        lines.extend(page.into_iter().map(|line| format!("{:?}", line.subject)));
+        match next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(lines.len(), MANY);
+    assert_eq!(lines.iter().collect::<BTreeSet<_>>().len(), MANY);
+}
+
+#[tokio::test]
+async fn approvals_are_all_reached_page_by_page_and_each_once() {
+    let deployment = Instances::dry_run();
+    let instance = deployment.start();
+    let mut ids = BTreeSet::new();
+    for number in 0..95_i64 {
+        // Three at each moment, over some days.
+        let timing = deployment.after(TimeDelta::hours(number / 3));
+        let asked = instance.ask(asking("1", &number.to_string()), timing).await.map_err(|r| r.outcome);
+        let id = asked.expect("it is open").0.approval.request.id;
+        if number % 2 == 0 {
+            vote(&instance, (&id, person(ALEX, None)), Verdict::Approve, timing).await;
+        }
+        ids.insert(id.to_string());
+    }
+    deployment.settled().await;
+    let (mut shown, mut after) = (Vec::new(), None);
+    for page in 0..=ids.len() {
+        let list =
+            instance.list(after.as_ref(), deployment.after(TimeDelta::hours(32))).await.expect("a list");
+        assert!(page == 0 || list.waiting.is_empty());
+        shown.extend(list.waiting.into_iter().chain(list.recent).map(|item| match item {
+            Item::Requested(seen) => seen.approval.request.id.to_string(),
+            other => panic!("not asked for: {other:?}"),
+        }));
+        match list.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(shown.len(), ids.len());
+    assert_eq!(shown.into_iter().collect::<BTreeSet<_>>(), ids);
+}
+
+/// Approvals that were decided by processes that died before they sent anything.
+async fn decided_and_died(deployment: &Instances, count: usize) {
+    for number in 0..count {
+        let id = deployment.asked(asking("1", &format!("body {number}"))).await;
+        deployment.decide_and_die(&id, TimeDelta::zero()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_that_has_no_time_says_so_and_the_next_begins_with_what_is_left() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    decided_and_died(&deployment, 9).await;
+    let instance = deployment.start();
+
+    let none = Timing::new(deployment.began + MINUTE, Duration::ZERO);
+    let lines = sweep_by(&instance, none).await;
+    assert!(lines.iter().any(|line| line.contains("9 of 9 are left to the next sweep")), "{lines:?}");
+    assert_eq!(github.dispatches().len(), 0);
+    github.expect_dispatches(9);
+    let lines = sweep_by(&instance, deployment.sweep_time(MINUTE * 2)).await;
+    assert!(lines.iter().all(|line| line.contains("arrived")), "{lines:?}");
+    assert_eq!(github.dispatches().len(), 9);
+}
+
+#[tokio::test]
+async fn a_rate_limit_of_github_keeps_no_card_from_the_channel() {
+    let (github, channel) = (GitHub::start().await, Channel::start().await);
+    let deployment = Instances::sending_to(&github).posting_to(&channel);
+    channel.answer_with(Some(ResponseTemplate::new(500)));
+    decided_and_died(&deployment, 3).await;
+    for number in 0..3 {
+        deployment.asked(asking("2", &number.to_string())).await;
+    }
+    channel.answer_with(None);
+    github.answer_with(rate_limited(403));
+    let instance = deployment.start();
+    sweep_by(&instance, deployment.sweep_time(MINUTE)).await;
+    sweep_by(&instance, deployment.sweep_time(MINUTE * 2)).await;
+    // Those that ask, and those that say what was decided.
+    assert_eq!(channel.cards().len(), 6);
+    let tried = github.dispatches().len();
+    assert!((1..=6).contains(&tried), "{tried} calls");
+    github.expect_dispatches(tried);
+}
+
+#[tokio::test]
+async fn two_sweeps_at_once_send_each_message_once() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    decided_and_died(&deployment, 5).await;
+    let instance = deployment.start();
+    let timing = deployment.sweep_time(MINUTE);
+    let (one, other) = tokio::join!(sweep_by(&instance, timing), sweep_by(&instance, timing));
+    assert_eq!(one.len() + other.len(), 6, "{one:?} {other:?}");
+    github.expect_dispatches(5);
+}

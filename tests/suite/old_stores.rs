@@ -1,0 +1,274 @@
+//! Stores that other versions have written: `tests/golden/format-1` by the last version before format 2, and
+//! `tests/golden/format-2` by the first with it. Each is carried on, for ever. These files are never changed; a new
+//! format gets a folder of its own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use approve_release::approval::{ApprovalId, DeliveryState, Ending, Item, Verdict};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+use crate::{
+    github::GitHub,
+    handler_process::repository_root,
+    instances::{Instances, allowing, approvers, asking, asking_of, object_id, person, relay, vote},
+    request_faults::{Deployment, somebody},
+};
+
+const FORMATS: [u32; 2] = [1, 2];
+
+/// What there is of each format, each in a store of its own.
+const CASES: [&str; 6] = ["open", "pending", "dead", "delivered", "relayed", "bot"];
+
+/// The files of a case, each with its name in the store.
+fn golden(format: u32, case: &str) -> Vec<(String, Vec<u8>)> {
+    let root = repository_root().join(format!("tests/golden/format-{format}/{case}"));
+    let name = |file: &Path| file.strip_prefix(&root).expect("below it").to_str().expect("a name").to_owned();
+    let content = |file: &Path| fs::read(file).expect("a file");
+    files(&root).iter().map(|file| (name(file), content(file))).collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = entries.map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// The record in the one file whose name ends so.
+fn record(format: u32, case: &str, end: &str) -> Value {
+    let files = golden(format, case);
+    let found: Vec<_> = files.iter().filter(|(name, _)| name.ends_with(end)).collect();
+    let [(_, content)] = found[..] else { panic!("one …{end}") };
+    serde_json::from_slice::<Value>(content).expect("JSON")["record"].take()
+}
+
+fn time(value: &Value) -> DateTime<Utc> {
+    value.as_str().expect("a time").parse().expect("a time")
+}
+
+/// The approval of a case, and when it was asked for.
+fn asked(format: u32, case: &str) -> (ApprovalId, DateTime<Utc>) {
+    let request = record(format, case, "/request");
+    (ApprovalId::parse(request["id"].as_str().expect("an id")).expect("an id"), time(&request["created_at"]))
+}
+
+/// A deployment on a case's store, whose clock begins when that was asked for.
+async fn deployment_on(github: &GitHub, format: u32, case: &str) -> Instances {
+    let mut deployment = Instances::sending_to(github);
+    for (name, content) in golden(format, case) {
+        deployment.write(&name, content).await;
+    }
+    deployment.began = match case {
+        "relayed" => time(&record(format, case, "/decision")["decided_at"]),
+        _ => asked(format, case).1,
+    };
+    deployment
+}
+
+/// From the beginning to today, or to a moment after the files were written.
+fn today(deployment: &Instances) -> TimeDelta {
+    (Utc::now() - deployment.began).max(TimeDelta::zero()) + TimeDelta::minutes(5)
+}
+
+#[test]
+fn every_file_is_a_record_of_its_format_with_a_writer_of_its_own() {
+    for format in FORMATS {
+        let mut writers = std::collections::BTreeSet::new();
+        let mut count = 0;
+        for (name, content) in CASES.iter().flat_map(|case| golden(format, case)) {
+            let record: Value = serde_json::from_slice(&content).expect(&name);
+            assert_eq!(record["format"], format, "{name}");
+            writers.insert(record["writer"].as_str().expect("a writer").to_owned());
+            count += 1;
+        }
+        assert!(count > 40 && writers.len() == count, "{count} files of format {format}");
+    }
+}
+
+#[tokio::test]
+async fn an_open_request_keeps_its_vote_and_another_completes_it() {
+    for format in FORMATS {
+        let github = GitHub::start().await;
+        github.expect_dispatches(1);
+        let mut deployment = deployment_on(&github, format, "open").await;
+        let (id, _) = asked(format, "open");
+        // What somebody was called who voted is not known, or it is; by name or by id they count.
+        for listed in
+            [[object_id(1), object_id(2)], ["person1@contoso.com", "person2@contoso.com"].map(str::to_owned)]
+        {
+            deployment.policy.approvers = approvers(&[&listed[0], &listed[1]]);
+            let seen = deployment.look(&id, TimeDelta::minutes(5)).await;
+            assert_eq!(
+                (seen.approval.ballots.len(), seen.approval.ruling),
+                (1, None),
+                "{format}: {listed:?}"
+            );
+        }
+        let other = person(&object_id(2), Some("person2@contoso.com"));
+        let timing = deployment.after(TimeDelta::minutes(10));
+        let outcome = vote(&deployment.start(), (&id, other), Verdict::Approve, timing).await;
+        assert_eq!(outcome.name(), "dispatched");
+        deployment.settled().await;
+        let seen = deployment.look(&id, TimeDelta::minutes(11)).await;
+        let ruling = seen.approval.ruling.expect("it is decided");
+        assert_eq!((ruling.ending, ruling.ballots.len()), (Ending::Approved, 2));
+        let sent = github.only_dispatch();
+        assert!(sent.client_payload().contains(r#""ticket":""#), "{}", sent.client_payload());
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_github_is_sent_by_the_next_sweep_and_once() {
+    for format in FORMATS {
+        for case in ["pending", "relayed"] {
+            let github = GitHub::start().await;
+            github.expect_dispatches(1);
+            let deployment = deployment_on(&github, format, case).await;
+            let today = today(&deployment);
+            deployment.sweep(today).await;
+            deployment.sweep(today + TimeDelta::minutes(1)).await;
+            assert_eq!(github.dispatches().len(), 1, "{format}: {case}");
+            assert_eq!(deployment.names("pending/").await, [""; 0], "{format}: {case}");
+            let list = deployment.start().list(None, deployment.after(today)).await.expect("a list");
+            let dispatch = match &list.recent[..] {
+                [Item::Requested(seen)] => &seen.dispatch,
+                [Item::Relayed(_, dispatch)] => dispatch,
+                other => panic!("one line, not {other:?}"),
+            };
+            assert_eq!(dispatch.delivery, DeliveryState::Delivered, "{format}: {case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_was_decided_is_not_decided_again() {
+    for format in FORMATS {
+        let github = GitHub::start().await;
+        github.expect_dispatches(1);
+        let deployment = deployment_on(&github, format, "relayed").await;
+        // The same card, clicked again.
+        let click = async |minutes| {
+            relay(&deployment.start(), 1, deployment.after(TimeDelta::minutes(minutes))).await.name()
+        };
+        assert_eq!((click(5).await, click(6).await), ("dispatched", "already-decided"), "{format}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_stays_one_until_somebody_clicks() {
+    for format in FORMATS {
+        let github = GitHub::start().await;
+        github.expect_dispatches(1);
+        let deployment = deployment_on(&github, format, "dead").await;
+        let (id, _) = asked(format, "dead");
+        deployment.sweep(today(&deployment)).await;
+        assert_eq!(github.dispatches().len(), 0);
+        let seen = deployment.look(&id, TimeDelta::hours(1)).await;
+        assert_eq!(seen.dispatch.delivery, DeliveryState::Dead);
+        assert!(seen.dispatch.error.is_some_and(|error| error.contains("422")), "GitHub's words");
+        let timing = deployment.after(TimeDelta::hours(2));
+        let click = (&id, person(&object_id(1), None));
+        let outcome = vote(&deployment.start(), click, Verdict::Approve, timing).await;
+        assert_eq!(outcome.name(), "dispatched");
+    }
+}
+
+#[tokio::test]
+async fn what_was_delivered_says_when_and_is_not_sent_again() {
+    for format in FORMATS {
+        let github = GitHub::start().await;
+        let deployment = deployment_on(&github, format, "delivered").await;
+        let (id, _) = asked(format, "delivered");
+        let seen = deployment.look(&id, TimeDelta::minutes(5)).await;
+        assert_eq!(seen.dispatch.delivery, DeliveryState::Delivered);
+        let done = record(format, "delivered", "/dispatch.done");
+        let expected = time(if format == 1 { &done["began_at"] } else { &done["arrived_at"] });
+        assert_eq!(seen.dispatch.delivered_at, Some(expected));
+        deployment.sweep(today(&deployment)).await;
+        let timing = deployment.after(TimeDelta::minutes(6));
+        let click = (&id, person(&object_id(1), None));
+        let outcome = vote(&deployment.start(), click, Verdict::Approve, timing).await;
+        assert_eq!(outcome.name(), "already-decided");
+        assert_eq!(deployment.names("pending/").await, [""; 0]);
+    }
+}
+
+#[tokio::test]
+async fn a_card_that_the_bot_posted_is_followed_by_the_result_and_nobody_is_reminded_twice() {
+    for format in FORMATS {
+        let deployment = Deployment::with_bot(2, Some(TimeDelta::minutes(5))).await;
+        let (_, connector) = deployment.bot.as_ref().expect("a bot");
+        // This Bot Connector knows nothing of the message; asked to change it, it says so.
+        connector.expect_refusals(1);
+        for (name, content) in golden(format, "bot") {
+            let path = object_store::path::Path::parse(&name).expect("a path");
+            object_store::ObjectStoreExt::put(&*deployment.store, &path, content.into())
+                .await
+                .expect("written");
+        }
+        let (id, asked_at) = asked(format, "bot");
+        let since = asked_at - deployment.after(TimeDelta::zero()).now;
+        let seen = deployment.look(&id, since + TimeDelta::minutes(6)).await;
+        assert_eq!((seen.approval.ballots.len(), seen.posted.as_str()), (1, "bot"));
+        deployment.github.expect_dispatches(1);
+        let (instance, time) = (deployment.instance(), since + TimeDelta::minutes(7));
+        let outcome = deployment.vote(&instance, (&id, 2), Verdict::Approve, time).await;
+        assert_eq!(outcome.name(), "dispatched");
+        deployment.settled().await;
+        let [result] = &connector.messages()[..] else { panic!("the result") };
+        assert!(result.cards[0].to_string().contains("pproved"), "{:?}", result.cards);
+        assert_eq!(connector.said().len(), 0, "no reminder");
+        assert_eq!(somebody(1).object_id.to_string(), object_id(1));
+    }
+}
+
+#[tokio::test]
+async fn the_list_shows_all_of_them_together() {
+    let github = GitHub::start().await;
+    let mut deployment = Instances::sending_to(&github);
+    let (mut latest, mut count) = (DateTime::UNIX_EPOCH, 0);
+    for (format, case) in FORMATS.into_iter().flat_map(|format| CASES.map(|case| (format, case))) {
+        for (name, content) in golden(format, case) {
+            deployment.write(&name, content).await;
+        }
+        // The relay is the same card in both formats, so one decision, which leaves a line each time.
+        count += usize::from(case != "relayed" || format == 1);
+        if case != "relayed" {
+            latest = latest.max(asked(format, case).1);
+        }
+    }
+    deployment.began = latest;
+    let list = deployment.start().list(None, deployment.after(TimeDelta::minutes(1))).await.expect("a list");
+    let unreadable = list.recent.iter().filter(|item| matches!(item, Item::Unreadable(..))).count();
+    assert_eq!((list.waiting.len() + list.recent.len(), unreadable, list.next), (count, 0, None));
+}
+
+#[tokio::test]
+async fn what_an_older_version_was_asked_for_is_found_again_whatever_the_rules_are_by_now() {
+    let github = GitHub::start().await;
+    let mut deployment = deployment_on(&github, 1, "open").await;
+    let (id, _) = asked(1, "open");
+    deployment.policy.approvers = approvers(&["nobody@contoso.com"]);
+    deployment.policy.min_approvals = 3;
+    deployment.policy.allowed_repositories = allowing(&["octo/other"]);
+    let the_same = || {
+        let mut asking = asking_of(2, asking("1", "the body"));
+        asking.asked.expires_in = TimeDelta::minutes(30);
+        asking
+    };
+    let ask = async |asking| {
+        let asked = deployment.start().ask(asking, deployment.after(TimeDelta::minutes(2))).await;
+        asked.map(|(seen, is_new)| (seen.approval.request.id, is_new)).map_err(|report| report.outcome.name())
+    };
+    assert_eq!(ask(the_same()).await, Ok((id.clone(), false)));
+    // It did not note which job of the run it was.
+    let mut job = the_same();
+    job.workload.environment = Some("production".to_owned());
+    assert_eq!(ask(job).await, Ok((id, false)));
+    let mut attempt = the_same();
+    attempt.workload.run_attempt = "2".to_owned();
+    assert!(ask(attempt).await.is_err(), "what is new is held to the rules");
+}
