@@ -33,7 +33,8 @@ use crate::{
 /// An entry of the index without a decision is dropped at this age: its click died before it decided.
 const UNDECIDED: TimeDelta = TimeDelta::minutes(10);
 
-/// The most messages that one sweep sends.
+/// The most messages that one sweep sends about what is decided, and the most about the rest: however many dispatches
+/// fail again and again, they keep no card, reminder or expiry waiting.
 const MAX_SENT_PER_SWEEP: usize = 50;
 
 /// What one message may take in a sweep.
@@ -59,10 +60,30 @@ struct Sweep {
     /// The approvals that the index has as open, and when each expires.
     open: HashMap<ApprovalId, DateTime<Utc>>,
     deadline: Instant,
-    sent: AtomicUsize,
+    /// About what the index has as decided.
+    sent_decided: AtomicUsize,
+    sent_open: AtomicUsize,
     looks: AtomicUsize,
     /// GitHub limits our rate: all messages share one token, and so its limit.
     limited: AtomicBool,
+}
+
+impl Sweep {
+    /// When the approval expires that the index has as open; nothing where it is decided, or a relay.
+    fn expires_at(&self, subject: &Subject) -> Option<DateTime<Utc>> {
+        match subject {
+            Subject::Relayed(_) => None,
+            Subject::Requested(id) => self.open.get(id).copied(),
+        }
+    }
+
+    /// How many messages were sent about what is as far as `subject`.
+    fn sent(&self, subject: &Subject) -> &AtomicUsize {
+        match self.expires_at(subject) {
+            None => &self.sent_decided,
+            Some(_) => &self.sent_open,
+        }
+    }
 }
 
 impl Delivery {
@@ -91,7 +112,8 @@ impl Delivery {
         let sweep = Sweep {
             open: open.into_iter().map(|open| (open.id, open.expires_at)).collect(),
             deadline: timing.deadline,
-            sent: AtomicUsize::new(0),
+            sent_decided: AtomicUsize::new(0),
+            sent_open: AtomicUsize::new(0),
             looks: AtomicUsize::new(0),
             limited: AtomicBool::new(false),
         };
@@ -127,12 +149,9 @@ impl Delivery {
             .filter(|expected| looked(expected).is_none_or(|looked| looked.quiet_until <= now))
             .collect();
         due.sort_by_cached_key(|expected| {
-            let expires_at = match &expected.subject {
-                Subject::Relayed(_) => None,
-                Subject::Requested(id) => sweep.open.get(id),
-            };
+            let expires_at = sweep.expires_at(&expected.subject);
             let is_decided = expires_at.is_none();
-            let is_over = expires_at.is_some_and(|expires_at| *expires_at <= now);
+            let is_over = expires_at.is_some_and(|expires_at| expires_at <= now);
             (Reverse((is_decided, is_over)), looked(expected).map(|looked| looked.at), expected.since())
         });
         due
@@ -159,7 +178,7 @@ impl Delivery {
     /// One look, unless the sweep is over.
     async fn look_in(&self, expected: Expected, sweep: &Sweep, timing: Timing) -> Vec<(Level, String)> {
         let is_over = Instant::now() >= sweep.deadline
-            || sweep.sent.load(Ordering::Relaxed) >= MAX_SENT_PER_SWEEP
+            || sweep.sent(&expected.subject).load(Ordering::Relaxed) >= MAX_SENT_PER_SWEEP
             || self.stopping.load(Ordering::Relaxed);
         if is_over {
             return Vec::new();
@@ -170,7 +189,7 @@ impl Delivery {
         let subject = expected.subject.clone();
         let (quiet_until, lines) = match self.sweep_one(expected, sweep, timing).await {
             Ok((quiet_until, swept)) => {
-                sweep.sent.fetch_add(usize::from(!swept.lines.is_empty()), Ordering::Relaxed);
+                sweep.sent(&subject).fetch_add(usize::from(!swept.lines.is_empty()), Ordering::Relaxed);
                 sweep.limited.fetch_or(swept.limited, Ordering::Relaxed);
                 (quiet_until, swept.lines)
             }

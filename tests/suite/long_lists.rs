@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::{
     deployment::Channel,
-    github::{GitHub, rate_limited},
+    github::{GitHub, github_error, rate_limited},
     instances::{Instances, asking, person, sweep_by, vote},
     tokens::ALEX,
 };
@@ -135,6 +135,24 @@ async fn a_sweep_that_has_no_time_says_so_and_the_next_begins_with_what_is_left(
     let lines = sweep_by(&instance, deployment.sweep_time(MINUTE * 2)).await;
     assert!(lines.iter().all(|line| line.contains("arrived")), "{lines:?}");
     assert_eq!(github.dispatches().len(), 9);
+}
+
+#[tokio::test]
+async fn what_one_sweep_does_not_come_to_is_tried_by_the_next_before_all_that_failed() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    decided_and_died(&deployment, 110).await;
+    github.answer_with(github_error(503, "Server Error"));
+    let instance = deployment.start();
+    // A failure is due again half a minute later.
+    for sweep in 1..=3 {
+        let lines = sweep_by(&instance, deployment.sweep_time(TimeDelta::minutes(sweep))).await;
+        assert!(sweep == 3 || lines.iter().any(|line| line.contains("left to the next sweep")), "{lines:?}");
+    }
+    let attempts = deployment.names("requested/").await;
+    let first = attempts.iter().filter(|name| name.ends_with("/dispatch.000001.attempt")).count();
+    assert_eq!(first, 110);
+    github.expect_dispatches(github.dispatches().len());
 }
 
 #[tokio::test]
