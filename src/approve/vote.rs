@@ -51,6 +51,7 @@ impl Approvals {
             return Ok(Outcome::Unknown.into());
         };
         let claim = folder.claim().cloned();
+        let names = folder.names().to_vec();
         let Approval { request, ballots, ruling } = folder.approval;
         if let Err(outcome) = may_vote(&self.policy, &request, &ballot.performer) {
             return Ok(outcome.into());
@@ -67,7 +68,7 @@ impl Approvals {
         let due = match tally(&request, &with(ballots, &ballot), timing.now) {
             Some(due) => due,
             None => {
-                self.delivery.ledger.cast(id, &ballot, until).await?;
+                self.delivery.ledger.cast((id, &names), &ballot, until).await?;
                 let ballots = self.delivery.ledger.cast_so_far(id, until).await?;
                 let approval = self.policy.hold(Approval { request: request.clone(), ballots, ruling: None });
                 match tally(&request, &approval.ballots, timing.now) {

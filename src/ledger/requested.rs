@@ -153,6 +153,11 @@ impl Folder {
         Self { approval: policy.hold(self.approval), ..self }
     }
 
+    /// The names of the records about it, when it was read.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// Whether this message about it has arrived for good.
     pub fn has_arrived(&self, kind: Kind) -> bool {
         self.names.contains(&format!("{}.done", kind.name()))
@@ -314,8 +319,14 @@ impl Ledger {
     }
 
     /// Records a vote, unless the same person has cast the same before. One by the same person under another name is
-    /// recorded beside it: by which name they are listed may have changed.
-    pub async fn cast(&self, id: &ApprovalId, ballot: &Ballot, until: Instant) -> anyhow::Result<()> {
+    /// recorded beside it: by which name they are listed may have changed. `known` are the votes that were there before,
+    /// by their names, as far as somebody has looked: it saves asking for them again.
+    pub async fn cast(
+        &self,
+        (id, known): (&ApprovalId, &[String]),
+        ballot: &Ballot,
+        until: Instant,
+    ) -> anyhow::Result<()> {
         let (who, name) = match &ballot.performer {
             Performer::Anonymous => ("anonymous".to_owned(), None),
             Performer::Person(person) => {
@@ -323,12 +334,19 @@ impl Ledger {
             }
         };
         let vote = format!("{VOTE}{who}.{}", ballot.verdict.as_str());
+        let beside =
+            name.map(|name| format!("{vote}.{}", &hash([name.to_ascii_lowercase().as_bytes()])[..16]));
         let content = Record::of(StoredBallot::from(ballot))?.to_json()?;
         let path = self.requested_path(id, &vote);
-        let cast =
-            self.store.create(&path, content.clone(), until).await.context("cannot record the vote")?;
-        let (Created::Theirs(before), Some(name)) = (cast, name) else { return Ok(()) };
-        let before = parse_ballot(&path, &before)?;
+        let before = match known.contains(&vote) {
+            true if beside.as_ref().is_none_or(|beside| known.contains(beside)) => return Ok(()),
+            true => Some(self.ballot(path, until).await?),
+            false => match self.store.create(&path, content.clone(), until).await.context(CANNOT_CAST)? {
+                Created::Ours => None,
+                Created::Theirs(before) => Some(parse_ballot(&path, &before)?),
+            },
+        };
+        let (Some(before), Some(name), Some(beside)) = (before, name, beside) else { return Ok(()) };
         let has_same_name = match &before.performer {
             Performer::Anonymous => true,
             Performer::Person(person) => {
@@ -338,9 +356,11 @@ impl Ledger {
         if has_same_name {
             return Ok(());
         }
-        let name = hash([name.to_ascii_lowercase().as_bytes()]);
-        let path = self.requested_path(id, &format!("{vote}.{}", &name[..16]));
-        self.store.create(&path, content, until).await.context("cannot record the vote").map(drop)
+        self.store
+            .create(&self.requested_path(id, &beside), content, until)
+            .await
+            .context(CANNOT_CAST)
+            .map(drop)
     }
 
     /// The votes so far, earliest first.
@@ -444,6 +464,8 @@ const POSTED: &str = "card.posted";
 
 /// What the names of votes begin with.
 const VOTE: &str = "vote.";
+
+const CANNOT_CAST: &str = "cannot record the vote";
 
 /// True if the two jobs ask for the same with the same body. What an older version recorded does not say which job it
 /// was: that is any of the run.

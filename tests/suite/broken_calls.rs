@@ -149,6 +149,7 @@ async fn where_each_call_takes_half_a_second_votes_are_recorded_in_time() {
         ("the first vote", "alex@contoso.com", 1, "counted"),
         ("the second", "sam@contoso.com", 2, "counted"),
         ("the same again", "sam@contoso.com", 2, "counted"),
+        ("one under a new name", "samuel@contoso.com", 2, "counted"),
         ("one that decides", "kim@contoso.com", 3, "dry-run"),
         ("one that comes later", "kim@contoso.com", 3, "already-decided"),
     ] {

@@ -154,7 +154,12 @@ impl Deployment {
             comment: String::new(),
             at: timing.now,
         };
-        self.instance().delivery.ledger.cast(id, &ballot, timing.deadline).await.expect("it is recorded");
+        self.instance()
+            .delivery
+            .ledger
+            .cast((id, &[]), &ballot, timing.deadline)
+            .await
+            .expect("it is recorded");
     }
 
     pub async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
