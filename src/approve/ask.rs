@@ -28,23 +28,24 @@ pub struct Asking {
 /// Each is counted by those that come after it, before the ledger shows it: so many at once are not more than are
 /// allowed.
 #[derive(Default)]
-pub struct Recording(Mutex<Vec<Request>>);
+pub struct Recording(Mutex<Vec<(AskingKeys, Request)>>);
 
 /// The place of one request among those in work; given back when dropped.
 struct Place<'a> {
     recording: &'a Recording,
     id: ApprovalId,
-    /// Those of the same repository that came before.
+    /// Those of the same repository that came before, but for other tries of the same request.
     before: Vec<Open>,
 }
 
 impl Recording {
-    fn enter(&self, request: &Request) -> Place<'_> {
+    fn enter(&self, keys: &AskingKeys, request: &Request) -> Place<'_> {
         let mut recording = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let repository_id = &request.workload.repository_id;
-        let of_repository = recording.iter().filter(|other| other.workload.repository_id == *repository_id);
-        let before = of_repository.map(Open::of).collect();
-        recording.push(request.clone());
+        let counts = |(of_other, other): &&(AskingKeys, Request)| {
+            other.workload.repository_id == request.workload.repository_id && of_other != keys
+        };
+        let before = recording.iter().filter(counts).map(|(_, other)| Open::of(other)).collect();
+        recording.push((keys.clone(), request.clone()));
         Place { recording: self, id: request.id.clone(), before }
     }
 }
@@ -52,7 +53,7 @@ impl Recording {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut recording = self.recording.0.lock().unwrap_or_else(PoisonError::into_inner);
-        recording.retain(|request| request.id != self.id);
+        recording.retain(|(_, request)| request.id != self.id);
     }
 }
 
@@ -76,7 +77,7 @@ impl Approvals {
         let request = Request { id, asked, workload, created_at: timing.now };
         let repository_id = &request.workload.repository_id;
 
-        let place = self.recording.enter(&request);
+        let place = self.recording.enter(&keys, &request);
         let (before, open, known) = tokio::try_join!(
             ledger.asked(&keys, &request.workload, until),
             ledger.open_in(repository_id, until),

@@ -96,3 +96,16 @@ async fn forty_that_ask_at_once_around_the_limit_are_never_more_than_the_limit()
     assert_eq!(deployment.names("dry-run/open/").await.len(), MOST);
     asked.into_iter().filter(Result::is_err).for_each(assert_limited);
 }
+
+#[tokio::test]
+async fn tries_of_one_request_at_once_take_one_place() {
+    let (deployment, _) = with_open(MOST - 1).await;
+    let view = RoughStore::slow(&deployment.store);
+    let instance = deployment.start_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
+    let asks = (0..8).map(|_| ask(&deployment, &instance, numbered("1", MOST)));
+    let (asked, _) = view.rounds(join_all(asks)).await;
+    let asked: Vec<_> = asked.into_iter().map(|asked| asked.expect("it is one and the same")).collect();
+    assert_eq!(asked.iter().filter(|(_, is_new)| *is_new).count(), 1);
+    assert_eq!(deployment.names("dry-run/open/").await.len(), MOST);
+    assert_limited(ask(&deployment, &deployment.start(), numbered("1", MOST + 1)).await);
+}
