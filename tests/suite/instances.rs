@@ -141,7 +141,7 @@ impl Instances {
         };
         let ruling =
             Ruling { ending: Ending::Approved, ballots: vec![ballot], decided_at: timing.now, ticket: None };
-        self.start().delivery.ledger.rule(id, ruling, timing.deadline).await.expect("it is recorded");
+        self.start().delivery.ledger.rule(id, (ruling, None), timing.deadline).await.expect("it is recorded");
     }
 
     /// Waits until no instance does anything any more beside its answers.
