@@ -217,6 +217,7 @@ async fn a_card_that_the_bot_posted_is_followed_by_the_result_and_nobody_is_remi
         let (instance, time) = (deployment.instance(), since + TimeDelta::minutes(7));
         let outcome = deployment.vote(&instance, (&id, 2), Verdict::Approve, time).await;
         assert_eq!(outcome.name(), "dispatched");
+        drop(instance);
         deployment.settled().await;
         let [result] = &connector.messages()[..] else { panic!("the result") };
         assert!(result.cards[0].to_string().contains("pproved"), "{:?}", result.cards);
