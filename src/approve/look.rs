@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Approvals;
 use crate::{
-    approval::{Approval, ApprovalId, Item, RelayId, Seen, Visibility, Workload},
+    approval::{ApprovalId, Item, RelayId, Request, Seen, Visibility, Workload},
     host::Timing,
     ledger::{Cursor, Listed, Subject, Unreadable},
     printable::describe,
@@ -73,9 +73,12 @@ impl Approvals {
             approvals.delivery.wake(&id);
             match approvals.delivery.folder(&id, timing.deadline).await {
                 Ok(Some(folder)) => {
+                    // First, so that other instances know of it whatever becomes of this one.
+                    if folder.approval.ruling.is_some() {
+                        approvals.close(&folder.approval.request, timing).await;
+                    }
                     let (_, swept) = approvals.delivery.carry_on(&folder, false, timing).await;
                     swept.lines.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
-                    approvals.close(&folder.approval, timing).await;
                 }
                 Ok(None) => {}
                 Err(error) => log::warn!("approval {}: {}", id.short(), describe(&error)),
@@ -83,12 +86,19 @@ impl Approvals {
         });
     }
 
-    /// Takes what is decided out of the index of what is open. An entry that stays is found by a sweep.
-    async fn close(&self, approval: &Approval, timing: Timing) {
-        if approval.ruling.is_some()
-            && let Err(error) = self.delivery.ledger.note_decided(&approval.request, timing.deadline).await
-        {
-            log::warn!("approval {}: {}", approval.request.id.short(), describe(&error));
+    /// Takes what was just decided out of the index of what is open, while nobody waits for it.
+    pub(super) fn close_beside(self: &Arc<Self>, request: &Request, timing: Timing) {
+        let (approvals, request) = (Arc::clone(self), request.clone());
+        self.delivery.tasks.spawn(async move {
+            let timing = Timing::new(timing.current(), FOLLOW_UP_TIME);
+            approvals.close(&request, timing).await;
+        });
+    }
+
+    /// An entry that stays is found by a sweep.
+    async fn close(&self, request: &Request, timing: Timing) {
+        if let Err(error) = self.delivery.ledger.note_decided(request, timing.deadline).await {
+            log::warn!("approval {}: {}", request.id.short(), describe(&error));
         }
     }
 

@@ -141,6 +141,7 @@ impl Approvals {
         verdict: Verdict,
         timing: Timing,
     ) -> Report {
+        self.close_beside(&request, timing);
         let repository = &request.workload.repository;
         let report = match (request.event_type(ruling.ending), claim) {
             // Somebody's no came between.

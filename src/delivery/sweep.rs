@@ -146,7 +146,11 @@ impl Delivery {
         let looked = |expected: &Expected| looked_at.get(&expected.subject).copied();
         let mut due: Vec<_> = expected
             .into_iter()
-            .filter(|expected| looked(expected).is_none_or(|looked| looked.quiet_until <= now))
+            .filter(|expected| {
+                // What is open no more was decided since, perhaps by an instance that is gone.
+                let is_open = sweep.expires_at(&expected.subject).is_some();
+                looked(expected).is_none_or(|looked| !is_open || looked.quiet_until <= now)
+            })
             .collect();
         due.sort_by_cached_key(|expected| {
             let expires_at = sweep.expires_at(&expected.subject);

@@ -187,3 +187,45 @@ async fn two_sweeps_at_once_send_each_message_once() {
     assert_eq!(one.len() + other.len(), 6, "{one:?} {other:?}");
     github.expect_dispatches(5);
 }
+
+#[tokio::test]
+async fn what_another_instance_decided_is_looked_at_by_the_next_sweep() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    let id = deployment.asked(asking("1", "{}")).await;
+    let staying = deployment.start();
+    sweep_by(&staying, deployment.sweep_time(MINUTE)).await;
+
+    github.answer_with(github_error(503, "Server Error"));
+    let (leaving, timing) = (deployment.start(), deployment.after(MINUTE * 2));
+    let outcome = vote(&leaving, (&id, person(ALEX, None)), Verdict::Approve, timing).await;
+    assert_eq!(outcome.name(), "recorded");
+    deployment.settled().await;
+    github.answer_as_github();
+
+    github.expect_dispatches(2);
+    sweep_by(&staying, deployment.sweep_time(MINUTE * 3)).await;
+    assert_eq!(github.dispatches().len(), 2);
+}
+
+#[tokio::test]
+async fn what_another_instance_was_sending_when_it_was_killed_is_sent_once_its_lease_has_ended() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    let id = deployment.asked(asking("1", "{}")).await;
+    let staying = deployment.start();
+    sweep_by(&staying, deployment.sweep_time(MINUTE)).await;
+
+    github.answer_with(ResponseTemplate::new(204).set_delay(Duration::from_secs(60)));
+    let (killed, timing) = (deployment.start(), deployment.after(MINUTE * 2));
+    tokio::select! {
+        _ = vote(&killed, (&id, person(ALEX, None)), Verdict::Approve, timing) => panic!("it is being sent"),
+        () = github.until_asked() => {}
+    }
+    github.answer_as_github();
+
+    sweep_by(&staying, deployment.sweep_time(MINUTE * 2 + TimeDelta::seconds(20))).await;
+    assert_eq!(github.dispatches().len(), 1, "it may have arrived");
+    sweep_by(&staying, deployment.sweep_time(MINUTE * 3)).await;
+    github.expect_dispatches(2);
+}

@@ -272,6 +272,12 @@ pub fn is_marker(path: &str) -> bool {
     path.ends_with(".done")
 }
 
+/// Whether the process was killed while its message may have been on its way: what was decided is taken out of the index
+/// of what is open beside that.
+fn was_sending(fault: Fault, path: &str) -> bool {
+    path == "delete" && matches!(fault, Fault::KilledBefore | Fault::KilledAfter)
+}
+
 #[tokio::test]
 async fn whatever_fails_while_it_is_asked_there_is_one_approval_in_the_end() {
     for fault in EVERY_FAULT {
@@ -352,7 +358,7 @@ async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hea
             assert_eq!(again.status(), 200, "{again:?} after {about}");
             deployment.settled().await;
             deployment.sweep_every_minute(6..=8).await;
-            let most = if is_marker(&struck) { 2 } else { 1 };
+            let most = if is_marker(&struck) || was_sending(fault, &struck) { 2 } else { 1 };
             let dispatched = deployment.github.dispatches().len();
             assert!((1..=most).contains(&dispatched), "{dispatched} dispatches: {about}");
             let results = deployment.channel.cards().len() - 1;
