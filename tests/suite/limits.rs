@@ -11,9 +11,13 @@ use futures_util::future::join_all;
 use object_store::ObjectStore;
 
 use crate::{
+    actions::REPOSITORY_ID,
+    deployment::{ASKED, Surroundings, text},
+    functions_host::Mode,
     instances::{Instances, asking, person, vote},
     rough_store::RoughStore,
-    tokens::ALEX,
+    stores::Store,
+    tokens::{ALEX, Token, in_seconds},
 };
 
 const MOST: usize = Limited::MAX_OF_RUN;
@@ -108,4 +112,33 @@ async fn tries_of_one_request_at_once_take_one_place() {
     assert_eq!(asked.iter().filter(|(_, is_new)| *is_new).count(), 1);
     assert_eq!(deployment.names("dry-run/open/").await.len(), MOST);
     assert_limited(ask(&deployment, &deployment.start(), numbered("1", MOST + 1)).await);
+}
+
+#[tokio::test]
+async fn a_job_is_told_so_and_nothing_is_written() {
+    let (around, store) = (Surroundings::start().await, Store::folder());
+    let host = around.host(Mode::Payload).store(&store).start().await;
+    let job = Token::of_job(&around.actions);
+    let run_id = text(&job.claims["run_id"]);
+    let expires_at = in_seconds(3600) * 1_000;
+    let note = async |run_id: &str, number: usize| {
+        let path = format!("open/{REPOSITORY_ID}/{run_id}.{expires_at}.0123456789abcdef.{number:044x}");
+        store.write(&path, "{}").await;
+    };
+    for number in 1..MOST {
+        note(&run_id, number).await;
+    }
+    assert_eq!(host.ask_as(&job, ASKED).await.status, 201, "the last that there is room for");
+    let another = r#"{"event_type":"go-live","title":"another"}"#;
+    let before = store.objects().await;
+    let sentence = host.ask_as(&job, another).await.assert_said(429, "limited");
+    assert!(sentence.contains("this run has 300"), "{sentence}");
+    assert_eq!(store.objects().await, before);
+    assert_eq!(host.ask_as(&job, ASKED).await.status, 200);
+
+    for number in MOST..Limited::MAX_OF_REPOSITORY {
+        note(&number.to_string(), number).await;
+    }
+    let sentence = host.ask_as(&Token::of_job(&around.actions), another).await.assert_said(429, "limited");
+    assert!(sentence.contains("this repository has 2000"), "{sentence}");
 }

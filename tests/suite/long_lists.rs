@@ -138,6 +138,20 @@ async fn a_sweep_that_has_no_time_says_so_and_the_next_begins_with_what_is_left(
 }
 
 #[tokio::test]
+async fn a_process_that_is_stopped_leaves_what_it_has_not_sent_to_the_next() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    decided_and_died(&deployment, 5).await;
+    let stopping = deployment.start();
+    stopping.delivery.stop();
+    let lines = sweep_by(&stopping, deployment.sweep_time(MINUTE)).await;
+    assert!(lines.iter().any(|line| line.contains("5 of 5 are left")), "{lines:?}");
+    assert_eq!(github.dispatches().len(), 0);
+    github.expect_dispatches(5);
+    deployment.sweep(MINUTE * 2).await;
+}
+
+#[tokio::test]
 async fn what_one_sweep_does_not_come_to_is_tried_by_the_next_before_all_that_failed() {
     let github = GitHub::start().await;
     let deployment = Instances::sending_to(&github);

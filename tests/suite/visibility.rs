@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    deployment::{ASKED, Someone, Surroundings, page_of, text, vote_body},
+    deployment::{ASKED, Channel, Someone, Surroundings, page_of, text, vote_body},
     functions_host::{Builder, FunctionsHost, Mode},
     github::github_error,
     stores::Store,
@@ -50,9 +50,9 @@ fn sent_names(around: &Surroundings) -> bool {
 
 #[tokio::test]
 async fn what_became_public_before_the_decision_gets_no_names() {
-    let around = Surroundings::start().await;
+    let (around, channel) = (Surroundings::start().await, Channel::start().await);
     around.github.expect_dispatches(1);
-    let host = around.host(Mode::Payload).start().await;
+    let host = around.host(Mode::Payload).settings(channel.setting()).start().await;
     let id = ask(&host, &said(&around, "private", 60)).await;
     let public = said(&around, "public", 30);
     assert_eq!(host.status_as(&public, &id).await.status, 200);
@@ -63,6 +63,8 @@ async fn what_became_public_before_the_decision_gets_no_names() {
     assert!(!has_names(&host.status_as(&public, &id).await.text()));
     let page = host.send(Someone::alex().get(&page_of(&id))).await.text();
     assert!(page.contains(ALEX_NAME) && page.contains(COMMENT), "approvers see both");
+    let card = channel.until_cards(2).await.pop().expect("the result").to_string();
+    assert!(card.contains(ALEX_NAME), "and the channel who decided: {card}");
 }
 
 #[tokio::test]
