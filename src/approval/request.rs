@@ -25,6 +25,12 @@ impl ApprovalId {
         (text.len() == 44 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
     }
 
+    /// When it was asked for, to the millisecond.
+    pub fn created_at(&self) -> DateTime<Utc> {
+        let milliseconds = i64::from_str_radix(&self.0[..12], 16).unwrap_or(0);
+        DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
+    }
+
     /// The first digits, enough for a log line.
     pub fn short(&self) -> &str {
         &self.0[..18]
@@ -207,6 +213,7 @@ mod tests {
             ApprovalId::new(at(1_800_000_000_001), [0; 16]),
         );
         assert!(early < late);
+        assert_eq!(early.created_at(), at(1_800_000_000_000));
         assert_eq!(ApprovalId::parse(early.as_str()), Some(early.clone()));
         let upper = early.as_str().to_uppercase();
         for bad in ["", "0", &early.as_str()[1..], &upper, &format!("../{}", &early.as_str()[3..])] {

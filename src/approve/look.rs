@@ -25,8 +25,10 @@ const FOLLOW_UP_TIME: Duration = Duration::from_secs(20);
 /// A page of the list.
 #[derive(Debug)]
 pub struct List {
-    /// What waits for a decision; on the first page only.
+    /// What waits for a decision, on the first page only: the newest.
     pub waiting: Vec<Item>,
+    /// Whether more may wait, which stands on this page and those that follow, by the time of asking.
+    pub more_waiting: bool,
     /// The rest, newest first.
     pub recent: Vec<Item>,
     /// Where the next page begins, if there is one.
@@ -119,7 +121,7 @@ impl Approvals {
 
     /// A page of the list, from `after` on.
     pub async fn list(self: &Arc<Self>, after: Option<&Cursor>, timing: Timing) -> anyhow::Result<List> {
-        let (waiting, (lines, next)) = tokio::try_join!(
+        let ((waiting, more_waiting), (lines, next)) = tokio::try_join!(
             self.waiting_ids(timing),
             self.delivery.ledger.listed(after, PAGE, timing.deadline)
         )?;
@@ -136,14 +138,15 @@ impl Approvals {
             Item::Requested(seen) => {
                 seen.approval.ruling.is_none() && waiting.contains(&seen.approval.request.id)
             }
-            Item::Relayed(..) | Item::Unreadable(..) => false,
+            Item::Unreadable(id, _) => waiting.iter().any(|waiting| waiting.as_str() == id),
+            Item::Relayed(..) => false,
         };
         let recent = items.into_iter().flatten().filter(|item| !is_shown(item)).collect();
-        Ok(List { waiting: shown_first, recent, next })
+        Ok(List { waiting: shown_first, more_waiting: more_waiting && after.is_none(), recent, next })
     }
 
-    /// What the index says may not be decided yet: the newest, newest first.
-    async fn waiting_ids(&self, timing: Timing) -> anyhow::Result<Vec<ApprovalId>> {
+    /// What the index says may not be decided yet: the newest, newest first; and whether that is not all.
+    async fn waiting_ids(&self, timing: Timing) -> anyhow::Result<(Vec<ApprovalId>, bool)> {
         let expected = self.delivery.ledger.expected(timing.deadline).await?;
         let requested = |subject| match subject {
             Subject::Requested(id) => Some(id),
@@ -152,16 +155,15 @@ impl Approvals {
         let mut ids: Vec<_> =
             expected.into_iter().filter_map(|expected| requested(expected.subject)).collect();
         ids.sort_by(|one, other| other.cmp(one));
+        let is_cut = ids.len() > MAX_WAITING;
         ids.truncate(MAX_WAITING);
-        Ok(ids)
+        Ok((ids, is_cut))
     }
 
     /// Those of them that are not decided.
     async fn waiting(self: &Arc<Self>, ids: &[ApprovalId], timing: Timing) -> anyhow::Result<Vec<Item>> {
-        let looks = ids.iter().map(|id| self.look(id, timing).map(unless_unreadable));
-        let seen = try_join_all(looks).await?;
-        let waits = |seen: &Seen| seen.approval.ruling.is_none();
-        Ok(seen.into_iter().flatten().filter(waits).map(|seen| Item::Requested(Box::new(seen))).collect())
+        let looks = ids.iter().map(|id| self.look(id, timing).map(|seen| waiting_item(id, seen)));
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     /// What a line of the list stands for; nothing where it came to nothing. A line of which a record cannot be read
@@ -196,10 +198,17 @@ impl Approvals {
     }
 }
 
-/// Nothing in the place of what cannot be read; its own line in the list says so.
-fn unless_unreadable(seen: anyhow::Result<Option<Seen>>) -> anyhow::Result<Option<Seen>> {
+/// The line of what waits, if it does; of what cannot be read nobody knows.
+fn waiting_item(id: &ApprovalId, seen: anyhow::Result<Option<Seen>>) -> anyhow::Result<Option<Item>> {
     match seen {
-        Err(error) if error.is::<Unreadable>() => Ok(None),
-        seen => seen,
+        Err(error) if error.is::<Unreadable>() => {
+            log::error!("{}", describe(&error));
+            Ok(Some(Item::Unreadable(id.to_string(), id.created_at())))
+        }
+        Err(error) => Err(error),
+        Ok(seen) => {
+            let waiting = seen.filter(|seen| seen.approval.ruling.is_none());
+            Ok(waiting.map(|seen| Item::Requested(Box::new(seen))))
+        }
     }
 }

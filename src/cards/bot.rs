@@ -61,17 +61,23 @@ impl Cards {
         )
     }
 
-    /// What waits, as plain text.
-    pub fn waiting_list(&self, waiting: &[Item]) -> String {
+    /// What waits, as plain text; `more` says that it is not all of it.
+    pub fn waiting_list(&self, waiting: &[Item], more: bool) -> String {
         let line = |item: &Item| match item {
             Item::Requested(seen) => {
                 let request = &seen.approval.request;
                 let (title, repository) = (title(request), &request.workload.repository);
                 Some(format!("{title} ({repository}): {}", self.page_url(&request.id)))
             }
-            Item::Relayed(..) | Item::Unreadable(..) => None,
+            Item::Unreadable(id, _) => Some(format!("{id}: a record of it cannot be read; the log names it")),
+            Item::Relayed(..) => None,
         };
-        let lines: Vec<_> = waiting.iter().filter_map(line).take(MAX_LISTED).collect();
+        let mut lines: Vec<_> = waiting.iter().filter_map(line).collect();
+        let more = more || lines.len() > MAX_LISTED;
+        lines.truncate(MAX_LISTED);
+        if more {
+            lines.push(format!("There is more: {}", self.list_url()));
+        }
         match lines.len() {
             0 => "Nothing waits for a decision.".to_owned(),
             _ => format!("Waiting for a decision:\n\n{}", lines.join("\n\n")),

@@ -108,6 +108,7 @@ impl Pages {
     fn list_html(&self, page: &List, next: Option<&str>, request: &Request) -> String {
         let listing = Listing {
             waiting: &page.waiting,
+            more_waiting: page.more_waiting,
             recent: &page.recent,
             next,
             is_dry_run: self.approvals.delivery.dry_run,

@@ -14,6 +14,8 @@ use crate::approval::{Decision, DeliveryState, Ending, Item, Repository, Seen, a
 pub struct Listing<'a> {
     /// What waits for a decision.
     pub waiting: &'a [Item],
+    /// Whether more may wait than is shown there.
+    pub more_waiting: bool,
     /// What was decided.
     pub recent: &'a [Item],
     /// The address of the page with what was decided before that.
@@ -28,6 +30,7 @@ pub struct Listing<'a> {
 pub fn list(cards: &Cards, listing: &Listing) -> String {
     html(&Page {
         is_dry_run: listing.is_dry_run,
+        more_waiting: listing.more_waiting,
         waiting: listing.waiting.iter().map(|item| Row::of(item, listing)).collect(),
         recent: listing.recent.iter().map(|item| Row::of(item, listing)).collect(),
         next: listing.next,
@@ -40,6 +43,7 @@ pub fn list(cards: &Cards, listing: &Listing) -> String {
 struct Page<'a> {
     is_dry_run: bool,
     waiting: Vec<Row<'a>>,
+    more_waiting: bool,
     recent: Vec<Row<'a>>,
     next: Option<&'a str>,
     request_url: String,
@@ -116,7 +120,7 @@ impl<'a> Row<'a> {
     fn unreadable(id: &str, at: DateTime<Utc>) -> Self {
         Self {
             href: None,
-            title: format!("{id}: a record cannot be read"),
+            title: format!("{id}: a record of it cannot be read"),
             repository: None,
             stage: None,
             approvals: None,

@@ -147,7 +147,7 @@ fn show(seen: &Seen) -> String {
 }
 
 fn listing<'a>(waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
-    Listing { waiting, recent, next: None, is_dry_run: false, now: now() }
+    Listing { waiting, more_waiting: false, recent, next: None, is_dry_run: false, now: now() }
 }
 
 fn show_list(waiting: &[Item], recent: &[Item]) -> String {

@@ -336,7 +336,9 @@ impl Messages {
             return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
         }
         match self.approvals.list(None, request.timing).await {
-            Ok(list) => Ok(self.approvals.delivery.routes.cards.waiting_list(&list.waiting)),
+            Ok(list) => {
+                Ok(self.approvals.delivery.routes.cards.waiting_list(&list.waiting, list.more_waiting))
+            }
             Err(error) => Err(failed(Unreached::Progress, &error)),
         }
     }
