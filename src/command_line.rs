@@ -21,8 +21,11 @@ pub const VERSION: &str =
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// To serve, outside a host on this port.
-    Serve { port: Option<u16> },
+    /// To serve.
+    Serve {
+        /// The port outside a host.
+        port: Option<u16>,
+    },
     /// To show [`USAGE`].
     Help,
     /// To show [`VERSION`].

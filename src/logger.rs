@@ -16,6 +16,7 @@ struct ByLevel {
 }
 
 /// Logs from now on what `filters` let through.
+#[expect(clippy::disallowed_methods, reason = "a line of the log is of the time at which it is written")]
 pub fn install(filters: &str) {
     let [stdout, stderr] = [Target::Stdout, Target::Stderr].map(|target| {
         let mut logger = Builder::new();

@@ -7,6 +7,8 @@
 //! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --approvals` makes only those tables, and
 //! `cargo bench -- --history` only the last, with a million objects: that takes minutes and 6 GB of the disk for as long.
 
+#![expect(clippy::disallowed_methods, reason = "the benchmark measures what is outside the program, too")]
+
 mod approvals;
 mod azurite;
 mod bare;
@@ -39,10 +41,15 @@ use crate::{
 
 /// How much is measured. Many short rounds: what disturbs the machine then disturbs everybody alike.
 pub struct Plan {
+    /// How often each program is started.
     pub spawns: usize,
+    /// How many clicks follow each other on one connection.
     pub clicks_in_sequence: usize,
+    /// How many rounds of those there are.
     pub rounds: usize,
+    /// How long the clicks on many connections go on before they are counted.
     pub warm_up: Duration,
+    /// How long they are counted.
     pub window: Duration,
     /// How many objects a short and a long history have.
     pub history_objects: [usize; 2],

@@ -35,7 +35,14 @@ pub enum Outcome {
     /// Nobody decided in time, and now it is too late.
     Ended(Repository),
     /// The vote counts: so many of so many people have approved.
-    Counted { approvals: usize, required: usize, repository: Repository },
+    Counted {
+        /// How many have approved.
+        approvals: usize,
+        /// How many have to.
+        required: usize,
+        /// Where it is released.
+        repository: Repository,
+    },
     /// Rejected, and nothing is to be sent.
     Rejected(Repository),
     /// It is decided and safe, and will be delivered. What GitHub said, where it was tried.
@@ -200,10 +207,16 @@ pub enum DispatchAnswer {
     Accepted,
     /// 401: the token is wrong or has expired.
     Unauthorized,
-    /// 403: the token may not do this. `wanted` is the permission that GitHub asked for.
-    PermissionDenied { wanted: Option<Permission> },
-    /// 403 or 429: too many calls. `wait_s` is what GitHub asked for, in seconds.
-    RateLimited { wait_s: Option<u64> },
+    /// 403: the token may not do this.
+    PermissionDenied {
+        /// The permission that GitHub asked for.
+        wanted: Option<Permission>,
+    },
+    /// 403 or 429: too many calls.
+    RateLimited {
+        /// How long GitHub asks to wait, in seconds.
+        wait_s: Option<u64>,
+    },
     /// 404: no such repository, or none that the token can see.
     NotFound,
     /// 422, or 400: GitHub did not like the event.

@@ -183,6 +183,7 @@ const SIGN_IN: &str = "SIGN_IN";
 
 const AUTH_ENABLED: &str = "WEBSITE_AUTH_ENABLED";
 
+#[expect(clippy::disallowed_methods, reason = "this is the room that knows the environment")]
 fn environment() -> BTreeMap<String, String> {
     let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()

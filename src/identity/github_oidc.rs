@@ -81,11 +81,6 @@ impl JobTokens {
         }))
     }
 
-    /// Loads the keys before anybody needs them.
-    pub fn warm_up(&self) {
-        self.0.warm_up();
-    }
-
     /// The job that `token` was issued to.
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Job, Rejection> {
         let (claims, _): (Claims, _) = self.0.verify(token, now).await?;

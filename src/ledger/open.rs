@@ -50,8 +50,13 @@ pub struct Container {
 pub enum Credential {
     /// The account's key.
     AccessKey(SecretString),
-    /// The function app's identity: the system's own, or that with the client id; tokens come from `endpoint`.
-    ManagedIdentity { client_id: Option<String>, endpoint: Option<Url> },
+    /// The function app's identity.
+    ManagedIdentity {
+        /// Which of them; without it the system's own.
+        client_id: Option<String>,
+        /// Where tokens come from.
+        endpoint: Option<Url>,
+    },
 }
 
 /// A request to the store is tried once more where that is safe, and all of it stays far inside a click's time.

@@ -29,7 +29,11 @@ pub struct Bot {
 pub enum BotCredential {
     /// The app's client secret, shown to Entra.
     Password(SecretString),
-    /// The function app's user-assigned identity: App Service's endpoint for tokens (`IDENTITY_ENDPOINT`), and what
-    /// it wants as `X-IDENTITY-HEADER` (`IDENTITY_HEADER`).
-    ManagedIdentity { endpoint: Url, header: SecretString },
+    /// The function app's user-assigned identity.
+    ManagedIdentity {
+        /// App Service's endpoint for tokens (`IDENTITY_ENDPOINT`).
+        endpoint: Url,
+        /// What it wants as `X-IDENTITY-HEADER` (`IDENTITY_HEADER`).
+        header: SecretString,
+    },
 }

@@ -18,6 +18,11 @@
 //!
 //! The other modules are the behaviours, one file per theme; [`modes`] are the forms they run in.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests have a clock, an environment and clients of their own"
+)]
+
 #[macro_use]
 mod modes;
 #[macro_use]

@@ -1,5 +1,10 @@
 //! The project's own commands, run as `cargo xtask`.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the commands of the project are told things by the environment"
+)]
+
 mod dist;
 mod icon;
 mod package;
