@@ -6,7 +6,6 @@
 )]
 
 mod dist;
-mod icon;
 mod package;
 mod teams_app;
 mod tests;

@@ -8,10 +8,14 @@ use std::fs;
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::{
-    icon,
-    package::{File, project_folder, write_zip},
-};
+use crate::package::{File, project_folder, write_zip};
+
+/// The app's icons: a white check mark on green, 192 by 192 pixels, and on nothing, 32 by 32.
+const COLOR: &[u8] = include_bytes!("../icons/color.png");
+const OUTLINE: &[u8] = include_bytes!("../icons/outline.png");
+
+/// Teams' accent colour for the app, which is that of the icon.
+const GREEN: &str = "#1a7f37";
 
 /// The newest manifest by which a team's bot can stay out of shared and private channels.
 ///
@@ -37,8 +41,8 @@ pub fn make(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let manifest = format!("{:#}\n", manifest(&options, &version()?));
     let files = [
         file("manifest.json", manifest.into_bytes()),
-        file("color.png", icon::color()?),
-        file("outline.png", icon::outline()?),
+        file("color.png", COLOR.to_vec()),
+        file("outline.png", OUTLINE.to_vec()),
     ];
     let bytes = write_zip(&project_folder()?.join("teams-app.zip"), &files)?;
     println!("teams-app.zip  {bytes} bytes");
@@ -94,7 +98,6 @@ fn version() -> anyhow::Result<String> {
 }
 
 fn manifest(options: &Options, version: &str) -> Value {
-    let [red, green, blue] = icon::GREEN;
     let schema = format!(
         "https://developer.microsoft.com/json-schemas/teams/v{MANIFEST_VERSION}/MicrosoftTeams.schema.json"
     );
@@ -116,7 +119,7 @@ fn manifest(options: &Options, version: &str) -> Value {
                      reject it there, and the workflow goes on or ends.",
         },
         "icons": {"color": "color.png", "outline": "outline.png"},
-        "accentColor": format!("#{red:02x}{green:02x}{blue:02x}"),
+        "accentColor": GREEN,
         "bots": [bot(&options.app_id)],
     })
 }
