@@ -26,7 +26,7 @@ use super::{
 use crate::{
     approval::{ApprovalId, DispatchAnswer, RelayId},
     host::Timing,
-    ledger::{AttemptResult, Decided, Entry, Expected, Kind, Message, Next, Subject},
+    ledger::{AttemptResult, Decided, Entry, Expected, Kind, Message, Next, OpenNote, Subject},
     printable::describe,
 };
 
@@ -57,8 +57,8 @@ pub(super) struct Looked {
 
 /// What the looks of one sweep share.
 struct Sweep {
-    /// The approvals that the index has as open, and when each expires.
-    open: HashMap<ApprovalId, DateTime<Utc>>,
+    /// The approvals that the index has as open, when each expires, and where it says so.
+    open: HashMap<ApprovalId, (DateTime<Utc>, OpenNote)>,
     deadline: Instant,
     /// About what the index has as decided.
     sent_decided: AtomicUsize,
@@ -73,7 +73,7 @@ impl Sweep {
     fn expires_at(&self, subject: &Subject) -> Option<DateTime<Utc>> {
         match subject {
             Subject::Relayed(_) => None,
-            Subject::Requested(id) => self.open.get(id).copied(),
+            Subject::Requested(id) => self.open.get(id).map(|(expires_at, _)| *expires_at),
         }
     }
 
@@ -110,7 +110,7 @@ impl Delivery {
             }
         }
         let sweep = Sweep {
-            open: open.into_iter().map(|open| (open.id, open.expires_at)).collect(),
+            open: open.into_iter().map(|(open, note)| (open.id, (open.expires_at, note))).collect(),
             deadline: timing.deadline,
             sent_decided: AtomicUsize::new(0),
             sent_open: AtomicUsize::new(0),
@@ -233,7 +233,16 @@ impl Delivery {
             Found::Nothing | Found::Waiting | Found::AtRest => timing.now,
         };
         match found {
-            Found::Nothing => settle_all(&self.ledger, &older_than(UNDECIDED)).await,
+            // Whoever began it was cut off before it was opened or decided.
+            Found::Nothing => {
+                let dropped = older_than(UNDECIDED);
+                if let (Subject::Requested(id), false) = (&expected.subject, dropped.is_empty())
+                    && let Some((_, note)) = sweep.open.get(id)
+                {
+                    self.ledger.forget_open(note, timing.deadline).await?;
+                }
+                settle_all(&self.ledger, &dropped).await;
+            }
             // Whoever ended it was cut off before the index said so.
             Found::AtRest => settle_all(&self.ledger, &entries).await,
             Found::Waiting | Found::Open(_) => {}

@@ -44,7 +44,7 @@ pub use self::{
     open::{Container, Credential, Location},
     recent::{Cursor, Listed},
     records::{Attempt, AttemptResult, Decided, Next, Unreadable},
-    requested::{AskingKeys, Folder, Open, Ruled},
+    requested::{AskingKeys, Folder, Open, OpenNote, Ruled},
     store::Store,
 };
 use self::{

@@ -3,7 +3,7 @@
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
+use object_store::{ObjectMeta, path::Path};
 use ring::digest::{Context as Hash, SHA256};
 use tokio::time::Instant;
 
@@ -74,6 +74,10 @@ pub struct Open {
     /// Which it is.
     pub id: ApprovalId,
 }
+
+/// Where it is noted that an approval is open.
+#[derive(Clone, Debug)]
+pub struct OpenNote(Path);
 
 impl Open {
     /// `{run_id}.{expires_at}.{group}.{id}`, where the time is in milliseconds since 1970 and the group the same for
@@ -257,10 +261,16 @@ impl Ledger {
         Ok(names.iter().filter_map(|name| Open::parse(name)).collect())
     }
 
-    /// What is open of all repositories, as far as it is noted.
-    pub async fn all_open(&self, until: Instant) -> anyhow::Result<Vec<Open>> {
-        let names = self.names_in("open", until).await?;
-        Ok(names.iter().filter_map(|name| Open::parse(name)).collect())
+    /// What is open of all repositories, as far as it is noted, and where that stands.
+    pub async fn all_open(&self, until: Instant) -> anyhow::Result<Vec<(Open, OpenNote)>> {
+        let note =
+            |object: ObjectMeta| Some((Open::parse(object.location.filename()?)?, OpenNote(object.location)));
+        self.store.list(&self.path("open"), note, until).await
+    }
+
+    /// Takes out the note of something that was never opened.
+    pub async fn forget_open(&self, note: &OpenNote, until: Instant) -> anyhow::Result<()> {
+        self.store.delete(&note.0, until).await
     }
 
     /// What the newest token said of a repository's visibility, if it is noted.

@@ -489,3 +489,21 @@ async fn a_dispatch_that_github_refuses_waits_and_the_channel_hears_of_the_decis
     assert_eq!(deployment.names("pending/").await, [""; 0]);
     deployment.github.expect_dispatches(2);
 }
+
+#[tokio::test]
+async fn what_was_never_opened_is_not_counted_as_open_for_ever() {
+    for at in 1.. {
+        let deployment = Deployment::new().await;
+        let ask = async |instance: &Arc<Approvals>| deployment.ask(instance, TimeDelta::zero()).await;
+        let (_, struck) = stricken(&deployment, (at, Fault::KilledBefore), ask).await;
+        let struck = struck.expect("it is opened at some time");
+        if !struck.ends_with("/request") || deployment.names("open/").await.is_empty() {
+            continue;
+        }
+        deployment.sweep_every_minute(1..=9).await;
+        assert_eq!(deployment.names("open/").await.len(), 1, "a slow job may still come");
+        deployment.sweep_every_minute(12..=12).await;
+        assert_eq!((deployment.names("open/").await.len(), deployment.names("pending/").await.len()), (0, 0));
+        return;
+    }
+}
