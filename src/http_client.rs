@@ -85,6 +85,7 @@ impl LazyClient {
 /// For https it trusts what the platform trusts (a company's private authority, too) and the roots known when this
 /// was built, for images that come without any: loading them takes some milliseconds. For http to loopback nothing
 /// is loaded.
+// T31
 #[expect(clippy::disallowed_methods, reason = "this is where clients are built")]
 pub fn build(base: &Url, connect_timeout: Duration) -> reqwest::Result<Client> {
     let builder = Client::builder()

@@ -77,6 +77,7 @@ pub struct Approval {
 
 impl Approval {
     /// The same without what people are called and what they wrote, where everybody could read it.
+    // T10
     pub fn without_names_if_public(&self) -> Self {
         let mut approval = self.clone();
         if self.request.workload.is_public {
@@ -123,6 +124,7 @@ impl Ruling {
 /// The votes are those that count ([`Policy::hold`](super::Policy::hold)). Those that came in time do, however late that
 /// is. One no is a no, also from a person who said yes
 /// before; each person's yes counts once.
+// T18
 pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Option<Ruling> {
     let in_time = || ballots.iter().filter(|ballot| ballot.at < request.expires_at());
     let mut approved_by: Vec<&Performer> = Vec::new();

@@ -116,6 +116,7 @@ impl ClientPayload {
     pub const RESERVED_KEY: &str = "approval";
 
     /// Checks a payload against GitHub's limits and ours.
+    // T29
     pub fn parse(raw: &RawValue) -> Result<Self, Invalid> {
         if !raw.get().starts_with('{') {
             return Err(Invalid::ClientPayloadNotAnObject);

@@ -39,6 +39,7 @@ impl RelayId {
     const TAG: &str = "ApproveRelease relay 1";
 
     /// The id of the decision to send `dispatch`.
+    // T25
     pub fn of(dispatch: &Dispatch) -> Self {
         let payload = dispatch.client_payload.as_ref().map_or("", |payload| payload.as_str());
         let repository = dispatch.repository.to_string().to_ascii_lowercase();

@@ -143,6 +143,7 @@ impl Approver {
         }
     }
 
+    // T12
     fn is(&self, person: &Person) -> bool {
         match self {
             Self::ObjectId(object_id) => *object_id == person.object_id,

@@ -51,6 +51,7 @@ impl Policy {
     /// The dispatch that a relayed click of `performer` asks for, or why it may not have it.
     ///
     /// `repository` is what the button's address names, if it names one.
+    // T24
     pub fn relay(
         &self,
         relay: Relay,
@@ -94,6 +95,7 @@ impl Policy {
     }
 
     /// Allows or refuses to ask for `asked` from the repository of `workload`.
+    // T4
     pub fn request(&self, asked: &Asked, workload: &Workload) -> Result<(), Outcome> {
         let invalid = |why| Err(Outcome::Invalid(why));
         if self.relay_event_types.contains(&asked.event_type) {
@@ -131,6 +133,7 @@ impl Policy {
 
     /// The approval, held against the settings of now: votes that do not count are left out, and it takes at least as
     /// many approvals as now. What was decided stays as it was decided.
+    // T26, T27
     pub fn hold(&self, mut approval: Approval) -> Approval {
         if approval.ruling.is_none() {
             let Approval { request, ballots, .. } = &mut approval;

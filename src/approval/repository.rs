@@ -78,6 +78,7 @@ impl RepositoryPattern {
     }
 
     /// True if the entry names `repository`, with the numbers that it has. A number that is not known is none.
+    // T28
     pub fn matches(&self, repository: &Repository, repository_id: &str, owner_id: Option<&str>) -> bool {
         let id = self.name.as_ref().and_then(|(_, id)| id.as_deref());
         self.has_name(repository)

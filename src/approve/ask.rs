@@ -128,6 +128,7 @@ impl Approvals {
 
 /// Allows one more open approval of its run and repository, or refuses it. `noted` are those that the ledger shows,
 /// `before` those that were in work when this one came.
+// T9
 fn within_limits(request: &Request, noted: &[Open], before: &[Open]) -> Result<(), Outcome> {
     let is_noted = |open: &&Open| !noted.iter().any(|noted| noted.id == open.id);
     let open = || {

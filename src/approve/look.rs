@@ -59,7 +59,7 @@ impl Approvals {
     ) -> anyhow::Result<Option<Seen>> {
         let visibility = self.delivery.ledger.visibility(&workload.repository_id, timing.deadline);
         let (seen, known) = tokio::try_join!(self.look(id, timing), visibility)?;
-        // Another repository of the same name is another repository.
+        // T3. Another repository of the same name is another repository.
         let is_own = |seen: &Seen| seen.approval.request.workload.repository_id == workload.repository_id;
         let Some(mut seen) = seen.filter(is_own) else { return Ok(None) };
         let newest = self.note_visibility(workload, (said, known), timing.deadline).await?;
@@ -106,6 +106,7 @@ impl Approvals {
 
     /// Notes what a job's token says of its repository's visibility, for all instances, where it is news; returns what
     /// the newest token said. `known` is what was noted before.
+    // T10
     pub(super) async fn note_visibility(
         &self,
         workload: &Workload,

@@ -26,6 +26,7 @@ pub fn plain_lines(text: &str, limit: usize) -> String {
 
 /// `text` without what cannot be seen, such as controls of the writing direction; every line break becomes `\n`,
 /// every other white space ` `.
+// T11
 pub fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     let mut before = ' ';

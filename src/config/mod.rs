@@ -249,6 +249,7 @@ fn public_url(reader: &mut Reader<'_>, listen: Listen) -> Url {
 
 /// Whether the platform signs people in. Where it says so itself, that counts, above all that it does not: then it hands
 /// on a header that anybody may have sent.
+// T17
 fn signs_in(reader: &mut Reader<'_>) -> bool {
     let platform = |text: &str| text.eq_ignore_ascii_case("platform").then_some(());
     let is_told = reader.parse(SIGN_IN, "platform, or not set", platform).is_some();

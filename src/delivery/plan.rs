@@ -19,6 +19,7 @@ const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 pub const FRESH: TimeDelta = TimeDelta::seconds(10);
 
 /// A click revives a dead letter until the decision is this old.
+// T26
 const REVIVABLE: TimeDelta = TimeDelta::days(7);
 
 /// Between attempts when GitHub wants something fixed, such as a new token. Also the longest that is waited beyond the

@@ -96,7 +96,7 @@ impl GitHub {
 async fn classify(mut response: Response, token: &SecretString, now: DateTime<Utc>) -> Answered {
     let status = response.status();
     let headers = response.headers().clone();
-    // A server that repeats the token must not make us log it.
+    // T32. A server that repeats the token must not make us log it.
     let message =
         message(&read_start(&mut response, MAX_ANSWER_BYTES).await).replace(token.expose_secret(), "***");
     let asked_to_wait_s = rate_limit_wait(&headers, now);

@@ -60,6 +60,7 @@ struct Claim {
 ///
 /// `is_on` says that the platform signs people in (`WEBSITE_AUTH_ENABLED` is `True`); `headers` are all values of
 /// [`HEADER`].
+// T17
 pub fn person<'a>(
     is_on: bool,
     mut headers: impl Iterator<Item = &'a str>,
@@ -107,6 +108,7 @@ fn read(header: &str, tenant: &Guid) -> Result<Person, Check> {
 }
 
 impl Principal {
+    // T16
     fn is_a_persons(&self) -> bool {
         let says = |claim: &Claim| OF_A_PERSON.contains(&claim.typ.as_str()) && !claim.val.trim().is_empty();
         let is_app = |claim: &Claim| {

@@ -96,6 +96,7 @@ impl ActionTokens {
         self.person(claims, version).map_err(Rejection::Failed)
     }
 
+    // T22
     fn person(&self, claims: Claims, version: Version) -> Result<Person, Check> {
         // 2.
         let tenant = Guid::parse(&claims.tid).filter(|tenant| *tenant == self.tenant).ok_or(Check::Tenant)?;

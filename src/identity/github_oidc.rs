@@ -82,6 +82,7 @@ impl JobTokens {
     }
 
     /// The job that `token` was issued to.
+    // T1
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Job, Rejection> {
         let (claims, _): (Claims, _) = self.0.verify(token, now).await?;
         job(claims).map_err(Rejection::Failed)
@@ -95,6 +96,7 @@ fn audiences(public_url: &Url) -> [String; 2] {
     [bare.to_owned(), format!("{bare}/")]
 }
 
+// T2
 fn job(claims: Claims) -> Result<Job, Check> {
     // 1.
     let repository = Repository::parse(&claims.repository).filter(|_| is_number(&claims.repository_id));

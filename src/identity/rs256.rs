@@ -18,6 +18,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 };
 
 /// Makes this the process's cryptography for tokens.
+// T21
 pub fn install() {
     // Fails only when it is installed already.
     let _ = PROVIDER.install_default();

@@ -107,6 +107,7 @@ impl Ledger {
 
     /// Records `decision`, unless it was decided before, and with it the claim of the first attempt to send it. An error
     /// means that it is not known to be recorded.
+    // T25
     pub async fn record(
         &self,
         decision: &Decision,

@@ -25,6 +25,7 @@ const BALLOTS_AT_ONCE: usize = 16;
 /// The first request of a run, attempt and body stands under the key that older versions know as well, so that one that
 /// is asked for again during an upgrade is found by either. Another job that asks with the same body stands under its
 /// own.
+// T8
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AskingKeys {
     of_run: String,
@@ -381,6 +382,7 @@ impl Ledger {
 
     /// Records how the approval was decided, with a new ticket, unless it was decided before, and with it the claim of
     /// the first attempt to send its dispatch by whoever is about to. An error means that it is not known.
+    // T18
     pub async fn rule(
         &self,
         id: &ApprovalId,

@@ -108,6 +108,7 @@ impl Store {
     /// Creates the object, unless there is one. `content` must be unlike any other writer's.
     ///
     /// An error means that it is not known whether the object is there.
+    // T34
     pub async fn create(&self, path: &Path, content: Vec<u8>, until: Instant) -> anyhow::Result<Created> {
         let mut tries = 0;
         loop {

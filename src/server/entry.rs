@@ -99,6 +99,7 @@ fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
 
 /// Outside a host nobody but this computer's own programs may call, by its own name: a web page that points another
 /// name at us is kept out.
+// T30
 fn may_call(rooms: &Rooms, outer: &Request) -> bool {
     match rooms.listen {
         Listen::UnderHost(_) => true,

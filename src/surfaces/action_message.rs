@@ -87,6 +87,7 @@ impl ActionMessages {
     }
 
     /// Whose click it is and what it asks for, or why not, in the order that the outcomes have.
+    // T20
     async fn read(&self, request: &Request) -> Result<Clicked, Report> {
         if !request.method.eq_ignore_ascii_case("POST") {
             return Err(Outcome::Invalid(Invalid::Method("POST")).into());
@@ -106,6 +107,7 @@ impl ActionMessages {
         Ok(Clicked { click, repository, performer })
     }
 
+    // T23
     async fn performer(&self, request: &Request) -> Result<Performer, Rejection> {
         match bearer(request, &TOKEN_HEADERS).map_err(Rejection::Failed)? {
             None if self.require_identity => Err(Rejection::NoCredentials),
@@ -161,6 +163,7 @@ struct Fields {
     comment: Option<String>,
 }
 
+// T29
 fn parse_fields<'a>(fields: impl Iterator<Item = (String, Field<'a>)>) -> Result<Click, Invalid> {
     let mut read = Fields::default();
     for (name, field) in fields {

@@ -115,6 +115,7 @@ fn with_dispatch(dispatched: &Dispatched) -> ItemJson<'_> {
 }
 
 /// The word for how an approval stands. What was approved in a dry run approves nothing, and is not called so.
+// T7
 pub fn status(seen: &Seen, is_dry_run: bool) -> &'static str {
     match seen.approval.ruling.as_ref().map(|ruling| ruling.ending) {
         None => "pending",

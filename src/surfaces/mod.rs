@@ -81,6 +81,7 @@ fn report_answer(function: &str, request: &Request, report: &Report) -> Answer {
 
 /// One line that reads alone: what became of which request, for whoever looks for it by the ids that the client and
 /// the host gave it.
+// T32
 fn log_line(function: &str, request: &Request, report: &Report) -> (Level, String) {
     let level = match report.outcome.status() {
         200 => Level::Info,
@@ -100,6 +101,7 @@ fn log_line(function: &str, request: &Request, report: &Report) -> (Level, Strin
 }
 
 /// What the caller hears is the same whatever failed; what failed is for the log.
+// T33
 fn rejected(rejection: Rejection) -> Report {
     let outcome = match rejection {
         Rejection::KeysNotReached => Outcome::Unavailable(Unreached::Keys),
@@ -136,6 +138,7 @@ fn bearer<'a>(request: &'a Request, names: &'static [&'static str]) -> Result<Op
 /// header; a page cannot leave them out.
 ///
 /// `public_url` is where our own pages are.
+// T30
 pub fn is_cross_site(request: &Request, public_url: &Url) -> bool {
     let foreign_fetch = request.headers("sec-fetch-site").any(|site| !matches!(site, "same-origin" | "none"));
     let foreign_origin = request.headers("origin").any(|origin| !is_own_or_loopback(origin, public_url));

@@ -117,6 +117,7 @@ impl Pages {
         list(&self.approvals.delivery.routes.cards, &listing)
     }
 
+    // T13
     async fn show(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
         let performer = self.approver(request)?;
         let seen = self.seen(request, id).await?;
@@ -226,6 +227,7 @@ fn read_vote(request: &Request, id: &str) -> Result<Vote, Invalid> {
 }
 
 /// Whether a browser says that our own page made this request; where it does not speak of that, by its origin.
+// T14
 fn is_from_own_page(request: &Request, public_url: &Url) -> bool {
     let one = |name| {
         let mut values = request.headers(name);
@@ -320,6 +322,7 @@ fn refused(request: &Request, report: &Report) -> Answer {
     answer
 }
 
+// T11
 fn html_answer(status: u16, body: String) -> Answer {
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",

@@ -79,6 +79,7 @@ impl Requests {
     }
 
     /// The job that asks; the inner error is that of a job that may not, which is told after what is unreadable.
+    // T1
     async fn job(&self, request: &Request) -> Result<Result<Job, Report>, Report> {
         let token = bearer(request, &["authorization"]).map_err(Rejection::Failed).map_err(rejected)?;
         let token = token.ok_or_else(|| rejected(Rejection::NoCredentials))?;
@@ -102,7 +103,7 @@ impl Requests {
     fn asked_json<'a>(&self, seen: &'a Seen) -> AskedJson<'a> {
         let cards = &self.approvals.delivery.routes.cards;
         let request = &seen.approval.request;
-        // At a public repository everybody reads what its jobs print: no names there, and no key.
+        // T10. At a public repository everybody reads what its jobs print: no names there, and no key.
         let shown = seen.approval.without_names_if_public();
         let mail_card = cards.mail(&shown).filter(|_| !request.workload.is_public);
         AskedJson {

@@ -21,6 +21,7 @@ fn host_json_starts_our_binary_with_no_forwarding_flag_and_no_extension_bundle()
     assert_eq!(host["extensions"]["http"].get("routePrefix"), None, "the prefix stays api");
 }
 
+// T19
 #[test]
 fn approve_release_takes_posts_with_the_function_key() {
     let bindings = &read("ApproveRelease/function.json")["bindings"];

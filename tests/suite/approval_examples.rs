@@ -560,6 +560,7 @@ const NO_ADDRESSES: [&str; 28] = [
     "\n::notice::x",
 ];
 
+// T5
 #[tokio::test]
 async fn no_address_leads_to_anybody_but_the_deployment() {
     let service = Service::saying(vec![says(200, "approved", 60)]).await;
@@ -617,6 +618,7 @@ async fn a_proxy_is_for_github_alone_and_a_curlrc_for_nobody() {
     assert_eq!(service.requests(), 3);
 }
 
+// T5
 #[tokio::test]
 async fn no_redirect_is_followed() {
     let other = Service::saying(vec![says(200, "approved", 60)]).await;
@@ -627,6 +629,7 @@ async fn no_redirect_is_followed() {
     assert_eq!(other.requests(), 0);
 }
 
+// T7
 #[tokio::test]
 async fn a_dry_run_is_no_approval() {
     for (status, dry_run, saying) in [
@@ -663,6 +666,7 @@ async fn a_wait_is_over_with_the_approval_of_this_very_attempt() {
     service.wait().await.assert_failed("Rejected");
 }
 
+// T6
 #[tokio::test]
 async fn a_job_that_is_run_again_alone_deploys_nothing() {
     for (file, step, output) in [
@@ -692,6 +696,7 @@ async fn a_job_that_is_run_again_alone_deploys_nothing() {
     }
 }
 
+// T6
 #[tokio::test]
 async fn an_approval_is_good_for_a_day() {
     let old = "It was sent more than 1440 minutes ago.";
@@ -792,6 +797,7 @@ async fn an_input_adds_no_field_to_the_request() {
     }
 }
 
+// T8
 #[tokio::test]
 async fn two_jobs_of_one_run_have_an_approval_each() {
     let (deployment, _host) = Deployment::start().await;

@@ -48,6 +48,7 @@ async fn approvers_are_known_by_object_id_or_user_principal_name(mode: Mode) {
     }
 }
 
+// T20
 async fn who_is_not_an_approver_is_forbidden_and_nothing_is_recorded(mode: Mode) {
     let (github, authority) = (GitHub::start().await, Authority::start().await);
     let lists = [
@@ -87,6 +88,7 @@ async fn without_approvers_nobody_is_one(mode: Mode) {
     }
 }
 
+// T12
 async fn no_other_name_makes_an_approver(mode: Mode) {
     let (github, authority) = (GitHub::start().await, Authority::start().await);
     for version in Version::BOTH {

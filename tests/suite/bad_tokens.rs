@@ -35,6 +35,7 @@ async fn careless_authority(elliptic: &EcdsaKeyPair) -> Authority {
     authority
 }
 
+// T21, T22, T33
 async fn no_bad_token_counts(mode: Mode) {
     let (github, elliptic, attacker) = (GitHub::start().await, elliptic_key(), Authority::start().await);
     let authority = careless_authority(&elliptic).await;

@@ -284,6 +284,7 @@ async fn what_is_no_token_is_not_sent_and_the_message_waits() {
     assert_eq!(say(&around.bot()).await.answer, DispatchAnswer::Accepted);
 }
 
+// T31
 #[tokio::test]
 async fn a_redirect_is_not_followed_with_a_token_nor_with_a_password() {
     let (around, other) = (Surroundings::start().await, Surroundings::start().await);

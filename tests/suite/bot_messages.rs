@@ -526,6 +526,7 @@ async fn everything_else_is_answered_and_does_nothing(mode: Mode) {
     assert!(teams.connector.said().is_empty());
 }
 
+// T15
 async fn what_cannot_be_believed_is_401_and_does_nothing(mode: Mode) {
     let (teams, store) = (Teams::start().await, Store::folder());
     let host = teams.host(mode).store(&store).start().await;

@@ -22,6 +22,7 @@ async fn relay(mode: Mode, github: &GitHub) -> FunctionsHost {
     FunctionsHost::relay(mode, github).setting("PUBLIC_URL", PUBLIC_URL).start().await
 }
 
+// T30
 async fn a_request_from_another_site_is_forbidden(mode: Mode) {
     let github = GitHub::start().await;
     let host = relay(mode, &github).await;

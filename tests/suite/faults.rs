@@ -207,6 +207,7 @@ async fn a_click_makes_the_calls_that_these_tests_are_about() {
     assert!(struck.iter().zip(marks).all(|(path, mark)| path.contains(mark)), "{struck:?}");
 }
 
+// T34
 #[tokio::test]
 async fn whatever_fails_a_click_that_was_answered_with_200_arrives_once() {
     for fault in EVERY_FAULT {
@@ -353,6 +354,7 @@ async fn after_its_time_a_dispatch_is_dead_until_somebody_clicks() {
     deployment.expect(1);
 }
 
+// T26
 #[tokio::test]
 async fn a_revived_dispatch_is_retried_again_and_after_a_week_it_is_too_late() {
     let mut deployment = Deployment::new().await;

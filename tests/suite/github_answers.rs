@@ -209,6 +209,7 @@ async fn the_errors_of_a_refusal_are_in_the_log_and_nowhere_else() {
     assert!(line.len() < 1_000, "{} characters", line.len());
 }
 
+// T31
 async fn a_redirect_is_never_followed(mode: Mode) {
     let github = GitHub::start().await;
     let elsewhere = GitHub::start().await;

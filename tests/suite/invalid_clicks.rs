@@ -105,6 +105,7 @@ async fn an_unknown_field_is_invalid(mode: Mode) {
     assert_invalid(mode, &bodies).await;
 }
 
+// T29
 async fn a_duplicate_key_is_invalid_however_it_is_spelled(mode: Mode) {
     let bodies = [
         r#"{"event_type":"e","event_type":"e","client_payload":{}}"#,

@@ -133,6 +133,7 @@ async fn a_token_of_a_job_counts_for_the_public_url_with_a_slash_at_its_end_and_
     }
 }
 
+// T1
 async fn a_token_of_a_pull_request_is_forbidden(mode: Mode) {
     let (github, actions, store) = (GitHub::start().await, Actions::start().await, Store::folder());
     let host = FunctionsHost::requesting(mode, &github, &actions).store(&store).start().await;
@@ -159,6 +160,7 @@ async fn a_token_of_a_pull_request_is_forbidden(mode: Mode) {
     }
 }
 
+// T1
 async fn without_a_token_of_a_job_nothing_is_requested(mode: Mode) {
     let (actions, authority) = (Actions::start().await, Authority::start().await);
     let good = format!("Bearer {}", Token::of_job(&actions).sign());

@@ -19,6 +19,7 @@ fn claim(job: &Token, name: &str) -> Value {
     job.claims.get(name).cloned().unwrap_or_default()
 }
 
+// T8
 #[tokio::test]
 async fn two_jobs_of_one_run_are_two_approvals_also_with_equal_bodies() {
     let around = Surroundings::start().await;

@@ -122,6 +122,7 @@ fn lines(hosts: &[FunctionsHost]) -> Vec<String> {
     hosts.iter().flat_map(FunctionsHost::logs).collect()
 }
 
+// T25
 async fn of_64_simultaneous_clicks_on_4_handlers_one_is_dispatched(store: Store) {
     // One race at a time: it is about who is first, and not about how much a busy machine can do in a click's time.
     static ONE_RACE: Mutex<()> = Mutex::const_new(());

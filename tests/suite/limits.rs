@@ -52,6 +52,7 @@ fn assert_limited<T: std::fmt::Debug>(asked: Result<T, Outcome>) {
     assert_eq!((outcome.status(), outcome.name()), (429, "limited"));
 }
 
+// T9
 #[tokio::test]
 async fn one_more_than_a_run_may_have_open_is_limited_and_what_was_asked_is_found_again() {
     let (deployment, instance) = with_open(MOST).await;

@@ -68,6 +68,7 @@ async fn the_url_is_the_same_as_in_a_host() {
     }
 }
 
+// T30
 #[tokio::test]
 async fn a_host_name_that_is_not_this_computers_is_forbidden() {
     const FOREIGN: &[&str] = &[

@@ -59,6 +59,7 @@ async fn a_refused_click_leaves_a_line_too(mode: Mode) {
     assert!(line.contains(&host.invocations()[0]), "{line}");
 }
 
+// T32
 async fn no_secret_and_no_body_is_in_a_line(mode: Mode) {
     let github = GitHub::start().await;
     github.expect_dispatches(1);

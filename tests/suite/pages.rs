@@ -76,6 +76,7 @@ impl Answer {
     }
 }
 
+// T11, T14
 async fn every_page_is_sealed_off(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).start().await;
@@ -108,6 +109,7 @@ async fn the_not_signed_in_are_sent_to_sign_in(mode: Mode) {
     host.send(json).await.assert_outcome(401, "unauthenticated");
 }
 
+// T17
 async fn principals_that_are_not_ours_see_nothing(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).start().await;
@@ -133,6 +135,7 @@ async fn principals_that_are_not_ours_see_nothing(mode: Mode) {
     assert_eq!(around.status(&host, &id).await["status"], "pending");
 }
 
+// T16
 async fn applications_are_not_people(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).start().await;
@@ -165,6 +168,7 @@ async fn applications_are_not_people(mode: Mode) {
     assert_eq!(host.send(look).await.status, 200);
 }
 
+// T17
 #[tokio::test]
 async fn the_operator_can_say_that_people_sign_in_where_the_host_does_not_say_it() {
     let around = Surroundings::start().await;
@@ -213,6 +217,7 @@ async fn who_is_no_approver_of_the_request_sees_it_and_cannot_decide(mode: Mode)
     assert_eq!(around.status(&host, &id).await["status"], "pending");
 }
 
+// T13
 async fn no_get_ever_decides(mode: Mode) {
     let (around, store) = (Surroundings::start().await, Store::folder());
     let host = around.host(mode).store(&store).start().await;
@@ -240,6 +245,7 @@ async fn no_get_ever_decides(mode: Mode) {
     assert_eq!(around.status(&host, &id).await["performers"], json!([]));
 }
 
+// T14
 async fn a_form_that_is_not_ours_decides_nothing(mode: Mode) {
     let around = Surroundings::start().await;
     around.github.expect_dispatches(2);
@@ -302,6 +308,7 @@ async fn the_fields_of_the_form_are_read_strictly(mode: Mode) {
     assert_eq!(host.send(post().form(lines)).await.status, 200, "each line's end is one character");
 }
 
+// T11
 async fn hostile_words_are_only_words(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).start().await;

@@ -235,6 +235,7 @@ async fn the_card_in_the_channel_leads_to_the_page() {
     assert!(stage.browser.url().await.contains("/api/approvals/"));
 }
 
+// T11
 #[tokio::test]
 async fn hostile_words_stay_words_in_the_renderer() {
     let Some(stage) = Stage::open().await else { return };

@@ -286,6 +286,7 @@ async fn assert_none_count(mode: Mode, authority: &Authority, cases: &[Vec<(&str
     assert_eq!(store.objects().await, [""; 0], "nothing is recorded");
 }
 
+// T20
 async fn without_a_token_nothing_counts(mode: Mode) {
     let (github, authority, store) = (GitHub::start().await, Authority::start().await, Store::folder());
     let host = FunctionsHost::verifying(mode, &github, &authority, "*").store(&store).start().await;
@@ -307,6 +308,7 @@ async fn without_a_token_nothing_counts(mode: Mode) {
     assert_eq!(store.objects().await, [""; 0], "nothing is recorded");
 }
 
+// T23
 async fn the_principal_of_app_service_is_none_here(mode: Mode) {
     let (github, authority, store) = (GitHub::start().await, Authority::start().await, Store::folder());
     let principal = json!({"auth_typ": "aad", "name_typ": "name", "role_typ": "roles", "claims": [

@@ -57,6 +57,7 @@ async fn a_body_of_megabytes_is_too_large(mode: Mode) {
     }
 }
 
+// T24
 async fn a_repository_that_is_not_allowed_is_forbidden(mode: Mode) {
     let github = GitHub::start().await;
     let host = FunctionsHost::relay(mode, &github).start().await;
@@ -68,6 +69,7 @@ async fn a_repository_that_is_not_allowed_is_forbidden(mode: Mode) {
     }
 }
 
+// T24
 async fn an_event_type_that_is_not_allowed_is_forbidden(mode: Mode) {
     let github = GitHub::start().await;
     let host = FunctionsHost::relay(mode, &github).start().await;

@@ -55,6 +55,7 @@ async fn a_click_becomes_one_dispatch_and_the_card_says_so(mode: Mode) {
     assert_eq!(dispatch.client_payload(), r#"{"run_id":"7123456789","run_attempt":"1"}"#);
 }
 
+// T29
 async fn the_client_payload_reaches_github_byte_for_byte(mode: Mode) {
     const PAYLOADS: &[&str] = &[
         r#"{"id":123456789012345678901234567890,"min":-9223372036854775809}"#,

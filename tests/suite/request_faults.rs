@@ -329,6 +329,7 @@ async fn what_was_answered_with_an_approval_needs_no_retry() {
     }
 }
 
+// T34
 #[tokio::test]
 async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hears_of_it() {
     for fault in EVERY_FAULT {

@@ -45,6 +45,7 @@ async fn a_job_gets_an_id_a_page_and_a_card(mode: Mode) {
     assert!(line.contains("octo/app"), "{line}");
 }
 
+// T9
 async fn the_same_again_is_the_same_approval(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).start().await;
@@ -110,6 +111,7 @@ async fn everything_that_can_be_asked_is_told_again(mode: Mode) {
     assert_eq!((time(&seen["expires_at"]) - time(&seen["created_at"])).num_minutes(), 30);
 }
 
+// T2
 async fn a_fault_in_the_body_is_named_and_nothing_is_recorded(mode: Mode) {
     let (around, store) = (Surroundings::start().await, Store::folder());
     let host = around.host(mode).setting("MIN_APPROVALS", "2").store(&store).start().await;
@@ -138,6 +140,7 @@ async fn a_fault_in_the_body_is_named_and_nothing_is_recorded(mode: Mode) {
     assert_eq!(store.objects().await, [""; 0]);
 }
 
+// T4
 async fn what_the_deployment_does_not_allow_is_refused(mode: Mode) {
     let (around, store) = (Surroundings::start().await, Store::folder());
     let host = around.host(mode).setting("APPROVERS", ALEX_UPN).store(&store).start().await;
@@ -186,6 +189,7 @@ async fn a_waiting_job_hears_of_the_decision(mode: Mode) {
     assert!(!payload.contains(ALEX_UPN), "{payload}");
 }
 
+// T3
 async fn jobs_of_another_repository_see_nothing(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).setting("ALLOWED_REPOSITORIES", "octo/*").start().await;
@@ -198,6 +202,7 @@ async fn jobs_of_another_repository_see_nothing(mode: Mode) {
     }
 }
 
+// T3
 async fn a_recreated_repository_of_the_same_name_sees_nothing(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).start().await;

@@ -17,6 +17,7 @@ use crate::{
 /// Two people must approve.
 const TWO: &str = r#"{"event_type":"go-live","approvals_required":2}"#;
 
+// T27
 #[tokio::test]
 async fn an_anonymous_vote_does_not_count_once_identity_is_required() {
     let (around, store) = (Surroundings::start().await, Store::folder());
@@ -44,6 +45,7 @@ async fn an_anonymous_vote_does_not_count_once_identity_is_required() {
     assert!(!sent.client_payload().contains("anonymous"), "{}", sent.client_payload());
 }
 
+// T26
 #[tokio::test]
 async fn a_vote_of_somebody_who_has_left_does_not_count_and_counts_again_once_they_are_back() {
     let by_id: fn(&Someone) -> String = |person| person.object_id.clone();
@@ -236,6 +238,7 @@ async fn what_left_allowed_repositories_is_not_sent_and_a_click_sends_it_once_it
     }
 }
 
+// T28
 #[tokio::test]
 async fn nobody_is_reminded_of_what_left_allowed_repositories() {
     let (github, channel) = (GitHub::start().await, Channel::start().await);
@@ -276,6 +279,7 @@ async fn a_job_hears_that_what_left_allowed_repositories_is_dead_and_why() {
     gone.vote(&alex, &id, "approve").await.assert_outcome(403, "forbidden");
 }
 
+// T28
 #[tokio::test]
 async fn numbers_in_allowed_repositories_pin_requests_and_a_relay_matches_by_name() {
     let around = Surroundings::start().await;

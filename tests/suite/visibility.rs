@@ -48,6 +48,7 @@ fn sent_names(around: &Surroundings) -> bool {
     has_names(around.github.only_dispatch().client_payload())
 }
 
+// T10
 #[tokio::test]
 async fn what_became_public_before_the_decision_gets_no_names() {
     let (around, channel) = (Surroundings::start().await, Channel::start().await);
@@ -154,6 +155,7 @@ async fn another_repository_s_visibility_is_its_own() {
     assert!(sent_names(&around));
 }
 
+// T10
 #[tokio::test]
 async fn a_public_repository_s_job_gets_no_mail_card_and_no_key() {
     let around = Surroundings::start().await;

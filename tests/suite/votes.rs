@@ -99,6 +99,7 @@ async fn a_rejection_carries_what_everybody_said(mode: Mode) {
     assert_eq!(sent["approval"]["verdict"], "rejected");
 }
 
+// T18
 async fn two_of_three_are_needed_and_each_counts_once(mode: Mode) {
     let around = Surroundings::start().await;
     around.github.expect_dispatches(1);
@@ -158,6 +159,7 @@ async fn an_unknown_approval_is_unknown_whatever_its_id_looks_like(mode: Mode) {
     }
 }
 
+// T4
 async fn a_relay_cannot_send_what_a_request_guards(mode: Mode) {
     let around = Surroundings::start().await;
     let host = around.host(mode).start().await;
@@ -282,6 +284,7 @@ async fn of_three_who_approve_at_once_two_decide_and_it_is_dispatched_once(store
     }
 }
 
+// T18
 async fn approve_and_reject_at_once_come_to_one_decision(store: Store) {
     let around = Surroundings::start().await;
     let hosts = four_hosts(&around, &store).await;

@@ -46,6 +46,7 @@ pub enum Mark {
 }
 
 /// The parts of `markdown`.
+// T11
 pub fn parts(markdown: &str) -> Vec<Part> {
     let visible = visible(markdown);
     let mut filter = Filter::default();

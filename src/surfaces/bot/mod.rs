@@ -86,6 +86,7 @@ impl Messages {
     }
 
     /// The activity, once it can be believed.
+    // T15
     async fn read(&self, request: &Request) -> Result<(&Bot, Activity), Report> {
         if !request.method.eq_ignore_ascii_case("POST") {
             return Err(Outcome::Invalid(Invalid::Method("POST")).into());
