@@ -94,12 +94,16 @@ impl Approvals {
                 ledger.ask(&keys, &request, until).await?
             }
         };
-        let (newest, ()) = tokio::try_join!(
-            self.note_visibility(&request.workload, (visibility, known), until),
-            ledger.open(&opened, until),
-        )?;
-        drop(place);
         let is_new = opened.id == request.id;
+        let open = async {
+            match !is_new && ledger.was_opened(&opened.id, until).await? {
+                true => Ok(()),
+                false => ledger.open(&opened, until).await,
+            }
+        };
+        let newest = self.note_visibility(&request.workload, (visibility, known), until);
+        let ((), newest) = tokio::try_join!(open, newest)?;
+        drop(place);
         let folder = match is_new {
             true => Folder::fresh(opened),
             false => {

@@ -224,13 +224,15 @@ impl Ledger {
         }
     }
 
-    /// Opens what was asked for to votes, unless it is open: the indexes first, so that it is never forgotten, the
-    /// request last. An error means that it is not known to be open.
+    /// True if the approval with this id was opened to votes.
+    pub async fn was_opened(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<bool> {
+        Ok(self.store.get(&self.request_path(id), until).await?.is_some())
+    }
+
+    /// Opens what was asked for to votes: the indexes first, so that it is never forgotten, the request last. An error
+    /// means that it is not known to be open.
     pub async fn open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
         let path = self.request_path(&request.id);
-        if self.store.get(&path, until).await?.is_some() {
-            return Ok(());
-        }
         let subject = Subject::Requested(request.id.clone());
         tokio::try_join!(
             self.expect(&subject, until),
