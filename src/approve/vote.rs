@@ -9,8 +9,8 @@ use anyhow::Context;
 use super::{Approvals, Report, failed, sent_again, sent_now};
 use crate::{
     approval::{
-        Approval, ApprovalId, Ballot, Ending, Forbidden, Outcome, Performer, Policy, Request, Ruling,
-        Standing, Unreached, Verdict, Vote, approvals, tally,
+        Approval, ApprovalId, Ballot, Ending, Forbidden, Outcome, Performer, Request, Ruling, Standing,
+        Unreached, Verdict, Vote, approvals, tally,
     },
     cards::text::{plain, visible},
     delivery::Said,
@@ -53,7 +53,7 @@ impl Approvals {
         let claim = folder.claim().cloned();
         let names = folder.names().to_vec();
         let Approval { request, ballots, ruling } = folder.approval;
-        if let Err(outcome) = may_vote(&self.policy, &request, &ballot.performer) {
+        if let Err(outcome) = self.may_vote(&request, &ballot.performer) {
             return Ok(outcome.into());
         }
         if let Some(ruling) = ruling {
@@ -125,6 +125,15 @@ impl Approvals {
             Verdict::Reject => Ending::Rejected,
         };
         self.delivery.routes.github.is_none() && self.sends(request, ending)
+    }
+
+    /// Allows or refuses a vote of `performer` on `request`, by the settings of now.
+    pub fn may_vote(&self, request: &Request, performer: &Performer) -> Result<(), Outcome> {
+        self.policy.allow_workload(&request.workload)?;
+        match self.policy.may_decide(request, performer) {
+            true => Ok(()),
+            false => Err(Outcome::Forbidden(Forbidden::Performer)),
+        }
     }
 
     /// True if GitHub gets an event once the request has ended so.
@@ -204,14 +213,6 @@ fn shown(mut performer: Performer) -> Performer {
         person.display_name = person.display_name.as_deref().map(|name| plain(name, MAX_NAME));
     }
     performer
-}
-
-fn may_vote(policy: &Policy, request: &Request, performer: &Performer) -> Result<(), Outcome> {
-    policy.allow_workload(&request.workload)?;
-    match policy.may_decide(request, performer) {
-        true => Ok(()),
-        false => Err(Outcome::Forbidden(Forbidden::Performer)),
-    }
 }
 
 /// Whether a vote is what was decided.

@@ -165,6 +165,7 @@ impl Config {
                 .unwrap_or_else(|| "info".to_owned()),
             warnings: Vec::new(),
         };
+        refuse_later_settings(&mut reader);
         config.warnings = config.unlikely(&reader, &entra_authority);
         match reader.unusable.is_empty() {
             true => Ok(config),
@@ -174,6 +175,17 @@ impl Config {
 }
 
 const SECRET_URL: &str = "an https URL, or http to this computer, without user or fragment";
+
+/// Settings that are to limit who may decide, and that only later versions keep: to pass over one would be to say yes
+/// where the operator says no.
+const LATER_SETTINGS: [&str; 2] = ["SELF_APPROVAL", "POLICY"];
+
+fn refuse_later_settings(reader: &mut Reader<'_>) {
+    for name in LATER_SETTINGS {
+        let is_default = |text: &str| (name == "SELF_APPROVAL" && text == "allow").then_some(());
+        reader.parse(name, "left out: this version does not know it", is_default);
+    }
+}
 
 const HOST_PORT: &str = "FUNCTIONS_CUSTOMHANDLER_PORT";
 
@@ -373,6 +385,15 @@ mod tests {
             assert!(unusable.contains(name), "{name} is not named in {unusable}");
         }
         assert!(!unusable.contains("hunter2"), "{unusable}");
+    }
+
+    #[test]
+    fn a_limit_that_this_version_does_not_keep_is_not_passed_over() {
+        for (name, value) in [("SELF_APPROVAL", "deny"), ("POLICY", "[]")] {
+            let unusable = parse(&[(name, value)]).expect_err("unusable").to_string();
+            assert!(unusable.contains(&format!("{name} must be left out")), "{unusable}");
+        }
+        parse(&[("SELF_APPROVAL", "allow"), ("POLICY", "")]).expect("as if they were not set");
     }
 
     #[test]

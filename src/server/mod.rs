@@ -117,7 +117,7 @@ fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAd
             .shutdown_timeout(SHUTDOWN_SECONDS)
             .backlog(BACKLOG)
             .bind((Ipv4Addr::LOCALHOST, port))
-            .with_context(|| format!("cannot listen on 127.0.0.1:{port}; is another one running there?"))?;
+            .with_context(|| format!("cannot listen on 127.0.0.1:{port} (if another one is running there, choose another port with --port)"))?;
     let addresses = server.addrs();
     Ok((server.run(), addresses))
 }
@@ -147,7 +147,9 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if let Err(error) = rooms.approvals.delivery.ledger.prepare().await {
         log::error!("{}", describe(&error));
     }
-    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.approvals.delivery.dry_run {
+    // A channel that people read is not told of samples.
+    let tells_nobody = rooms.approvals.delivery.routes.channel.is_none();
+    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.approvals.delivery.dry_run && tells_nobody {
         offer_sample(&rooms).await;
     }
     let client = tokio::task::spawn_blocking(move || rooms.approvals.delivery.routes.prepare());

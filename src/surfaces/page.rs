@@ -139,7 +139,7 @@ impl Pages {
     fn html(&self, seen: &Seen, performer: &Performer, said: Option<Said>, request: &Request) -> String {
         let view = View {
             performer,
-            may_decide: self.approvals.policy.may_decide(&seen.approval.request, performer),
+            may_decide: self.approvals.may_vote(&seen.approval.request, performer).is_ok(),
             said,
             is_dry_run: self.approvals.delivery.dry_run,
             now: request.timing.now,

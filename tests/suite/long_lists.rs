@@ -161,7 +161,7 @@ async fn what_one_sweep_does_not_come_to_is_tried_by_the_next_before_all_that_fa
     // A failure is due again half a minute later.
     for sweep in 1..=3 {
         let lines = sweep_by(&instance, deployment.sweep_time(TimeDelta::minutes(sweep))).await;
-        assert!(sweep == 3 || lines.iter().any(|line| line.contains("left to the next sweep")), "{lines:?}");
+        assert!(sweep > 1 || lines.iter().any(|line| line.contains("left to the next sweep")), "{lines:?}");
     }
     let attempts = deployment.names("requested/").await;
     let first = attempts.iter().filter(|name| name.ends_with("/dispatch.000001.attempt")).count();

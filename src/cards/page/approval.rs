@@ -38,7 +38,7 @@ pub struct Said<'a> {
 /// The page of the approval `seen`.
 pub fn approval(cards: &Cards, seen: &Seen, view: &View) -> String {
     let Seen { approval, dispatch: dispatched, .. } = seen;
-    let delivery = dispatched.delivery;
+    let is_stuck = dispatched.delivery == DeliveryState::Dead || dispatched.error.is_some();
     let Request { asked, workload, .. } = &approval.request;
     let stage = Stage::of(approval, view.now);
     html(&Page {
@@ -59,8 +59,9 @@ pub fn approval(cards: &Cards, seen: &Seen, view: &View) -> String {
         cast: approval.ballots.iter().map(Cast::of).collect(),
         deciders: deciders(approval, stage),
         decided_at: decided_at(approval).map(Time),
-        dispatch: dispatch(approval, stage, delivery, view.is_dry_run),
-        send_again: stage.verdict().filter(|_| delivery == DeliveryState::Dead && view.may_decide),
+        dispatch: dispatch(approval, stage, dispatched, view.is_dry_run),
+        dispatch_error: dispatched.error.as_deref(),
+        send_again: stage.verdict().filter(|_| is_stuck && view.may_decide),
     })
 }
 
@@ -85,6 +86,8 @@ struct Page<'a> {
     deciders: Vec<String>,
     decided_at: Option<Time>,
     dispatch: &'static str,
+    /// Why it has not arrived, where somebody said so.
+    dispatch_error: Option<&'a str>,
     send_again: Option<Verdict>,
 }
 

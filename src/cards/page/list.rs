@@ -7,7 +7,7 @@ use super::{
     super::{Cards, text::visible, title},
     STYLE, Stage, Time, decided_at, deciders, delivery, dispatch, html, name, page_path,
 };
-use crate::approval::{Decision, DeliveryState, Ending, Item, Repository, Seen, approvals};
+use crate::approval::{Decision, Dispatched, Ending, Item, Repository, Seen, approvals};
 
 /// What a page of the list shows.
 #[derive(Clone, Debug)]
@@ -72,9 +72,7 @@ impl<'a> Row<'a> {
     fn of(item: &'a Item, listing: &Listing) -> Self {
         match item {
             Item::Requested(seen) => Self::requested(seen, listing),
-            Item::Relayed(decision, dispatched) => {
-                Self::relayed(decision, dispatched.delivery, listing.is_dry_run)
-            }
+            Item::Relayed(decision, dispatched) => Self::relayed(decision, dispatched, listing.is_dry_run),
             Item::Unreadable(id, at) => Self::unreadable(id, *at),
         }
     }
@@ -99,11 +97,11 @@ impl<'a> Row<'a> {
             when,
             at: Time(at),
             delivery: (!stage.is_waiting())
-                .then(|| dispatch(approval, stage, dispatched.delivery, listing.is_dry_run)),
+                .then(|| dispatch(approval, stage, dispatched, listing.is_dry_run)),
         }
     }
 
-    fn relayed(decision: &'a Decision, state: DeliveryState, is_dry_run: bool) -> Self {
+    fn relayed(decision: &'a Decision, dispatched: &Dispatched, is_dry_run: bool) -> Self {
         Self {
             href: None,
             title: visible(decision.dispatch.event_type.as_str()),
@@ -113,7 +111,7 @@ impl<'a> Row<'a> {
             by: vec![name(&decision.performer)],
             when: "Decided",
             at: Time(decision.decided_at),
-            delivery: Some(delivery(state, is_dry_run)),
+            delivery: Some(delivery(dispatched, is_dry_run)),
         }
     }
 

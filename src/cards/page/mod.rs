@@ -20,7 +20,9 @@ pub use self::{
     approval::{Said, View, approval},
     list::{Listing, list},
 };
-use crate::approval::{Approval, ApprovalId, DeliveryState, Ending, Performer, Verdict, rfc_3339, tally};
+use crate::approval::{
+    Approval, ApprovalId, DeliveryState, Dispatched, Ending, Performer, Verdict, rfc_3339, tally,
+};
 
 /// All that stands between `<style>` and `</style>`.
 const STYLE: &str = include_str!("../../../templates/style.css");
@@ -129,20 +131,23 @@ fn decided_at(approval: &Approval) -> Option<DateTime<Utc>> {
 }
 
 /// How the dispatch stands that is to follow.
-fn delivery(delivery: DeliveryState, is_dry_run: bool) -> &'static str {
-    match delivery {
+fn delivery(dispatched: &Dispatched, is_dry_run: bool) -> &'static str {
+    match dispatched.delivery {
         DeliveryState::None if is_dry_run => "dry run: not sent",
         DeliveryState::None => "not sent yet",
+        DeliveryState::Pending if dispatched.error.is_some() => {
+            "refused by GitHub, and tried again every hour"
+        }
         DeliveryState::Pending => "on its way to GitHub",
         DeliveryState::Delivered => "delivered to GitHub",
-        DeliveryState::Dead => "given up: GitHub did not take it",
+        DeliveryState::Dead => "given up",
     }
 }
 
 /// How the dispatch of an approval that is over stands.
-fn dispatch(approval: &Approval, stage: Stage, state: DeliveryState, is_dry_run: bool) -> &'static str {
+fn dispatch(approval: &Approval, stage: Stage, dispatched: &Dispatched, is_dry_run: bool) -> &'static str {
     match stage.0 {
-        Some(ending) if approval.request.event_type(ending).is_some() => delivery(state, is_dry_run),
+        Some(ending) if approval.request.event_type(ending).is_some() => delivery(dispatched, is_dry_run),
         _ => "nothing to send",
     }
 }

@@ -306,7 +306,7 @@ fn the_result_says_who_decided_and_how_far_the_dispatch_has_come() {
         (DeliveryState::None, "not sent yet"),
         (DeliveryState::Pending, "on its way to GitHub"),
         (DeliveryState::Delivered, "delivered to GitHub"),
-        (DeliveryState::Dead, "given up: GitHub did not take it"),
+        (DeliveryState::Dead, "given up"),
     ] {
         let page = show(&decided(Ending::Approved, delivery));
         assert!(page.contains("<dt>Approved by</dt><dd><bdi>Alex Wilber</bdi></dd>"), "{page}");
