@@ -12,6 +12,8 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::json_text::whole_characters;
+
 /// What a caller sent to a function.
 pub struct Request {
     /// `POST`, as the caller wrote it.
@@ -194,10 +196,14 @@ pub fn parse_payload(
     max_body: usize,
     timing: Timing,
 ) -> serde_json::Result<Request> {
-    let trigger = serde_json::from_slice::<Payload>(payload)?.data.req;
+    let payload: Payload = match str::from_utf8(payload) {
+        Ok(text) => serde_json::from_str(&whole_characters(text))?,
+        Err(_) => serde_json::from_slice(payload)?,
+    };
+    let trigger = payload.data.req;
     let query = match trigger.query {
         Some(Query::Object(query)) => query,
-        Some(Query::Text(text)) if !text.is_empty() => serde_json::from_str(&text)?,
+        Some(Query::Text(text)) if !text.is_empty() => serde_json::from_str(&whole_characters(&text))?,
         Some(Query::Text(_)) | None => BTreeMap::new(),
     };
     let mut request = Request {
@@ -394,6 +400,15 @@ mod tests {
         ] {
             assert!(parse(payload).is_err(), "{payload}");
         }
+    }
+
+    #[test]
+    fn half_a_character_in_a_payload_is_one_that_cannot_be_shown() {
+        let payload = r#"{"Data":{"req":{"Headers":{"x":["\ude00"]},"Query":"{\"q\":\"\\ud83d\"}","Body":"a\ud83db"}}}"#;
+        let request = parse(payload).expect("a request");
+        assert_eq!(request.header("x"), Some("\u{fffd}"));
+        assert_eq!(request.query, [("q".to_owned(), "\u{fffd}".to_owned())]);
+        assert_eq!(request.body, Body::Whole("a\u{fffd}b".into()));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use approve_release::{
-    approval::{Approval, ApprovalId, DeliveryState, Performer, Posted, Repository, Request, Seen, Workload},
+    approval::{Approval, ApprovalId, Dispatched, Performer, Posted, Repository, Request, Seen, Workload},
     cards::{
         Cards,
         page::{View, approval},
@@ -43,7 +43,7 @@ fuzz_target!(|body: &[u8]| {
     let request = Request { id: ApprovalId::new(now, [0; 16]), asked, workload, created_at: now };
     let seen = Seen {
         approval: Approval { request, ballots: Vec::new(), ruling: None },
-        delivery: DeliveryState::None,
+        dispatch: Dispatched::NOTHING,
         posted: Posted::None,
     };
     let card = CARDS.teams(&seen.approval).to_string();

@@ -47,6 +47,8 @@ pub enum Outcome {
     Rejected(Repository),
     /// It is decided and safe, and will be delivered. What GitHub said, where it was tried.
     Recorded(Repository, Option<DispatchAnswer>),
+    /// As before: GitHub has a fault of its own, said with this status, and wants no call for this many seconds.
+    Postponed(Repository, u16, u64),
     /// It is decided; GitHub answered, and something has to be mended before it will accept the event.
     Refused(Repository, DispatchAnswer),
     /// It is decided, and the time for delivering it is over. A click sends it, from this time on if there is one.
@@ -74,7 +76,7 @@ impl Outcome {
             Self::Expired(_) | Self::Ended(_) => "expired",
             Self::Counted { .. } => "counted",
             Self::Rejected(_) => "rejected",
-            Self::Recorded(..) => "recorded",
+            Self::Recorded(..) | Self::Postponed(..) => "recorded",
             Self::Refused(..) | Self::GivenUp(..) => "refused",
             Self::Limited(_) => "limited",
             Self::Unavailable(_) => "unavailable",
@@ -97,6 +99,7 @@ impl Outcome {
             | Self::DryRun(..)
             | Self::AlreadyDecided(..)
             | Self::Recorded(..)
+            | Self::Postponed(..)
             | Self::Counted { .. }
             | Self::Rejected(_) => 200,
         }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Approvals;
 use crate::{
     approval::{ApprovalId, Item, RelayId, Request, Seen, Visibility, Workload},
+    delivery::LeftOut,
     host::Timing,
     ledger::{Cursor, Listed, Subject, Unreadable},
     printable::describe,
@@ -79,7 +80,7 @@ impl Approvals {
                     if folder.approval.ruling.is_some() {
                         approvals.close(&folder.approval.request, timing).await;
                     }
-                    let (_, swept) = approvals.delivery.carry_on(&folder, false, timing).await;
+                    let (_, swept) = approvals.delivery.carry_on(&folder, LeftOut::default(), timing).await;
                     swept.lines.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
                 }
                 Ok(None) => {}

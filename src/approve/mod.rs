@@ -18,7 +18,8 @@ pub use self::{
 };
 use crate::{
     approval::{
-        Click, Decision, Dispatch, EventType, Outcome, Performer, Policy, Repository, Standing, Unreached,
+        Click, Decision, Dispatch, DispatchAnswer, EventType, Outcome, Performer, Policy, Repository,
+        Standing, Unreached,
     },
     delivery::{Delivered, Delivery, Said},
     host::Timing,
@@ -150,9 +151,13 @@ fn outcome(delivered: Delivered, (event_type, repository): Event) -> Outcome {
 }
 
 fn failed_attempt(result: AttemptResult, repository: Repository) -> Outcome {
-    let AttemptResult { answer, next, asked_to_wait_until, .. } = result;
+    let AttemptResult { answer, next, asked_to_wait_until, ended_at, .. } = result;
+    let wait_s = asked_to_wait_until.map_or(0, |until| (until - ended_at).num_seconds());
     match (next, answer) {
         (_, answer) if answer.is_refusal() => Outcome::Refused(repository, answer),
+        (Next::NotBefore(_), DispatchAnswer::ServerError(status)) if wait_s > 0 => {
+            Outcome::Postponed(repository, status, wait_s.unsigned_abs())
+        }
         (Next::NotBefore(_), answer) => Outcome::Recorded(repository, Some(answer)),
         (Next::Dead, _) => Outcome::GivenUp(repository, asked_to_wait_until),
     }

@@ -58,6 +58,13 @@ pub fn sentence(outcome: &Outcome) -> String {
             format!("Rejected. Nothing is sent to {}, as the workflow asked.", show(repository))
         }
         Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
+        Outcome::Postponed(repository, status, wait_s) => {
+            format!(
+                "Recorded: GitHub has a fault of its own ({status}). {} will be told in {} min or later.",
+                show(repository),
+                minutes(*wait_s)
+            )
+        }
         Outcome::Refused(repository, answer) => refused(&show(repository), answer),
         Outcome::GivenUp(repository, None) => {
             format!("Recorded, but GitHub did not take it for {} in time. Click again to send it.", show(repository))
@@ -204,6 +211,11 @@ fn already_decided(repository: &str, standing: Standing) -> String {
     }
 }
 
+/// So many whole minutes, at least one.
+fn minutes(wait_s: u64) -> u64 {
+    wait_s.div_ceil(60).clamp(1, 99_999)
+}
+
 /// Safe, and delivered without anybody's doing.
 fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
     match answer {
@@ -211,7 +223,7 @@ fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
             format!("Recorded: {repository} will be told within minutes. Nothing more to do.")
         }
         Some(DispatchAnswer::RateLimited { wait_s }) => {
-            let minutes = wait_s.map_or(1, |wait_s| wait_s.div_ceil(60).clamp(1, 99_999));
+            let minutes = wait_s.map_or(1, minutes);
             format!(
                 "Recorded: GitHub's rate limit is reached. {repository} will be told in {minutes} min or later."
             )
@@ -435,6 +447,7 @@ mod tests {
         outcomes.extend(forbidden(repository.clone()).into_iter().map(Outcome::Forbidden));
         outcomes.extend(refusals().into_iter().map(|answer| Outcome::Refused(repository.clone(), answer)));
         outcomes.extend(delays().into_iter().map(|answer| Outcome::Recorded(repository.clone(), answer)));
+        outcomes.push(Outcome::Postponed(repository.clone(), 599, u64::MAX));
         outcomes.extend(standings.map(|standing| Outcome::AlreadyDecided(repository.clone(), standing)));
         outcomes
     }

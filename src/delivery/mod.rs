@@ -33,7 +33,7 @@ use self::plan::{Occasion, Step, first_attempt, is_revived, plan, plan_update, r
 use self::{routes::Content, sweep::Looked};
 pub use self::{
     routes::{Channel, Routes},
-    sweep::Swept,
+    sweep::{LeftOut, Swept},
 };
 use crate::{
     approval::{Answered, Decision, DispatchAnswer, Outcome, Policy, PostedMessage},

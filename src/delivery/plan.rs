@@ -214,7 +214,9 @@ pub fn result_of(
         _ if not_before > window_end => Next::Dead,
         _ => Next::NotBefore(not_before),
     };
-    AttemptResult { ended_at, answer, detail, asked_to_wait_until: asked_to_wait, next, shown: None }
+    // What has to be mended first is sent by the click that follows, as its sentence says, and not by the clock alone.
+    let asked_to_wait_until = asked_to_wait.filter(|_| !answer.is_refusal());
+    AttemptResult { ended_at, answer, detail, asked_to_wait_until, next, shown: None }
 }
 
 /// The result of an attempt to show a state. What cannot be changed any more, since it is gone, or not ours to change, or
@@ -295,6 +297,18 @@ mod tests {
         let limited = || tried(1, 0, Some(failed(DispatchAnswer::RateLimited { wait_s: Some(600) }, 1)));
         assert_eq!(step(limited(), Occasion::Click, 600), Step::Rest(Delivered::OnItsWay));
         assert!(sends(step(limited(), Occasion::Click, 601)));
+    }
+
+    #[test]
+    fn what_was_mended_is_sent_by_the_click_that_its_sentence_asks_for() {
+        let refused = Answered {
+            answer: DispatchAnswer::Unauthorized,
+            asked_to_wait_s: Some(7200),
+            detail: String::new(),
+        };
+        let result = result_of(&next_attempt(None, at(0), at(0)), refused, at(0), (DAY, 0.5));
+        assert_eq!(result.next, Next::NotBefore(at(7200)));
+        assert!(sends(step(tried(1, 0, Some(result)), Occasion::Click, 60)));
     }
 
     #[test]

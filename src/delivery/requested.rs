@@ -10,7 +10,7 @@ use super::{
     channel::next_event,
     forbidden,
     plan::Occasion,
-    sweep::{Found, Swept},
+    sweep::{Found, LeftOut, Swept},
 };
 use crate::{
     approval::{
@@ -159,18 +159,29 @@ impl Delivery {
         Ok(request.clone().seen_as(known))
     }
 
-    /// Sends whatever about the approval is due now and nobody else is sending, its dispatch only where GitHub does not
-    /// limit our rate. Says whether nothing is left to be done, and what was.
-    pub async fn carry_on(&self, folder: &Folder, is_limited: bool, timing: Timing) -> (bool, Swept) {
+    /// Sends whatever about the approval is due now and nobody else is sending, except what is `left_out`. Says whether
+    /// nothing is left to be done, and what was.
+    pub async fn carry_on(&self, folder: &Folder, left_out: LeftOut, timing: Timing) -> (bool, Swept) {
         let dispatch = async {
-            match is_limited {
+            match left_out.dispatch {
                 true => None,
                 false => self.carry_on_dispatch(folder, timing).await,
             }
         };
-        let (dispatched, told) = tokio::join!(dispatch, self.tell_channel(folder, timing));
-        // What was skipped is still to be sent.
-        let (mut at_rest, mut swept) = (!is_limited && folder.approval.ruling.is_some(), Swept::default());
+        let channel = async {
+            match left_out.channel {
+                true => Vec::new(),
+                false => self.tell_channel(folder, timing).await,
+            }
+        };
+        let (dispatched, told) = tokio::join!(dispatch, channel);
+        let has_event = self.has_event_to_send(folder);
+        let mut swept = Swept {
+            awaits_event: has_event || folder.approval.ruling.is_none(),
+            left_out: has_event && left_out.dispatch,
+            ..Swept::default()
+        };
+        let mut at_rest = folder.approval.ruling.is_some() && !left_out.channel && !swept.left_out;
         for (message, said) in dispatched.into_iter().chain(told) {
             match said {
                 Ok(said) => {
@@ -180,11 +191,19 @@ impl Delivery {
                 }
                 Err(error) => {
                     at_rest = false;
+                    swept.count(&message);
                     swept.lines.push((Level::Error, format!("{message}: {}", describe(&error))));
                 }
             }
         }
         (at_rest, swept)
+    }
+
+    /// Whether an event follows from the decision, and has not arrived.
+    fn has_event_to_send(&self, folder: &Folder) -> bool {
+        let Approval { request, ruling, .. } = &folder.approval;
+        let is_sent = ruling.as_ref().is_some_and(|ruling| request.event_type(ruling.ending).is_some());
+        is_sent && !self.dry_run && !folder.has_arrived(Kind::Dispatch)
     }
 
     async fn carry_on_dispatch(&self, folder: &Folder, timing: Timing) -> Option<Told> {
@@ -228,7 +247,7 @@ impl Delivery {
     pub(super) async fn sweep_requested(
         &self,
         id: &ApprovalId,
-        (is_noted_open, is_limited): (bool, bool),
+        (is_noted_open, left_out): (bool, LeftOut),
         timing: Timing,
     ) -> anyhow::Result<(Found, Swept)> {
         let mut swept = Swept::default();
@@ -245,10 +264,10 @@ impl Delivery {
             (true, true) => self.ledger.note_decided(request, timing.deadline).await?,
             (true, false) | (false, true) => {}
         }
-        let (at_rest, carried_on) = self.carry_on(&folder, is_limited, timing).await;
+        let (at_rest, carried_on) = self.carry_on(&folder, left_out, timing).await;
         let is_quiet = carried_on.lines.is_empty() && !carried_on.waits;
-        swept.lines.extend(carried_on.lines);
-        swept.limited = carried_on.limited;
+        let lines = swept.lines.into_iter().chain(carried_on.lines).collect();
+        let swept = Swept { lines, ..carried_on };
         let found = match at_rest {
             true => Found::AtRest,
             false if ruling.is_none() && is_quiet => Found::Open(next_event(request, timing.now)),

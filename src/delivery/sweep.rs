@@ -1,7 +1,9 @@
 //! The sweep: pending deliveries are checked, and what is due is sent.
 //!
-//! What has a dispatch to send, or may have, comes first, then what has expired, then what waits for people; within
-//! each, what was not looked at for longest. So what one sweep has no time for is looked at by the next.
+//! It goes through them twice, so that no event waits behind a channel that is down: first for the dispatches alone, then
+//! for the cards, too. For dispatches what was not looked at for longest comes first, so that none that fails again and
+//! again keeps another waiting. For cards what is decided comes first, then what has expired, then what waits for people;
+//! within each again what was not looked at for longest. So what one sweep has no time for is looked at by the next.
 
 use std::{
     cmp::Reverse,
@@ -33,8 +35,8 @@ use crate::{
 /// An entry of the index without a decision is dropped at this age: its click died before it decided.
 const UNDECIDED: TimeDelta = TimeDelta::minutes(10);
 
-/// The most messages that one sweep sends about what is decided, and the most about the rest: however many dispatches
-/// fail again and again, they keep no card, reminder or expiry waiting.
+/// The most dispatches that one sweep sends, the most approvals whose decision it tells the channel, and the most others
+/// that it tells it of: however many of one kind fail again and again, they keep no other waiting.
 const MAX_SENT_PER_SWEEP: usize = 50;
 
 /// What one message may take in a sweep.
@@ -50,9 +52,23 @@ const LOOK_AGAIN: TimeDelta = TimeDelta::minutes(10);
 /// What a sweep remembers of what it has looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Looked {
-    at: DateTime<Utc>,
+    /// When it was last looked at for its dispatch.
+    event: Option<DateTime<Utc>>,
+    /// When it was last looked at for all that follows from it.
+    all: Option<DateTime<Utc>>,
     /// Until when nothing is due.
     quiet_until: DateTime<Utc>,
+    /// Whether an event has not arrived, or may still come.
+    awaits_event: bool,
+}
+
+impl Looked {
+    /// Whether a sweep that began at `begin` has come to `subject`.
+    fn is_of(&self, subject: &Subject, begin: DateTime<Utc>) -> bool {
+        let is_since = |at: Option<DateTime<Utc>>| at.is_some_and(|at| at >= begin);
+        let is_relayed = matches!(subject, Subject::Relayed(_));
+        (is_since(self.event) || !self.awaits_event) && (is_since(self.all) || is_relayed)
+    }
 }
 
 /// What the looks of one sweep share.
@@ -60,10 +76,10 @@ struct Sweep {
     /// The approvals that the index has as open, when each expires, and where it says so.
     open: HashMap<ApprovalId, (DateTime<Utc>, OpenNote)>,
     deadline: Instant,
-    /// About what the index has as decided.
-    sent_decided: AtomicUsize,
-    sent_open: AtomicUsize,
-    looks: AtomicUsize,
+    events: AtomicUsize,
+    /// Approvals of which the channel was told, and that the index has as decided.
+    told_decided: AtomicUsize,
+    told_open: AtomicUsize,
     /// GitHub limits our rate: all messages share one token, and so its limit.
     limited: AtomicBool,
 }
@@ -77,12 +93,16 @@ impl Sweep {
         }
     }
 
-    /// How many messages were sent about what is as far as `subject`.
-    fn sent(&self, subject: &Subject) -> &AtomicUsize {
+    /// Of how many approvals the channel was told that are as far as `subject`.
+    fn told(&self, subject: &Subject) -> &AtomicUsize {
         match self.expires_at(subject) {
-            None => &self.sent_decided,
-            Some(_) => &self.sent_open,
+            None => &self.told_decided,
+            Some(_) => &self.told_open,
         }
+    }
+
+    fn has_sent_enough(&self) -> bool {
+        self.events.load(Ordering::Relaxed) >= MAX_SENT_PER_SWEEP
     }
 }
 
@@ -112,13 +132,13 @@ impl Delivery {
         let sweep = Sweep {
             open: open.into_iter().map(|(open, note)| (open.id, (open.expires_at, note))).collect(),
             deadline: timing.deadline,
-            sent_decided: AtomicUsize::new(0),
-            sent_open: AtomicUsize::new(0),
-            looks: AtomicUsize::new(0),
+            events: AtomicUsize::new(0),
+            told_decided: AtomicUsize::new(0),
+            told_open: AtomicUsize::new(0),
             limited: AtomicBool::new(false),
         };
-        let expected = self.in_order(expected, &sweep, timing.now);
-        lines.extend(self.sweep_each(expected, &sweep, timing).await);
+        let due = self.due(expected, &sweep, timing.now);
+        lines.extend(self.sweep_each(due, &sweep, timing).await);
         self.tidy_if_due(timing.now);
         lines
     }
@@ -138,40 +158,66 @@ impl Delivery {
         });
     }
 
-    /// What is to be looked at, the most urgent first.
-    fn in_order(&self, expected: Vec<Expected>, sweep: &Sweep, now: DateTime<Utc>) -> Vec<Expected> {
+    /// What is to be looked at.
+    fn due(&self, expected: Vec<Expected>, sweep: &Sweep, now: DateTime<Utc>) -> Vec<Expected> {
         let mut looked_at = self.looked_at();
         let known: HashSet<_> = expected.iter().map(|expected| &expected.subject).collect();
         looked_at.retain(|subject, _| known.contains(subject));
         let looked = |expected: &Expected| looked_at.get(&expected.subject).copied();
-        let mut due: Vec<_> = expected
-            .into_iter()
-            .filter(|expected| {
-                // What is open no more was decided since, perhaps by an instance that is gone.
-                let is_open = sweep.expires_at(&expected.subject).is_some();
-                looked(expected).is_none_or(|looked| !is_open || looked.quiet_until <= now)
-            })
-            .collect();
-        due.sort_by_cached_key(|expected| {
-            let expires_at = sweep.expires_at(&expected.subject);
-            let is_decided = expires_at.is_none();
-            let is_over = expires_at.is_some_and(|expires_at| expires_at <= now);
-            (Reverse((is_decided, is_over)), looked(expected).map(|looked| looked.at), expected.since())
-        });
-        due
+        // What is open no more was decided since, perhaps by an instance that is gone.
+        let is_due = |expected: &Expected| {
+            let is_open = sweep.expires_at(&expected.subject).is_some();
+            looked(expected).is_none_or(|looked| !is_open || looked.quiet_until <= now)
+        };
+        expected.into_iter().filter(is_due).collect()
     }
 
-    async fn sweep_each(
+    /// What of it has its turn in this round, the most urgent first.
+    fn turns<'a>(
         &self,
-        expected: Vec<Expected>,
-        sweep: &Sweep,
-        timing: Timing,
-    ) -> Vec<(Level, String)> {
-        let all = expected.len();
-        let looks = expected.into_iter().map(|expected| self.look_in(expected, sweep, timing).boxed());
-        let lines: Vec<_> = stream::iter(looks).buffer_unordered(LOOKED_AT_ONCE).collect().await;
-        let mut lines: Vec<_> = lines.into_iter().flatten().collect();
-        let left = all - sweep.looks.load(Ordering::Relaxed);
+        due: &'a [Expected],
+        (sweep, round): (&Sweep, Round),
+        now: DateTime<Utc>,
+    ) -> Vec<&'a Expected> {
+        let looked_at = self.looked_at();
+        let looked = |expected: &Expected| looked_at.get(&expected.subject);
+        let has_turn = |expected: &&Expected| match (&expected.subject, round) {
+            // Nothing but its dispatch follows from it.
+            (Subject::Relayed(_), round) => round == Round::Events,
+            (Subject::Requested(_), Round::Events) => {
+                looked(expected).is_none_or(|looked| looked.awaits_event)
+            }
+            (Subject::Requested(_), Round::All) => true,
+        };
+        let mut turns: Vec<_> = due.iter().filter(has_turn).collect();
+        turns.sort_by_cached_key(|expected| {
+            let expires_at = sweep.expires_at(&expected.subject);
+            let is_over = expires_at.is_some_and(|expires_at| expires_at <= now);
+            let urgency = Reverse((expires_at.is_none(), is_over));
+            let last = looked(expected).and_then(|looked| match round {
+                Round::Events => looked.event,
+                Round::All => looked.all,
+            });
+            let by_urgency = (round == Round::All).then_some(urgency);
+            (by_urgency, last, urgency, expected.since())
+        });
+        turns
+    }
+
+    async fn sweep_each(&self, due: Vec<Expected>, sweep: &Sweep, timing: Timing) -> Vec<(Level, String)> {
+        let all = due.len();
+        let mut lines = Vec::new();
+        for round in [Round::Events, Round::All] {
+            let turns = self.turns(&due, (sweep, round), timing.now);
+            let looks = turns.into_iter().map(|turn| self.look_in(turn, (sweep, round), timing).boxed());
+            let looks = stream::iter(looks.collect::<Vec<_>>()).buffer_unordered(LOOKED_AT_ONCE);
+            lines.extend(looks.collect::<Vec<_>>().await.into_iter().flatten());
+        }
+        let looked_at = self.looked_at();
+        let is_done = |Expected { subject, .. }: &&Expected| {
+            looked_at.get(subject).is_some_and(|looked| looked.is_of(subject, timing.now))
+        };
+        let left = all - due.iter().filter(is_done).count();
         if left > 0 {
             let line = format!("{left} of {all} are left to the next sweep, which begins with them");
             lines.push((Level::Warn, line));
@@ -180,34 +226,55 @@ impl Delivery {
     }
 
     /// One look, unless the sweep is over.
-    async fn look_in(&self, expected: Expected, sweep: &Sweep, timing: Timing) -> Vec<(Level, String)> {
-        let is_over = Instant::now() >= sweep.deadline
-            || sweep.sent(&expected.subject).load(Ordering::Relaxed) >= MAX_SENT_PER_SWEEP
-            || self.stopping.load(Ordering::Relaxed);
+    async fn look_in(
+        &self,
+        expected: &Expected,
+        (sweep, round): (&Sweep, Round),
+        timing: Timing,
+    ) -> Vec<(Level, String)> {
+        let subject = &expected.subject;
+        let has_done_enough = match round {
+            Round::Events => sweep.has_sent_enough(),
+            Round::All => sweep.told(subject).load(Ordering::Relaxed) >= MAX_SENT_PER_SWEEP,
+        };
+        let is_over =
+            has_done_enough || Instant::now() >= sweep.deadline || self.stopping.load(Ordering::Relaxed);
         if is_over {
             return Vec::new();
         }
-        sweep.looks.fetch_add(1, Ordering::Relaxed);
         let left = sweep.deadline.saturating_duration_since(Instant::now()).min(SWEEP_MESSAGE_TIME);
         let timing = Timing::new(timing.current(), left);
-        let subject = expected.subject.clone();
-        let (quiet_until, lines) = match self.sweep_one(expected, sweep, timing).await {
-            Ok((quiet_until, swept)) => {
-                sweep.sent(&subject).fetch_add(usize::from(!swept.lines.is_empty()), Ordering::Relaxed);
-                sweep.limited.fetch_or(swept.limited, Ordering::Relaxed);
-                (quiet_until, swept.lines)
+        let is_all = round == Round::All || matches!(subject, Subject::Relayed(_));
+        let (quiet_until, swept) = match self.sweep_one(expected, (sweep, round), timing).await {
+            Ok(done) => done,
+            Err(error) => {
+                let line = (Level::Error, format!("{subject}: {}", describe(&error)));
+                // The next round says it.
+                let lines = if is_all { vec![line] } else { Vec::new() };
+                (timing.now, Swept { lines, awaits_event: true, ..Swept::default() })
             }
-            Err(error) => (timing.now, vec![(Level::Error, format!("{subject}: {}", describe(&error)))]),
         };
-        self.looked_at().insert(subject, Looked { at: timing.now, quiet_until });
-        lines
+        sweep.events.fetch_add(swept.events, Ordering::Relaxed);
+        sweep.told(subject).fetch_add(usize::from(swept.cards > 0), Ordering::Relaxed);
+        sweep.limited.fetch_or(swept.limited, Ordering::Relaxed);
+        let never = Looked { event: None, all: None, quiet_until, awaits_event: true };
+        let mut looked_at = self.looked_at();
+        let looked = looked_at.entry(subject.clone()).or_insert(never);
+        looked.awaits_event = swept.awaits_event;
+        if !swept.left_out {
+            looked.event = Some(timing.now);
+        }
+        if round == Round::All {
+            (looked.all, looked.quiet_until) = (Some(timing.now), quiet_until);
+        }
+        swept.lines
     }
 
     /// One subject of a sweep, and until when nothing more is due about it.
     async fn sweep_one(
         &self,
-        expected: Expected,
-        sweep: &Sweep,
+        expected: &Expected,
+        (sweep, round): (&Sweep, Round),
         timing: Timing,
     ) -> anyhow::Result<(DateTime<Utc>, Swept)> {
         let older_than = |age: TimeDelta| {
@@ -217,15 +284,19 @@ impl Delivery {
         // Younger entries are left to the stories that made them.
         let entries = older_than(FRESH);
         if entries.is_empty() {
-            return Ok((timing.now, Swept::default()));
+            return Ok((timing.now, Swept { awaits_event: true, ..Swept::default() }));
         }
         let is_limited = sweep.limited.load(Ordering::Relaxed);
+        let left_out =
+            LeftOut { dispatch: is_limited || sweep.has_sent_enough(), channel: round == Round::Events };
         let (found, swept) = match &expected.subject {
-            Subject::Relayed(_) if is_limited => (Found::Waiting, Swept::default()),
+            Subject::Relayed(_) if left_out.dispatch => {
+                (Found::Waiting, Swept { left_out: true, ..Swept::default() })
+            }
             Subject::Relayed(id) => self.sweep_relayed(id, &entries, timing).await?,
             Subject::Requested(id) => {
                 let is_noted_open = sweep.open.contains_key(id);
-                self.sweep_requested(id, (is_noted_open, is_limited), timing).await?
+                self.sweep_requested(id, (is_noted_open, left_out), timing).await?
             }
         };
         let quiet_until = match found {
@@ -286,6 +357,24 @@ impl Delivery {
     }
 }
 
+/// The rounds of a sweep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// For dispatches alone, wherever one may be due.
+    Events,
+    /// For all that is due.
+    All,
+}
+
+/// What is left out, though it may be due.
+#[derive(Clone, Copy, Default)]
+pub struct LeftOut {
+    /// Since GitHub limits our rate, or enough was sent.
+    pub dispatch: bool,
+    /// Since dispatches come first.
+    pub channel: bool,
+}
+
 /// What a sweep found of a subject.
 pub(super) enum Found {
     /// It was never decided, or never opened.
@@ -307,6 +396,14 @@ pub struct Swept {
     pub limited: bool,
     /// Whether a message waits for its time.
     pub waits: bool,
+    /// How many dispatches it did something about.
+    pub events: usize,
+    /// How many messages to the channel it did something about.
+    pub cards: usize,
+    /// Whether an event had not arrived, or may still come.
+    pub awaits_event: bool,
+    /// Whether a dispatch was left out.
+    pub left_out: bool,
 }
 
 impl Swept {
@@ -317,12 +414,23 @@ impl Swept {
         swept
     }
 
+    /// Counts a message about which something was done.
+    pub fn count(&mut self, message: &Message) {
+        match message.kind {
+            Kind::Dispatch => self.events += 1,
+            _ => self.cards += 1,
+        }
+    }
+
     /// Tells what became of a message; `to` stands before it.
     pub fn tell(&mut self, message: &Message, Said { delivered, detail }: &Said, to: &str) {
         let is_limited = |result: &AttemptResult| matches!(result.answer, DispatchAnswer::RateLimited { .. });
         self.limited |= message.kind == Kind::Dispatch
             && matches!(delivered, Delivered::Failed(result) if is_limited(result));
         let told = tell(message.kind, delivered, detail);
+        if told.is_some() {
+            self.count(message);
+        }
         self.lines.extend(told.map(|(level, told)| (level, format!("{message} {to}{told}"))));
     }
 }

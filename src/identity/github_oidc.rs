@@ -85,7 +85,7 @@ impl JobTokens {
     // T1
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Job, Rejection> {
         let (claims, _): (Claims, _) = self.0.verify(token, now).await?;
-        job(claims).map_err(Rejection::Failed)
+        job(claims, now).map_err(Rejection::Failed)
     }
 }
 
@@ -97,7 +97,7 @@ fn audiences(public_url: &Url) -> [String; 2] {
 }
 
 // T2
-fn job(claims: Claims) -> Result<Job, Check> {
+fn job(claims: Claims, now: DateTime<Utc>) -> Result<Job, Check> {
     // 1.
     let repository = Repository::parse(&claims.repository).filter(|_| is_number(&claims.repository_id));
     let repository = repository.ok_or(Check::Repository)?;
@@ -116,8 +116,9 @@ fn job(claims: Claims) -> Result<Job, Check> {
         return Err(Check::Actor);
     }
     Ok(Job {
-        // Seconds since 1970 fit a double exactly, and what does not fit is far from now.
-        visibility: Visibility { said_at: claims.iat as i64, is_public },
+        // Seconds since 1970 fit a double exactly. What an issuer with a wrong clock says is no newer than what is said
+        // now, or nobody could ever say otherwise.
+        visibility: Visibility { said_at: (claims.iat as i64).min(now.timestamp()), is_public },
         is_pull_request: is_pull_request(&claims.event_name, &claims.r#ref),
         workload: Workload {
             repository,
@@ -196,7 +197,21 @@ mod tests {
             "run_id": "1", "run_attempt": "1", "actor": "octocat", "event_name": "push", "iat": 1_800_000_000,
         });
         claims[claim] = value.into();
-        job(serde_json::from_value(claims).expect("claims"))
+        let now = DateTime::from_timestamp(1_800_000_010, 0).expect("a time");
+        job(serde_json::from_value(claims).expect("claims"), now)
+    }
+
+    #[test]
+    fn what_a_clock_ahead_says_of_the_visibility_is_said_now() {
+        for (iat, said_at) in [
+            (json!(1_800_000_000), 1_800_000_000),
+            (json!(1_800_000_000.9), 1_800_000_000),
+            (json!(1_800_000_060), 1_800_000_010),
+            (json!(2_800_000_000_u64), 1_800_000_010),
+            (json!(1e300), 1_800_000_010),
+        ] {
+            assert_eq!(read("iat", iat.clone()).expect("a job").visibility.said_at, said_at, "{iat}");
+        }
     }
 
     #[test]

@@ -170,6 +170,26 @@ async fn what_one_sweep_does_not_come_to_is_tried_by_the_next_before_all_that_fa
 }
 
 #[tokio::test]
+async fn no_event_waits_for_the_cards_of_others() {
+    let (github, channel) = (GitHub::start().await, Channel::start().await);
+    let deployment = Instances::sending_to(&github).posting_to(&channel);
+    channel.answer_with(Some(ResponseTemplate::new(500)));
+    decided_and_died(&deployment, 70).await;
+    for minutes in [1, 2] {
+        deployment.sweep(TimeDelta::minutes(minutes)).await;
+    }
+    assert_eq!(github.dispatches().len(), 70);
+    // More cards are due by now than one sweep posts.
+    channel.answer_with(None);
+    let id = deployment.asked(asking("2", "{}")).await;
+    deployment.decide_and_die(&id, MINUTE * 2).await;
+    deployment.sweep(MINUTE * 4).await;
+    github.expect_dispatches(71);
+    deployment.sweep(MINUTE * 5).await;
+    assert_eq!(deployment.names("pending/").await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_rate_limit_of_github_keeps_no_card_from_the_channel() {
     let (github, channel) = (GitHub::start().await, Channel::start().await);
     let deployment = Instances::sending_to(&github).posting_to(&channel);

@@ -379,6 +379,7 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::Counted { .. }
         | Outcome::Rejected(_)
         | Outcome::Recorded(..)
+        | Outcome::Postponed(..)
         | Outcome::Refused(..)
         | Outcome::GivenUp(..) => None,
     }
