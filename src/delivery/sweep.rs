@@ -257,7 +257,7 @@ impl Delivery {
         sweep.events.fetch_add(swept.events, Ordering::Relaxed);
         sweep.told(subject).fetch_add(usize::from(swept.cards > 0), Ordering::Relaxed);
         sweep.limited.fetch_or(swept.limited, Ordering::Relaxed);
-        let never = Looked { event: None, all: None, quiet_until, awaits_event: true };
+        let never = Looked { event: None, all: None, quiet_until: timing.now, awaits_event: true };
         let mut looked_at = self.looked_at();
         let looked = looked_at.entry(subject.clone()).or_insert(never);
         looked.awaits_event = swept.awaits_event;

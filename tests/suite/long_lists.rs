@@ -190,6 +190,25 @@ async fn no_event_waits_for_the_cards_of_others() {
 }
 
 #[tokio::test]
+async fn a_card_that_one_sweep_has_no_room_for_is_posted_by_the_next() {
+    let channel = Channel::start().await;
+    let deployment = Instances::dry_run().posting_to(&channel);
+    channel.answer_with(Some(ResponseTemplate::new(500)));
+    for number in 0..70 {
+        deployment.asked(asking("1", &number.to_string())).await;
+    }
+    deployment.settled().await;
+    channel.answer_with(None);
+    let instance = deployment.start();
+    for sweep in 1..=2 {
+        let lines = sweep_by(&instance, deployment.sweep_time(MINUTE * sweep)).await;
+        let is_cut = lines.iter().any(|line| line.contains("left to the next sweep"));
+        assert_eq!(is_cut, sweep == 1, "{lines:?}");
+    }
+    assert_eq!(channel.cards().len(), 70);
+}
+
+#[tokio::test]
 async fn a_rate_limit_of_github_keeps_no_card_from_the_channel() {
     let (github, channel) = (GitHub::start().await, Channel::start().await);
     let deployment = Instances::sending_to(&github).posting_to(&channel);
