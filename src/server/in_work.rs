@@ -38,6 +38,12 @@ impl InWork {
         place
     }
 
+    /// How many places are free. Whoever only looks takes none from those that come.
+    #[cfg(test)]
+    pub fn free(&self) -> usize {
+        self.places.available_permits()
+    }
+
     fn is_to_be_told(&self, now: Instant) -> bool {
         let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = told_at.is_none_or(|at| now.duration_since(at) >= TOLD_EVERY);
