@@ -3,16 +3,14 @@
 //! The host either hands on the caller's HTTP request, or wraps it into an *invocation payload* and wants the answer
 //! wrapped likewise. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use chrono::{DateTime, Utc};
 use log::Level;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
-use crate::json_text::whole_characters;
+use crate::{text::json::whole_characters, timing::Timing};
 
 /// What a caller sent to a function.
 pub struct Request {
@@ -30,34 +28,6 @@ pub struct Request {
     pub invocation_id: String,
     /// When it came, and by when it is answered.
     pub timing: Timing,
-}
-
-/// When a request came, and by when it is answered.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// The time of day when it came.
-    pub now: DateTime<Utc>,
-    /// When the answer must be on its way.
-    pub deadline: Instant,
-    began: Instant,
-}
-
-impl Timing {
-    /// The timing of what comes at `now` and may take `time`.
-    pub fn new(now: DateTime<Utc>, time: Duration) -> Self {
-        let began = Instant::now();
-        Self { now, deadline: began + time, began }
-    }
-
-    /// The same with an earlier deadline.
-    pub fn until(self, deadline: Instant) -> Self {
-        Self { deadline: self.deadline.min(deadline), ..self }
-    }
-
-    /// The time of day by now.
-    pub fn current(&self) -> DateTime<Utc> {
-        self.now + self.began.elapsed()
-    }
 }
 
 /// A body that was read with limits.
@@ -287,6 +257,10 @@ pub fn invocation_answer(answer: &Answer, output: Option<&'static str>) -> serde
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use chrono::DateTime;
+
     use super::*;
 
     fn parse(payload: &str) -> serde_json::Result<Request> {

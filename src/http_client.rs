@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     approval::{Answered, DispatchAnswer},
-    printable::printable,
+    text::log::printable,
 };
 
 /// What is sent as `User-Agent`; GitHub requires one.

@@ -5,7 +5,7 @@
 //! uses. A surface ([`surfaces`]) has [`identity`] verify who sent it, a job, a person in a mail, in a browser or in
 //! Teams, and reads what it asks for. [`approve`] tells the stories: a job asks, a person votes or relays, somebody
 //! looks. Each is held against the operator's policy ([`approval`]), recorded in the [`ledger`], once, and handed to
-//! [`delivery`], which sends what follows to [`github`] and to the channel ([`teams`]) until it has arrived. What became
+//! the [`outbox`], which has what follows sent to GitHub and to the channel in Teams ([`senders`]) until it has arrived. What became
 //! of a click is an outcome, for which [`cards`] has the sentence, the card and the page. [`config`] is read before
 //! anything else.
 
@@ -14,15 +14,14 @@ pub mod approve;
 pub mod cards;
 pub mod command_line;
 pub mod config;
-pub mod delivery;
-pub mod github;
 pub mod host;
 pub mod http_client;
 pub mod identity;
-pub mod json_text;
 pub mod ledger;
 pub mod logger;
-pub mod printable;
+pub mod outbox;
+pub mod senders;
 pub mod server;
 pub mod surfaces;
-pub mod teams;
+pub mod text;
+pub mod timing;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use approve_release::host::{Body, Timing, parse_payload};
+use approve_release::{host::{Body, parse_payload}, timing::Timing};
 use chrono::DateTime;
 use libfuzzer_sys::fuzz_target;
 

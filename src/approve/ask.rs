@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Approvals, Report, broken, failed};
 use crate::{
     approval::{ApprovalId, Asked, Limited, Outcome, Posted, Request, Seen, Unreached, Visibility, Workload},
-    host::Timing,
     ledger::{AskingKeys, Folder, Open},
-    printable::describe,
+    text::log::describe,
+    timing::Timing,
 };
 
 /// What a job asks for, and the body in which it did.
@@ -61,14 +61,14 @@ impl Approvals {
     /// Opens an approval to votes and posts its card; `true` where it was not asked for before.
     pub async fn ask(self: &Arc<Self>, asking: Asking, timing: Timing) -> Result<(Seen, bool), Report> {
         let approvals = Arc::clone(self);
-        let story = self.delivery.tasks.spawn(async move { approvals.open(asking, timing).await });
+        let story = self.outbox.tasks.spawn(async move { approvals.open(asking, timing).await });
         let opened = story.await.map_err(|error| broken(&error.into()))?;
         opened.map_err(|error| failed(Unreached::Store, &error))?
     }
 
     /// An error means that it is not known to be open; asked again it is the same approval.
     async fn open(&self, asking: Asking, timing: Timing) -> anyhow::Result<Result<(Seen, bool), Report>> {
-        let (ledger, until) = (&self.delivery.ledger, Self::recorded_by(timing));
+        let (ledger, until) = (&self.outbox.ledger, Self::recorded_by(timing));
         let keys = AskingKeys::of(&asking.workload, &asking.body);
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
@@ -107,7 +107,7 @@ impl Approvals {
         let folder = match is_new {
             true => Folder::fresh(opened),
             false => {
-                let looked = self.delivery.look(&opened.id, timing).await?;
+                let looked = self.outbox.look(&opened.id, timing).await?;
                 looked.map_or_else(|| Folder::fresh(opened), |(folder, _)| folder)
             }
         };
@@ -119,8 +119,8 @@ impl Approvals {
     /// Posts the card. That it cannot be posted now is no failure of the request: it will be.
     async fn tell(&self, folder: Folder, timing: Timing) -> anyhow::Result<Seen> {
         let id = folder.approval.request.id.clone();
-        let posted = self.delivery.post_card(&folder, timing).await;
-        let mut seen = self.delivery.seen(folder, timing).await?;
+        let posted = self.outbox.post_card(&folder, timing).await;
+        let mut seen = self.outbox.seen(folder, timing).await?;
         match posted {
             Ok(posted @ (Posted::Bot | Posted::Webhook)) => seen.posted = posted,
             Ok(Posted::Pending | Posted::None) => {}

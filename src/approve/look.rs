@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use super::Approvals;
 use crate::{
     approval::{ApprovalId, Item, RelayId, Request, Seen, Visibility, Workload},
-    delivery::LeftOut,
-    host::Timing,
     ledger::{Cursor, Listed, Subject, Unreadable},
-    printable::describe,
+    outbox::LeftOut,
+    text::log::describe,
+    timing::Timing,
 };
 
 /// How many lines a page of the list has.
@@ -39,7 +39,7 @@ pub struct List {
 impl Approvals {
     /// The approval with this id, if there is one. An error means that the store was not reached.
     pub async fn look(self: &Arc<Self>, id: &ApprovalId, timing: Timing) -> anyhow::Result<Option<Seen>> {
-        let Some((folder, has_ruled)) = self.delivery.look(id, timing).await? else {
+        let Some((folder, has_ruled)) = self.outbox.look(id, timing).await? else {
             return Ok(None);
         };
         if has_ruled {
@@ -47,7 +47,7 @@ impl Approvals {
             log::info!("approval {}: {ending}", id.short());
             self.follow_up(id.clone(), timing);
         }
-        self.delivery.seen(folder, timing).await.map(Some)
+        self.outbox.seen(folder, timing).await.map(Some)
     }
 
     /// The approval with this id for a job of its repository, whose token says whether that is public; nothing where it
@@ -58,7 +58,7 @@ impl Approvals {
         (workload, said): (&Workload, Visibility),
         timing: Timing,
     ) -> anyhow::Result<Option<Seen>> {
-        let visibility = self.delivery.ledger.visibility(&workload.repository_id, timing.deadline);
+        let visibility = self.outbox.ledger.visibility(&workload.repository_id, timing.deadline);
         let (seen, known) = tokio::try_join!(self.look(id, timing), visibility)?;
         // T3. Another repository of the same name is another repository.
         let is_own = |seen: &Seen| seen.approval.request.workload.repository_id == workload.repository_id;
@@ -71,16 +71,16 @@ impl Approvals {
     /// Sends what follows from a ruling, while nobody waits for it. What does not arrive is left to the sweep.
     pub(super) fn follow_up(self: &Arc<Self>, id: ApprovalId, timing: Timing) {
         let approvals = Arc::clone(self);
-        self.delivery.tasks.spawn(async move {
+        self.outbox.tasks.spawn(async move {
             let timing = Timing::new(timing.current(), FOLLOW_UP_TIME);
-            approvals.delivery.wake(&id);
-            match approvals.delivery.folder(&id, timing.deadline).await {
+            approvals.outbox.wake(&id);
+            match approvals.outbox.folder(&id, timing.deadline).await {
                 Ok(Some(folder)) => {
                     // First, so that other instances know of it whatever becomes of this one.
                     if folder.approval.ruling.is_some() {
                         approvals.close(&folder.approval.request, timing).await;
                     }
-                    let (_, swept) = approvals.delivery.carry_on(&folder, LeftOut::default(), timing).await;
+                    let (_, swept) = approvals.outbox.carry_on(&folder, LeftOut::default(), timing).await;
                     swept.lines.iter().for_each(|(level, line)| log::log!(*level, "{line}"));
                 }
                 Ok(None) => {}
@@ -92,7 +92,7 @@ impl Approvals {
     /// Takes what was just decided out of the index of what is open, while nobody waits for it.
     pub(super) fn close_beside(self: &Arc<Self>, request: &Request, timing: Timing) {
         let (approvals, request) = (Arc::clone(self), request.clone());
-        self.delivery.tasks.spawn(async move {
+        self.outbox.tasks.spawn(async move {
             let timing = Timing::new(timing.current(), FOLLOW_UP_TIME);
             approvals.close(&request, timing).await;
         });
@@ -100,7 +100,7 @@ impl Approvals {
 
     /// An entry that stays is found by a sweep.
     async fn close(&self, request: &Request, timing: Timing) {
-        if let Err(error) = self.delivery.ledger.note_decided(request, timing.deadline).await {
+        if let Err(error) = self.outbox.ledger.note_decided(request, timing.deadline).await {
             log::warn!("approval {}: {}", request.id.short(), describe(&error));
         }
     }
@@ -116,7 +116,7 @@ impl Approvals {
     ) -> anyhow::Result<Visibility> {
         let newest = known.map_or(said, |known| known.max(said));
         if known.is_none_or(|known| known.is_public != newest.is_public) {
-            self.delivery.ledger.note_visibility(&workload.repository_id, newest, until).await?;
+            self.outbox.ledger.note_visibility(&workload.repository_id, newest, until).await?;
         }
         Ok(newest)
     }
@@ -125,7 +125,7 @@ impl Approvals {
     pub async fn list(self: &Arc<Self>, after: Option<&Cursor>, timing: Timing) -> anyhow::Result<List> {
         let ((waiting, more_waiting), (lines, next)) = tokio::try_join!(
             self.waiting_ids(timing),
-            self.delivery.ledger.listed(after, PAGE, timing.deadline)
+            self.outbox.ledger.listed(after, PAGE, timing.deadline)
         )?;
         let items = try_join_all(lines.iter().map(|line| self.item(line, timing)));
         let shown_first = async {
@@ -149,7 +149,7 @@ impl Approvals {
 
     /// What the index says may not be decided yet: the newest, newest first; and whether that is not all.
     async fn waiting_ids(&self, timing: Timing) -> anyhow::Result<(Vec<ApprovalId>, bool)> {
-        let expected = self.delivery.ledger.expected(timing.deadline).await?;
+        let expected = self.outbox.ledger.expected(timing.deadline).await?;
         let requested = |subject| match subject {
             Subject::Requested(id) => Some(id),
             Subject::Relayed(_) => None,
@@ -188,14 +188,14 @@ impl Approvals {
     }
 
     async fn relayed(&self, id: &RelayId, line: &Listed, timing: Timing) -> anyhow::Result<Option<Item>> {
-        let Some(decided) = self.delivery.ledger.decision(id, timing.deadline).await? else {
+        let Some(decided) = self.outbox.ledger.decision(id, timing.deadline).await? else {
             return Ok(None);
         };
         // Clicks at the same moment each leave a line, and one of them has decided.
         if decided.decision.decided_at.timestamp_millis() != line.at.timestamp_millis() {
             return Ok(None);
         }
-        let dispatched = self.delivery.relayed_state(&decided, timing).await?;
+        let dispatched = self.outbox.relayed_state(&decided, timing).await?;
         Ok(Some(Item::Relayed(Box::new(decided.decision), dispatched)))
     }
 }

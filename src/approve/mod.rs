@@ -21,10 +21,10 @@ use crate::{
         Click, Decision, Dispatch, DispatchAnswer, EventType, Outcome, Performer, Policy, Repository,
         Standing, Unreached,
     },
-    delivery::{Delivered, Delivery, Said},
-    host::Timing,
     ledger::{AttemptResult, Next, Unreadable},
-    printable::describe,
+    outbox::{Delivered, Outbox, Said},
+    text::log::describe,
+    timing::Timing,
 };
 
 /// How long recording may take. What is not known to be recorded by then is answered `unavailable`, while there
@@ -36,7 +36,7 @@ pub struct Approvals {
     /// The operator's rules.
     pub policy: Arc<Policy>,
     /// The ledger, and the way to GitHub.
-    pub delivery: Delivery,
+    pub outbox: Outbox,
     /// The requests that are being recorded.
     pub recording: Recording,
 }
@@ -87,7 +87,7 @@ impl Approvals {
             Click::Vote(vote) => {
                 let approvals = Arc::clone(self);
                 let story =
-                    self.delivery.tasks.spawn(async move { approvals.vote(vote, performer, timing).await });
+                    self.outbox.tasks.spawn(async move { approvals.vote(vote, performer, timing).await });
                 story.await.unwrap_or_else(|error| broken(&error.into()))
             }
             Click::Relay(relay) => match self.policy.relay(relay, repository, &performer) {
@@ -96,7 +96,7 @@ impl Approvals {
                     let decision = Decision::new(dispatch, performer, timing.now);
                     let approvals = Arc::clone(self);
                     let story =
-                        self.delivery.tasks.spawn(async move { approvals.relay(&decision, timing).await });
+                        self.outbox.tasks.spawn(async move { approvals.relay(&decision, timing).await });
                     story.await.unwrap_or_else(|error| broken(&error.into()))
                 }
             },

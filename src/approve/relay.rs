@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::{Approvals, Report, event_of, failed, sent_again, sent_now};
 use crate::{
     approval::{Decision, Dispatch, Outcome, Standing, Unreached},
-    host::Timing,
     ledger::{Decided, Entry, Recorded, Subject},
-    printable::printable,
+    text::log::printable,
+    timing::Timing,
 };
 
 /// How long it is tried to take out an entry that nobody needs.
@@ -28,10 +28,10 @@ impl Approvals {
 
     /// An error means that the decision is not known to be recorded, and that nothing was sent.
     async fn decide(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Report> {
-        let ledger = &self.delivery.ledger;
+        let ledger = &self.outbox.ledger;
         let until = Self::recorded_by(timing);
         let subject = Subject::Relayed(decision.id.clone());
-        let sends = !self.delivery.dry_run && self.delivery.routes.github.is_some();
+        let sends = !self.outbox.dry_run && self.outbox.routes.github.is_some();
         // The index first, so that the decision is never forgotten: nearly every click decides something new, and so need
         // not wait for the answer to whether it does.
         let expect = async { if sends { Some(ledger.expect(&subject, until).await) } else { None } };
@@ -40,7 +40,7 @@ impl Approvals {
             self.withdraw(entry.and_then(Result::ok));
             return Ok(self.decided_before(&before, timing).await);
         }
-        if self.delivery.dry_run {
+        if self.outbox.dry_run {
             ledger.list_as(&subject, decision.decided_at, until).await?;
             return match ledger.record(decision, None, until).await? {
                 Recorded::First => Ok(dry_run(decision)),
@@ -50,10 +50,10 @@ impl Approvals {
         let Some(entry) = entry.transpose()? else {
             return Ok(Outcome::Misconfigured("GITHUB_TOKEN").into());
         };
-        let attempt = self.delivery.first_attempt(Some(&entry), timing);
+        let attempt = self.outbox.first_attempt(Some(&entry), timing);
         match ledger.record(decision, Some(&attempt), until).await? {
             Recorded::First => {
-                let said = self.delivery.deliver_now(decision, (attempt, entry), timing).await;
+                let said = self.outbox.deliver_now(decision, (attempt, entry), timing).await;
                 Ok(sent_now(Ok(said), event_of(&decision.dispatch)))
             }
             Recorded::Before(before) => {
@@ -67,18 +67,18 @@ impl Approvals {
     /// sweep finds it.
     fn withdraw(&self, entry: Option<Entry>) {
         let Some(entry) = entry else { return };
-        let ledger = Arc::clone(&self.delivery.ledger);
-        self.delivery
+        let ledger = Arc::clone(&self.outbox.ledger);
+        self.outbox
             .tasks
             .spawn(async move { ledger.settle(&entry, Instant::now() + WITHDRAWN_WITHIN).await });
     }
 
     async fn decided_before(&self, before: &Decided, timing: Timing) -> Report {
         let dispatch = &before.decision.dispatch;
-        if self.delivery.dry_run {
+        if self.outbox.dry_run {
             return Outcome::AlreadyDecided(dispatch.repository.clone(), Standing::DryRun).into();
         }
-        sent_again(self.delivery.deliver_again(before, timing).await, event_of(dispatch))
+        sent_again(self.outbox.deliver_again(before, timing).await, event_of(dispatch))
     }
 }
 

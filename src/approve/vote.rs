@@ -12,10 +12,10 @@ use crate::{
         Approval, ApprovalId, Ballot, Ending, Forbidden, Outcome, Performer, Request, Ruling, Standing,
         Unreached, Verdict, Vote, approvals, tally,
     },
-    cards::text::{plain, visible},
-    delivery::Said,
-    host::Timing,
     ledger::{Attempt, Folder, Ruled},
+    outbox::Said,
+    text::line::{plain, visible},
+    timing::Timing,
 };
 
 /// The longest name that is kept of a person, in characters.
@@ -68,8 +68,8 @@ impl Approvals {
         let due = match tally(&request, &with(ballots, &ballot), timing.now) {
             Some(due) => due,
             None => {
-                self.delivery.ledger.cast((id, &names), &ballot, until).await?;
-                let ballots = self.delivery.ledger.cast_so_far(id, until).await?;
+                self.outbox.ledger.cast((id, &names), &ballot, until).await?;
+                let ballots = self.outbox.ledger.cast_so_far(id, until).await?;
                 let approval = self.policy.hold(Approval { request: request.clone(), ballots, ruling: None });
                 match tally(&request, &approval.ballots, timing.now) {
                     Some(due) => due,
@@ -83,10 +83,10 @@ impl Approvals {
         };
         // What this vote has sent is claimed with the decision; anything else is sent by whoever comes first.
         let sends = answers(due.ending, verdict) && self.sends(&request, due.ending);
-        let claim = sends.then(|| self.delivery.first_attempt(None, timing));
+        let claim = sends.then(|| self.outbox.first_attempt(None, timing));
         let (ruled, newest) = tokio::join!(
-            self.delivery.ledger.rule(id, (due, claim.as_ref()), until),
-            self.delivery.ledger.visibility(&request.workload.repository_id, until)
+            self.outbox.ledger.rule(id, (due, claim.as_ref()), until),
+            self.outbox.ledger.visibility(&request.workload.repository_id, until)
         );
         match ruled? {
             Ruled::First(ruling) => {
@@ -106,12 +106,12 @@ impl Approvals {
         id: &ApprovalId,
         timing: Timing,
     ) -> anyhow::Result<Option<Folder>> {
-        let Some(folder) = self.delivery.folder(id, timing.deadline).await? else { return Ok(None) };
+        let Some(folder) = self.outbox.folder(id, timing.deadline).await? else { return Ok(None) };
         let approval = &folder.approval;
         if approval.ruling.is_some() || timing.now < approval.request.expires_at() {
             return Ok(Some(folder));
         }
-        let (folder, has_ruled) = self.delivery.rule_if_due(folder, timing).await?;
+        let (folder, has_ruled) = self.outbox.rule_if_due(folder, timing).await?;
         if has_ruled {
             self.follow_up(id.clone(), timing);
         }
@@ -124,7 +124,7 @@ impl Approvals {
             Verdict::Approve => Ending::Approved,
             Verdict::Reject => Ending::Rejected,
         };
-        self.delivery.routes.github.is_none() && self.sends(request, ending)
+        self.outbox.routes.github.is_none() && self.sends(request, ending)
     }
 
     /// Allows or refuses a vote of `performer` on `request`, by the settings of now.
@@ -138,7 +138,7 @@ impl Approvals {
 
     /// True if GitHub gets an event once the request has ended so.
     fn sends(&self, request: &Request, ending: Ending) -> bool {
-        !self.delivery.dry_run && request.event_type(ending).is_some()
+        !self.outbox.dry_run && request.event_type(ending).is_some()
     }
 
     /// What follows from a ruling that was just made, by us, with the claim of its dispatch if this vote sends it.
@@ -172,7 +172,7 @@ impl Approvals {
         ruled: (&Ruling, Attempt),
         timing: Timing,
     ) -> anyhow::Result<Said> {
-        let said = self.delivery.deliver_ruling(&visible?, ruled, timing).await;
+        let said = self.outbox.deliver_ruling(&visible?, ruled, timing).await;
         said.context("there is nothing to send")
     }
 
@@ -189,10 +189,10 @@ impl Approvals {
             return too_late(ruling.ending, request).into();
         }
         let Some(event_type) = request.event_type(ruling.ending) else { return already(Standing::Nothing) };
-        if self.delivery.dry_run {
+        if self.outbox.dry_run {
             return already(Standing::DryRun);
         }
-        let said = self.delivery.deliver_ruling_again(request, (ruling, claim), timing).await;
+        let said = self.outbox.deliver_ruling_again(request, (ruling, claim), timing).await;
         sent_again(said.and_then(|said| said.context("there is nothing to send")), (event_type, repository))
     }
 }

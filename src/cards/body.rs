@@ -11,11 +11,13 @@ use serde_json::Value;
 use super::{
     Cards,
     adaptive::{Limits, container, fact_set, heading, label, text_block},
-    markdown::{card, link, literal},
-    text::plain,
 };
 use crate::approval::{
     Approval, Asked, Ballot, Ending, EventType, Request, Ruling, Verdict, Workload, approvals,
+};
+use crate::text::{
+    line::plain,
+    markdown::{card, link, literal},
 };
 
 /// The longest title, in characters.

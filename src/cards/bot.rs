@@ -6,10 +6,10 @@ use super::{
     Cards,
     adaptive::{card, fitting, open_url, text_block},
     mail::comment,
-    markdown::literal,
     title,
 };
 use crate::approval::{Approval, ApprovalId, Ending, Item, Verdict};
+use crate::text::markdown::literal;
 
 /// The verb of a card that asks how it stands now.
 pub const REFRESH: &str = "refresh";

@@ -9,12 +9,10 @@ mod body;
 pub mod bot;
 mod links;
 mod mail;
-pub mod markdown;
 pub mod page;
 pub mod sentences;
 #[cfg(test)]
 mod tests;
-pub mod text;
 
 pub use body::title;
 use url::Url;

@@ -9,7 +9,7 @@ use crate::{
         Asked, DispatchAnswer, EventType, Forbidden, Invalid, Limited, Outcome, Repository, Standing,
         Unreached, Vote,
     },
-    printable::printable,
+    text::log::printable,
 };
 
 /// A sentence is shorter than this, in characters.

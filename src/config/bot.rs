@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     approval::Guid,
-    teams::{Bot, BotCredential},
+    senders::teams::{Bot, BotCredential},
 };
 
 /// Any of these says that there shall be a bot.

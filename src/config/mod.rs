@@ -29,7 +29,7 @@ use crate::{
     http_client::SecretUrl,
     identity::entra::EntraApp,
     ledger::Location,
-    teams::Bot,
+    senders::teams::Bot,
 };
 
 /// The port outside a host unless one is said, which is that of `func start`.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::{Check, Rejection};
 use crate::{
     approval::{Guid, Person},
-    json_text::whole_characters,
+    text::json::whole_characters,
 };
 
 /// The header.

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use crate::{config::is_safe_url, http_client::LazyClient, printable::printable};
+use crate::{config::is_safe_url, http_client::LazyClient, text::log::printable};
 
 /// How long keys serve before they are looked up again.
 const FRESH: Duration = Duration::from_secs(24 * 3600);

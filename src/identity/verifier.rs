@@ -26,7 +26,7 @@ use super::{
     keys::{Found, Key, Keys, Published},
     rs256,
 };
-use crate::json_text::whole_characters;
+use crate::text::json::whole_characters;
 
 /// The longest token that is looked at, in bytes. Entra's are some 2 KB, and larger for persons of many groups.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;

@@ -53,7 +53,7 @@ use self::{
 };
 use crate::{
     approval::{Decision, RelayId},
-    printable::printable,
+    text::log::printable,
 };
 
 /// How far a message has come.

@@ -23,10 +23,11 @@ use crate::{
     approval::{Forbidden, Outcome, Unreached},
     cards::sentences,
     config::Listen,
-    host::{self, Answer, Body, Request, Timing},
+    host::{self, Answer, Body, Request},
     surfaces::{
         CARD_ACTION_STATUS, action_message, invalid_method, is_cross_site, outcome_answer, page, plain_answer,
     },
+    timing::Timing,
 };
 
 /// How long a click may take from its head's arrival to its answer.

@@ -31,19 +31,19 @@ use crate::{
     approve::{Approvals, Recording},
     cards::Cards,
     config::{Config, Listen},
-    delivery::{Channel, Delivery, Routes},
-    github::GitHub,
-    host::Timing,
     identity::{bot_connector::ConnectorTokens, entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
-    printable::describe,
+    outbox::{Channel, Outbox, Routes},
+    senders::github::GitHub,
+    senders::teams::{connector::Connector, webhook::Webhook},
     surfaces::{
         action_message::ActionMessages,
         bot::{Bot, Messages},
         page::Pages,
         request::Requests,
     },
-    teams::{connector::Connector, webhook::Webhook},
+    text::log::describe,
+    timing::Timing,
 };
 
 /// How often what has not arrived is looked through.
@@ -96,7 +96,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     let stop = tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle(), signals));
     server.await.context("the server failed")?;
     // What goes on beside the answers may have asked GitHub already, and then its answer must be noted.
-    let tasks = &rooms.approvals.delivery.tasks;
+    let tasks = &rooms.approvals.outbox.tasks;
     tasks.close();
     let _ =
         timeout(Duration::from_secs(SHUTDOWN_SECONDS), async { tokio::join!(sweeps, tasks.wait()) }).await;
@@ -126,7 +126,7 @@ fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAd
 /// finished.
 async fn stop_when_asked(rooms: Arc<Rooms>, server: ServerHandle, signals: Signals) -> Stop {
     let stop = signals.first().await;
-    rooms.approvals.delivery.stop();
+    rooms.approvals.outbox.stop();
     rooms.stopping.notify_waiters();
     server.stop(true).await;
     stop
@@ -144,15 +144,15 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if let Ok(bot) = &rooms.messages.bot {
         bot.tokens.warm_up();
     }
-    if let Err(error) = rooms.approvals.delivery.ledger.prepare().await {
+    if let Err(error) = rooms.approvals.outbox.ledger.prepare().await {
         log::error!("{}", describe(&error));
     }
     // A channel that people read is not told of samples.
-    let tells_nobody = rooms.approvals.delivery.routes.channel.is_none();
-    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.approvals.delivery.dry_run && tells_nobody {
+    let tells_nobody = rooms.approvals.outbox.routes.channel.is_none();
+    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.approvals.outbox.dry_run && tells_nobody {
         offer_sample(&rooms).await;
     }
-    let client = tokio::task::spawn_blocking(move || rooms.approvals.delivery.routes.prepare());
+    let client = tokio::task::spawn_blocking(move || rooms.approvals.outbox.routes.prepare());
     if let Ok(Err(error)) = client.await {
         log::error!("{error:#}");
     }
@@ -162,7 +162,7 @@ async fn warm_up(rooms: Arc<Rooms>) {
 async fn offer_sample(rooms: &Rooms) {
     match sample::open(&rooms.approvals, timing(SAMPLE_TIME)).await {
         Ok(id) => {
-            log::info!("a sample approval to click: {}", rooms.approvals.delivery.routes.cards.page_url(&id))
+            log::info!("a sample approval to click: {}", rooms.approvals.outbox.routes.cards.page_url(&id))
         }
         Err(error) => log::warn!("{}", describe(&error)),
     }
@@ -182,8 +182,8 @@ async fn sweep_regularly(rooms: Arc<Rooms>) {
 /// where nobody waits for it any more.
 async fn sweep(approvals: &Arc<Approvals>) -> Vec<(Level, String)> {
     let approvals = Arc::clone(approvals);
-    let tasks = approvals.delivery.tasks.clone();
-    let swept = tasks.spawn(async move { approvals.delivery.sweep(timing(SWEEP_TIME)).await }).await;
+    let tasks = approvals.outbox.tasks.clone();
+    let swept = tasks.spawn(async move { approvals.outbox.sweep(timing(SWEEP_TIME)).await }).await;
     let lines = swept.unwrap_or_else(|error| vec![(Level::Error, format!("a sweep broke off: {error}"))]);
     lines.into_iter().map(|(level, line)| (level, format!("Deliver: {line}"))).collect()
 }
@@ -222,8 +222,8 @@ fn rooms(config: Config) -> Rooms {
     let ledger = Ledger::new(Store::new(config.store), config.dry_run);
     let routes = Routes { github, channel, cards };
     let policy = Arc::new(config.policy);
-    let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (config.deliver_for, config.dry_run));
-    let approvals = Arc::new(Approvals { policy, delivery, recording: Recording::default() });
+    let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (config.deliver_for, config.dry_run));
+    let approvals = Arc::new(Approvals { policy, outbox, recording: Recording::default() });
     let messages = Messages { approvals: Arc::clone(&approvals), bot };
     let requests = Requests {
         approvals: Arc::clone(&approvals),
@@ -270,7 +270,7 @@ fn github_pages(issuer: &Url) -> Url {
 /// Tells a person who started us by hand what to do next.
 fn announce(rooms: &Rooms) {
     let Listen::Standalone(port) = rooms.listen else { return };
-    let mode = if rooms.approvals.delivery.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
+    let mode = if rooms.approvals.outbox.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
     log::info!("listening on http://localhost:{port}{mode}");
     log::info!(
         "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use crate::{
     approval::{ApprovalId, Asked, ClientPayload, EventType, Repository, Visibility, Workload},
     approve::{Approvals, Asking},
-    host::Timing,
+    timing::Timing,
 };
 
 /// What is sent once it is approved; in a dry run nothing is.

@@ -19,9 +19,10 @@ use crate::{
         Repository, Verdict, Vote,
     },
     approve::{Approvals, Clicked, Report},
-    host::{Answer, Body, Request, Timing, parse_urlencoded},
+    host::{Answer, Body, Request, parse_urlencoded},
     identity::{Rejection, entra::ActionTokens},
-    printable::describe,
+    text::log::describe,
+    timing::Timing,
 };
 
 /// The largest decoded body, in bytes, which is GitHub's limit.
@@ -70,7 +71,7 @@ impl ActionMessages {
     /// A vote's answer shows the card as it is now, where there are mail cards. What cannot be shown was done all
     /// the same.
     async fn with_card(&self, mut answer: Answer, id: &ApprovalId, timing: Timing) -> Answer {
-        let cards = &self.approvals.delivery.routes.cards;
+        let cards = &self.approvals.outbox.routes.cards;
         if cards.mail.is_none() {
             return answer;
         }

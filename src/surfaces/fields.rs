@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     approval::{ClientPayload, Invalid},
-    json_text::{REPLACEMENT, whole_characters},
+    text::json::{REPLACEMENT, whole_characters},
 };
 
 /// The text of a body.

@@ -19,7 +19,7 @@ use crate::{
     config::is_loopback,
     host::{Answer, Request},
     identity::{Check, Rejection},
-    printable::printable,
+    text::log::printable,
 };
 
 /// The header in which a card shows what happened.

@@ -99,9 +99,9 @@ impl Pages {
     }
 
     fn list_json<'a>(&self, page: &'a List, next: Option<String>) -> ListJson<'a> {
-        let delivery = &self.approvals.delivery;
+        let outbox = &self.approvals.outbox;
         let items = page.waiting.iter().chain(&page.recent);
-        let json = |item| item::item(&delivery.routes.cards, item, delivery.dry_run);
+        let json = |item| item::item(&outbox.routes.cards, item, outbox.dry_run);
         ListJson { items: items.map(json).collect(), next }
     }
 
@@ -111,10 +111,10 @@ impl Pages {
             more_waiting: page.more_waiting,
             recent: &page.recent,
             next,
-            is_dry_run: self.approvals.delivery.dry_run,
+            is_dry_run: self.approvals.outbox.dry_run,
             now: request.timing.now,
         };
-        list(&self.approvals.delivery.routes.cards, &listing)
+        list(&self.approvals.outbox.routes.cards, &listing)
     }
 
     // T13
@@ -123,8 +123,8 @@ impl Pages {
         let seen = self.seen(request, id).await?;
         Ok(match wants_json(request) {
             true => {
-                let cards = &self.approvals.delivery.routes.cards;
-                json_answer(200, &item::requested(cards, &seen, (self.approvals.delivery.dry_run, false)))
+                let cards = &self.approvals.outbox.routes.cards;
+                json_answer(200, &item::requested(cards, &seen, (self.approvals.outbox.dry_run, false)))
             }
             false => html_answer(200, self.html(&seen, &performer, None, request)),
         })
@@ -141,10 +141,10 @@ impl Pages {
             performer,
             may_decide: self.approvals.may_vote(&seen.approval.request, performer).is_ok(),
             said,
-            is_dry_run: self.approvals.delivery.dry_run,
+            is_dry_run: self.approvals.outbox.dry_run,
             now: request.timing.now,
         };
-        approval(&self.approvals.delivery.routes.cards, seen, &view)
+        approval(&self.approvals.outbox.routes.cards, seen, &view)
     }
 
     async fn vote(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
@@ -190,7 +190,7 @@ impl Pages {
     fn performer(&self, request: &Request) -> Result<Performer, Refusal> {
         let mut headers = request.headers(app_service::HEADER).peekable();
         // Nobody has to say who they are where nothing is ever sent.
-        if headers.peek().is_none() && self.approvals.delivery.dry_run && self.approvals.policy.anonymous {
+        if headers.peek().is_none() && self.approvals.outbox.dry_run && self.approvals.policy.anonymous {
             return Ok(Performer::Anonymous);
         }
         let Some(tenant) = &self.tenant else { return Err(Outcome::Misconfigured("ENTRA_TENANT_ID").into()) };

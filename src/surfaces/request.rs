@@ -26,7 +26,7 @@ use crate::{
         Rejection,
         github_oidc::{Job, JobTokens},
     },
-    printable::printable,
+    text::log::printable,
 };
 
 /// The function's name in the log.
@@ -74,7 +74,7 @@ impl Requests {
         let asking = Asking { asked, workload, visibility, body };
         let (seen, is_new) = self.approvals.ask(asking, request.timing).await?;
         let mut answer = json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&seen));
-        answer.log.push((Level::Info, asked_line(request, &seen, self.approvals.delivery.dry_run)));
+        answer.log.push((Level::Info, asked_line(request, &seen, self.approvals.outbox.dry_run)));
         Ok(answer)
     }
 
@@ -101,14 +101,14 @@ impl Requests {
     }
 
     fn asked_json<'a>(&self, seen: &'a Seen) -> AskedJson<'a> {
-        let cards = &self.approvals.delivery.routes.cards;
+        let cards = &self.approvals.outbox.routes.cards;
         let request = &seen.approval.request;
         // T10. At a public repository everybody reads what its jobs print: no names there, and no key.
         let shown = seen.approval.without_names_if_public();
         let mail_card = cards.mail(&shown).filter(|_| !request.workload.is_public);
         AskedJson {
             id: request.id.as_str(),
-            status: item::status(seen, self.approvals.delivery.dry_run),
+            status: item::status(seen, self.approvals.outbox.dry_run),
             url: cards.page_url(&request.id),
             expires_at: rfc_3339(request.expires_at()),
             posted: seen.posted.as_str(),
@@ -123,8 +123,8 @@ impl Requests {
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
         let seen = self.approvals.look_as_job(&id, (&workload, visibility), request.timing).await;
         let seen = seen.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
-        let delivery = &self.approvals.delivery;
-        Ok(json_answer(200, &item::requested(&delivery.routes.cards, &seen, (delivery.dry_run, true))))
+        let outbox = &self.approvals.outbox;
+        Ok(json_answer(200, &item::requested(&outbox.routes.cards, &seen, (outbox.dry_run, true))))
     }
 }
 

@@ -9,7 +9,7 @@ use approve_release::{
     approval::{Answered, DispatchAnswer, PostedMessage},
     config::Config,
     http_client::use_ring,
-    teams::connector::{Connector, plain_text},
+    senders::teams::connector::{Connector, plain_text},
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;

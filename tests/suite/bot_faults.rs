@@ -266,7 +266,7 @@ async fn wherever_a_process_dies_that_decides_on_a_lost_card_the_result_is_poste
             deployment.bot.as_ref().expect("a bot").1.lose_messages();
             let sweep = async |instance: &Arc<Approvals>| {
                 let over = TIME_TO_DECIDE + TimeDelta::minutes(1);
-                instance.delivery.sweep(deployment.after(over)).await
+                instance.outbox.sweep(deployment.after(over)).await
             };
             let (_, struck) = stricken(&deployment, (at, fault), sweep).await;
             deployment.sweep_every_minute(32..=36).await;

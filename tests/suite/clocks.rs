@@ -35,7 +35,7 @@ async fn an_attempt_of_a_clock_that_is_a_day_ahead_is_taken_over_at_once() {
             entry: String::new(),
         };
         let (message, timing) = (Message::dispatch(subject(&id)), deployment.after(TimeDelta::minutes(1)));
-        let ledger = &deployment.start().delivery.ledger;
+        let ledger = &deployment.start().outbox.ledger;
         assert!(ledger.claim(&message, &attempt, timing.deadline).await.expect("a store"));
 
         match occasion {

@@ -9,12 +9,12 @@ use approve_release::{
     approval::{Approvers, EventTypes, Outcome, Performer, Policy, Repository, RepositoryPattern},
     approve::{Approvals, Clicked, Recording, Report},
     cards::Cards,
-    delivery::{Delivery, Routes},
-    github::GitHub as GitHubClient,
-    host::Timing,
     http_client,
     ledger::{Ledger, Store},
+    outbox::{Outbox, Routes},
+    senders::github::GitHub as GitHubClient,
     surfaces::action_message::parse_body,
+    timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -77,8 +77,8 @@ impl Deployment {
             mail: None,
         });
         let routes = Routes { github: Some(github), channel: None, cards };
-        let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (self.deliver_for, false));
-        Arc::new(Approvals { policy, delivery, recording: Recording::default() })
+        let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (self.deliver_for, false));
+        Arc::new(Approvals { policy, outbox, recording: Recording::default() })
     }
 
     fn instance(&self) -> Arc<Approvals> {
@@ -97,7 +97,7 @@ impl Deployment {
     }
 
     async fn sweep(&self, time: TimeDelta) -> Vec<(log::Level, String)> {
-        self.instance().delivery.sweep(self.after(time)).await
+        self.instance().outbox.sweep(self.after(time)).await
     }
 
     async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
@@ -396,8 +396,8 @@ async fn sweeps_and_clicks_at_once_send_once() {
     let minute = TimeDelta::minutes(1);
     let [a, b, c] = [deployment.instance(), deployment.instance(), deployment.instance()];
     let (first, second, report) = tokio::join!(
-        a.delivery.sweep(deployment.after(minute)),
-        b.delivery.sweep(deployment.after(minute)),
+        a.outbox.sweep(deployment.after(minute)),
+        b.outbox.sweep(deployment.after(minute)),
         deployment.click(&c, minute),
     );
     let told = first.len() + second.len() + usize::from(report.outcome.name() == "dispatched");
@@ -478,8 +478,8 @@ async fn a_sweep_that_is_stopped_sends_nothing_more() {
     let deployment = Deployment::new().await;
     stricken_click(&deployment, AT_DECISION, Fault::KilledAfter).await;
     let instance = deployment.instance();
-    instance.delivery.stop();
-    instance.delivery.sweep(deployment.after(TimeDelta::minutes(1))).await;
+    instance.outbox.stop();
+    instance.outbox.sweep(deployment.after(TimeDelta::minutes(1))).await;
     assert_eq!(deployment.pending().await, 1);
     deployment.expect(0);
 }

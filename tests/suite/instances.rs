@@ -14,13 +14,13 @@ use approve_release::{
     },
     approve::{Approvals, Asking, Clicked, Recording},
     cards::Cards,
-    delivery::{Channel, Delivery, Routes},
-    github::GitHub as GitHubClient,
-    host::Timing,
     http_client::{self, SecretUrl},
     ledger::{Ledger, Store, Subject},
+    outbox::{Channel, Outbox, Routes},
+    senders::github::GitHub as GitHubClient,
+    senders::teams::webhook::Webhook,
     surfaces::action_message::parse_body,
-    teams::webhook::Webhook,
+    timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -100,8 +100,8 @@ impl Instances {
         };
         let is_dry_run = self.github.is_none();
         let ledger = Ledger::new(Store::of(view), is_dry_run);
-        let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), is_dry_run));
-        let instance = Arc::new(Approvals { policy, delivery, recording: Recording::default() });
+        let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), is_dry_run));
+        let instance = Arc::new(Approvals { policy, outbox, recording: Recording::default() });
         self.started.lock().unwrap().push(Arc::clone(&instance));
         instance
     }
@@ -141,16 +141,16 @@ impl Instances {
         };
         let ruling =
             Ruling { ending: Ending::Approved, ballots: vec![ballot], decided_at: timing.now, ticket: None };
-        self.start().delivery.ledger.rule(id, (ruling, None), timing.deadline).await.expect("it is recorded");
+        self.start().outbox.ledger.rule(id, (ruling, None), timing.deadline).await.expect("it is recorded");
     }
 
     /// Waits until no instance does anything any more beside its answers.
     pub async fn settled(&self) {
         let started = std::mem::take(&mut *self.started.lock().unwrap());
         for instance in started {
-            instance.delivery.tasks.close();
-            within("an instance has done its work", async || instance.delivery.tasks.wait().await).await;
-            instance.delivery.tasks.reopen();
+            instance.outbox.tasks.close();
+            within("an instance has done its work", async || instance.outbox.tasks.wait().await).await;
+            instance.outbox.tasks.reopen();
         }
     }
 
@@ -169,7 +169,7 @@ impl Instances {
 
 /// What a sweep says.
 pub async fn sweep_by(instance: &Arc<Approvals>, timing: Timing) -> Vec<String> {
-    instance.delivery.sweep(timing).await.into_iter().map(|(_, line)| line).collect()
+    instance.outbox.sweep(timing).await.into_iter().map(|(_, line)| line).collect()
 }
 
 /// A vote of somebody.

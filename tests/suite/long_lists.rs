@@ -5,8 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 
 use approve_release::{
     approval::{DeliveryState, Item, Verdict},
-    host::Timing,
     ledger::Cursor,
+    timing::Timing,
 };
 use chrono::TimeDelta;
 use tokio::time::Instant;
@@ -63,7 +63,7 @@ async fn every_line_is_reached_page_by_page_and_each_once() {
         let path = format!("dry-run/listed/2023-11-14/1200{second:02}{millisecond:03}.requested.{id}");
         deployment.write(&path, "x").await;
     }
-    let ledger = &deployment.start().delivery.ledger;
+    let ledger = &deployment.start().outbox.ledger;
     let (mut lines, mut after): (Vec<String>, Option<Cursor>) = (Vec::new(), None);
     loop {
         let until = Instant::now() + Duration::from_secs(60);
@@ -143,7 +143,7 @@ async fn a_process_that_is_stopped_leaves_what_it_has_not_sent_to_the_next() {
     let deployment = Instances::sending_to(&github);
     decided_and_died(&deployment, 5).await;
     let stopping = deployment.start();
-    stopping.delivery.stop();
+    stopping.outbox.stop();
     let lines = sweep_by(&stopping, deployment.sweep_time(MINUTE)).await;
     assert!(lines.iter().any(|line| line.contains("5 of 5 are left")), "{lines:?}");
     assert_eq!(github.dispatches().len(), 0);

@@ -17,12 +17,12 @@ use approve_release::{
     approve::{Approvals, Asking, Clicked, Recording},
     cards::Cards,
     config::Config,
-    delivery::{Channel, Delivery, Routes},
-    github::GitHub as GitHubClient,
-    host::Timing,
     http_client::{self, SecretUrl},
     ledger::{Ledger, Store},
-    teams::{connector::Connector, webhook::Webhook},
+    outbox::{Channel, Outbox, Routes},
+    senders::github::GitHub as GitHubClient,
+    senders::teams::{connector::Connector, webhook::Webhook},
+    timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
@@ -106,8 +106,8 @@ impl Deployment {
             }),
         };
         let ledger = Ledger::new(Store::of(view), false);
-        let delivery = Delivery::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), false));
-        Arc::new(Approvals { policy, delivery, recording: Recording::default() })
+        let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), false));
+        Arc::new(Approvals { policy, outbox, recording: Recording::default() })
     }
 
     pub fn instance(&self) -> Arc<Approvals> {
@@ -155,7 +155,7 @@ impl Deployment {
             at: timing.now,
         };
         self.instance()
-            .delivery
+            .outbox
             .ledger
             .cast((id, &[]), &ballot, timing.deadline)
             .await
@@ -164,7 +164,7 @@ impl Deployment {
 
     pub async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
         for minute in minutes {
-            self.instance().delivery.sweep(self.after(TimeDelta::minutes(minute))).await;
+            self.instance().outbox.sweep(self.after(TimeDelta::minutes(minute))).await;
         }
     }
 

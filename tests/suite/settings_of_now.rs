@@ -118,7 +118,7 @@ async fn a_no_of_somebody_who_has_left_rejects_nothing_that_is_still_open() {
         comment: String::new(),
         at: timing.now,
     };
-    deployment.start().delivery.ledger.cast((&id, &[]), &no, timing.deadline).await.expect("recorded");
+    deployment.start().outbox.ledger.cast((&id, &[]), &no, timing.deadline).await.expect("recorded");
 
     deployment.policy.approvers = approvers(&["sam@contoso.com"]);
     let sam = person(&object_id(1), Some("sam@contoso.com"));

@@ -4,12 +4,13 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use super::{
-    super::{Cards, markdown, title},
+    super::{Cards, title},
     LIST, STYLE, Stage, Time, decided_at, deciders, dispatch, html, name,
 };
 use crate::approval::{
     Asked, Ballot, DeliveryState, Guid, Performer, Request, Seen, Verdict, Vote, Workload, approvals,
 };
+use crate::text::markdown;
 
 /// What the page of an approval depends on besides the approval.
 #[derive(Clone, Debug)]

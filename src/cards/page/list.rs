@@ -4,10 +4,11 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use super::{
-    super::{Cards, text::visible, title},
+    super::{Cards, title},
     STYLE, Stage, Time, decided_at, deciders, delivery, dispatch, html, name, page_path,
 };
 use crate::approval::{Decision, Dispatched, Ending, Item, Repository, Seen, approvals};
+use crate::text::line::visible;
 
 /// What a page of the list shows.
 #[derive(Clone, Debug)]

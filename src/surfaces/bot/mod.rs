@@ -33,8 +33,8 @@ use crate::{
     },
     host::{Answer, Body, Request},
     identity::{Check, Rejection, bot_connector::ConnectorTokens},
-    printable::describe,
-    teams::connector::{Connector, plain_text},
+    senders::teams::connector::{Connector, plain_text},
+    text::log::describe,
 };
 
 /// The function's name in the log.
@@ -125,7 +125,7 @@ impl Messages {
             ("conversationUpdate", _) if has_come(activity) => {
                 let welcome = match activity.is_in_channel() {
                     true => welcome(activity.channel()),
-                    false => self.approvals.delivery.routes.cards.elsewhere(),
+                    false => self.approvals.outbox.routes.cards.elsewhere(),
                 };
                 reply(bot, activity, &plain_text(&welcome), request).await
             }
@@ -158,7 +158,7 @@ impl Messages {
         data: &Value,
         request: &Request,
     ) -> Result<Answer, Report> {
-        let cards = &self.approvals.delivery.routes.cards;
+        let cards = &self.approvals.outbox.routes.cards;
         if !activity.is_in_channel() {
             return Ok(inside(200, MESSAGE, json!(cards.elsewhere())));
         }
@@ -187,7 +187,7 @@ impl Messages {
 
     async fn card(&self, data: &Value, said: &str, request: &Request) -> Option<Value> {
         match self.approval(data["approval"].as_str()?, request).await {
-            Ok(approval) => Some(self.approvals.delivery.routes.cards.bot(&approval?, Some(said))),
+            Ok(approval) => Some(self.approvals.outbox.routes.cards.bot(&approval?, Some(said))),
             Err(report) => {
                 log::warn!("{FUNCTION}: {}", report.detail);
                 None
@@ -310,7 +310,7 @@ impl Messages {
 
     /// Somebody has spoken to the bot. What waits is told to those who may decide at all, as on the page.
     async fn said(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
-        let cards = &self.approvals.delivery.routes.cards;
+        let cards = &self.approvals.outbox.routes.cards;
         if !activity.is_in_channel() {
             return reply(bot, activity, &plain_text(&cards.elsewhere()), request).await;
         }
@@ -337,9 +337,7 @@ impl Messages {
             return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
         }
         match self.approvals.list(None, request.timing).await {
-            Ok(list) => {
-                Ok(self.approvals.delivery.routes.cards.waiting_list(&list.waiting, list.more_waiting))
-            }
+            Ok(list) => Ok(self.approvals.outbox.routes.cards.waiting_list(&list.waiting, list.more_waiting)),
             Err(error) => Err(failed(Unreached::Progress, &error)),
         }
     }

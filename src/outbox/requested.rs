@@ -6,7 +6,7 @@ use log::Level;
 use tokio::time::Instant;
 
 use super::{
-    Content, Delivered, Delivery, Letter, Said,
+    Content, Delivered, Letter, Outbox, Said,
     channel::next_event,
     forbidden,
     plan::Occasion,
@@ -16,15 +16,15 @@ use crate::{
     approval::{
         Approval, ApprovalId, DeliveryState, Dispatch, Dispatched, Posted, Request, Ruling, Seen, tally,
     },
-    host::Timing,
     ledger::{Attempt, AttemptResult, Decided, Folder, Kind, Message, Next, Progress, Ruled, Subject},
-    printable::describe,
+    text::log::describe,
+    timing::Timing,
 };
 
 /// What became of a message.
 pub(super) type Told = (Message, anyhow::Result<Said>);
 
-impl Delivery {
+impl Outbox {
     /// The approval with this id, if there is one, held against the settings of now.
     pub async fn folder(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<Option<Folder>> {
         let folder = self.ledger.folder(id, until).await?;

@@ -1,7 +1,7 @@
 //! A request's text on a page.
 
 use super::filter::{Mark, Part, parts};
-use crate::cards::text::without_templates;
+use crate::text::line::without_templates;
 
 /// A request's markdown as HTML, for between two tags of a page.
 pub fn html(markdown: &str) -> String {

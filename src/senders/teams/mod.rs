@@ -16,7 +16,7 @@ pub use self::bot::{Bot, BotCredential};
 use crate::{
     approval::{Answered, DispatchAnswer},
     http_client::read_start,
-    printable::describe,
+    text::log::describe,
 };
 
 /// How much of an answer is read, in bytes: more than ids, a member or an error ever take.

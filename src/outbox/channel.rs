@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{
-    Channel, Content, Delivered, Delivery, Letter, Said,
+    Channel, Content, Delivered, Letter, Outbox, Said,
     plan::Occasion,
     requested::{Told, subject},
     sweep::Swept,
@@ -13,10 +13,10 @@ use super::{
 use crate::{
     approval::{Approval, Posted, PostedMessage, Request},
     cards::bot::{FRESH_STATE, shown_state},
-    host::Timing,
     ledger::{AttemptResult, Folder, Kind, Message, Next},
-    printable::describe,
-    teams::connector::Connector,
+    senders::teams::connector::Connector,
+    text::log::describe,
+    timing::Timing,
 };
 
 /// The most changes of a card in a row.
@@ -25,7 +25,7 @@ const MAX_UPDATES: usize = 5;
 /// The most reminders of one approval: nobody heeds the hundredth.
 const MAX_REMINDERS: u32 = 100;
 
-impl Delivery {
+impl Outbox {
     pub(super) async fn tell_channel(&self, folder: &Folder, timing: Timing) -> Vec<Told> {
         let cards = &self.routes.cards;
         let approval = &folder.approval;

@@ -76,7 +76,7 @@ mod tests {
     use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
     use super::*;
-    use crate::cards::text::plain_lines;
+    use crate::text::line::plain_lines;
 
     /// What a reader of markdown with everything that clients may know sees, where it is paragraphs of text only.
     fn shown(markdown: &str) -> Option<String> {

@@ -21,15 +21,15 @@ use log::Level;
 use tokio::time::Instant;
 
 use super::{
-    Delivered, Delivery, Letter, Said,
+    Delivered, Letter, Outbox, Said,
     plan::{FRESH, Occasion},
     settle_all,
 };
 use crate::{
     approval::{ApprovalId, DispatchAnswer, RelayId},
-    host::Timing,
     ledger::{AttemptResult, Decided, Entry, Expected, Kind, Message, Next, OpenNote, Subject},
-    printable::describe,
+    text::log::describe,
+    timing::Timing,
 };
 
 /// An entry of the index without a decision is dropped at this age: its click died before it decided.
@@ -106,7 +106,7 @@ impl Sweep {
     }
 }
 
-impl Delivery {
+impl Outbox {
     /// Goes through the index once and sends what is due. Bounded in time (until the deadline) and in number; safe
     /// beside clicks and other instances' sweeps. Returns a line for each message that it did something about.
     pub async fn sweep(&self, timing: Timing) -> Vec<(Level, String)> {

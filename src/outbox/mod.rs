@@ -38,9 +38,9 @@ pub use self::{
 use crate::{
     approval::{Answered, Decision, DispatchAnswer, Outcome, Policy, PostedMessage},
     cards::sentences::sentence,
-    host::Timing,
     ledger::{Attempt, AttemptResult, Decided, Entry, Ledger, Message, Next, Progress, Subject},
-    printable::describe,
+    text::log::describe,
+    timing::Timing,
 };
 
 /// The longest that one call to GitHub takes.
@@ -59,7 +59,7 @@ const NOTED_WITHIN: Duration = Duration::from_secs(20);
 const ONE_NOTE_TIME: Duration = Duration::from_secs(2);
 
 /// Sends messages, and keeps at it.
-pub struct Delivery {
+pub struct Outbox {
     /// Where it is noted how far they have come.
     pub ledger: Arc<Ledger>,
     /// Where they go.
@@ -127,8 +127,8 @@ struct Letter<'a> {
     forbidden: Option<String>,
 }
 
-impl Delivery {
-    /// A delivery of what stands in `ledger`, along `routes`, each message for `deliver_for`, as far as `policy` allows.
+impl Outbox {
+    /// An outbox for what stands in `ledger`, along `routes`, each message for `deliver_for`, as far as `policy` allows.
     pub fn new(
         ledger: Ledger,
         routes: Routes,

@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::{
     approval::{Answered, Dispatch, PostedMessage},
     cards::Cards,
-    github::GitHub,
-    teams::{card_message, connector::Connector, webhook::Webhook},
+    senders::github::GitHub,
+    senders::teams::{card_message, connector::Connector, webhook::Webhook},
 };
 
 /// Where messages go.

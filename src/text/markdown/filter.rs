@@ -3,7 +3,7 @@
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
 use super::link::Link;
-use crate::cards::text::visible;
+use crate::text::line::visible;
 
 /// One part of a request's text. Each mark that is opened is closed, the last one first.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::{
     filter::{Mark, Part, parts},
     link::Link,
 };
-use crate::cards::text::{CUT, without_templates};
+use crate::text::line::{CUT, without_templates};
 
 /// Between two paragraphs; cards have no smaller step.
 const PARAGRAPH: &str = "\n\n";

@@ -24,7 +24,7 @@ use super::{Bot, BotCredential};
 use crate::{
     approval::DispatchAnswer,
     http_client::{LazyClient, below, failure, read_start},
-    printable::describe,
+    text::log::describe,
 };
 
 /// How long before its end a token serves no more: a call that it is for takes far less.

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::{
     approval::{Answered, Dispatch, DispatchAnswer, Permission},
     http_client::{LazyClient, failure, read_start},
-    printable::printable,
+    text::log::printable,
 };
 
 /// The version of GitHub's REST API that the calls are written for.

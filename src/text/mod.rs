@@ -1,0 +1,16 @@
+//! Text from outside, made harmless for the place where it is going. Nothing here writes a word of its own.
+//!
+//! | the text goes into | use |
+//! |---|---|
+//! | a log line, a header, a sentence | [`log::printable`]; for an error [`log::describe`] |
+//! | one line that people read | [`line::plain`] |
+//! | several lines that people read | [`line::plain_lines`] |
+//! | HTML, whose template escapes it | [`line::visible`] |
+//! | the Markdown of a card | [`markdown::literal`] for a value, [`markdown::card`] for Markdown from a request |
+//! | HTML, where Markdown from a request is rendered | [`markdown::html`] |
+//! | a parser of JSON | [`json::whole_characters`] |
+
+pub mod json;
+pub mod line;
+pub mod log;
+pub mod markdown;

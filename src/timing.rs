@@ -1,0 +1,34 @@
+//! The time that a request has.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+/// When a request came, and by when it is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// The time of day when it came.
+    pub now: DateTime<Utc>,
+    /// When the answer must be on its way.
+    pub deadline: Instant,
+    began: Instant,
+}
+
+impl Timing {
+    /// The timing of what comes at `now` and may take `time`.
+    pub fn new(now: DateTime<Utc>, time: Duration) -> Self {
+        let began = Instant::now();
+        Self { now, deadline: began + time, began }
+    }
+
+    /// The same with an earlier deadline.
+    pub fn until(self, deadline: Instant) -> Self {
+        Self { deadline: self.deadline.min(deadline), ..self }
+    }
+
+    /// The time of day by now.
+    pub fn current(&self) -> DateTime<Utc> {
+        self.now + self.began.elapsed()
+    }
+}
