@@ -20,6 +20,7 @@ pub mod identity;
 pub mod ledger;
 pub mod logger;
 pub mod outbox;
+pub mod refreshing;
 pub mod senders;
 pub mod server;
 pub mod surfaces;

@@ -3,22 +3,20 @@
 //! Loaded once and kept for a day. A token of an unknown key makes us look again, since keys are rotated, but at
 //! most once a minute, since anybody can send one. Keys that are known go on serving while the issuer is away.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, ensure};
 use jsonwebtoken::DecodingKey;
 use reqwest::Url;
 use serde::Deserialize;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
-use crate::{config::is_safe_url, http_client::LazyClient, text::log::printable};
+use crate::{
+    config::is_safe_url,
+    http_client::LazyClient,
+    refreshing::{CoolDown, Known, Refreshing, has_passed},
+    text::log::printable,
+};
 
 /// How long keys serve before they are looked up again.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
@@ -73,141 +71,80 @@ pub enum Found {
 /// The keys of one issuer.
 pub struct Keys {
     source: Arc<Source>,
-    cache: Arc<Mutex<Cache>>,
+    cache: Cache,
+    /// Since an unknown key last made us look again.
+    looked_again: CoolDown,
 }
+
+/// A failure is logged where it happens.
+type Cache = Refreshing<Arc<Published>, ()>;
+
+type Seen = Known<Arc<Published>, ()>;
 
 struct Source {
     client: LazyClient,
     issuer: Option<Url>,
 }
 
-#[derive(Default)]
-struct Cache {
-    published: Option<Arc<Published>>,
-    loaded_at: Option<Instant>,
-    looked_up_at: Option<Instant>,
-    /// When an unknown key last made us look again.
-    looked_again_at: Option<Instant>,
-    last_failed: bool,
-    /// Tells when the look-up under way has ended.
-    under_way: Option<watch::Receiver<()>>,
-}
-
-impl Cache {
-    fn find(&self, key_id: &str) -> Option<Found> {
-        let published = self.published.as_ref()?;
-        Some(Found::Key(Arc::clone(published.keys.get(key_id)?), Arc::clone(published)))
-    }
-
-    /// What to say of a key id that is not known.
-    fn without(&self) -> Found {
-        match self.published.is_some() && !self.last_failed {
-            true => Found::Unknown,
-            false => Found::NotReached,
-        }
-    }
-
-    fn is_stale(&self, now: Instant) -> bool {
-        self.loaded_at.is_none_or(|at| now.duration_since(at) >= FRESH)
-    }
-
-    /// Whether to look up now, for a key that `is_known` or not.
-    fn should_look_up(&self, is_known: bool, now: Instant) -> bool {
-        let passed = |since: Option<Instant>, pause| since.is_none_or(|at| now.duration_since(at) >= pause);
-        let is_due = match self.published {
-            None => passed(self.looked_up_at, RETRY_AFTER),
-            Some(_) if is_known => self.is_stale(now) && passed(self.looked_up_at, COOL_DOWN),
-            Some(_) => passed(self.looked_again_at, COOL_DOWN),
-        };
-        !self.is_under_way() && is_due
-    }
-
-    /// Whether a look-up is under way; one whose task is gone is not, however it ended.
-    fn is_under_way(&self) -> bool {
-        self.under_way.as_ref().is_some_and(|under_way| under_way.has_changed().is_ok())
-    }
-}
-
 impl Keys {
     /// The keys of the issuer whose OpenID metadata is at `metadata`. Nothing is asked yet.
     ///
-    /// Metadata that names another `issuer`, where one is given, is none (OpenID Connect Discovery, 4.3).
+    /// Metadata that names another issuer than `issuer`, if that is given, is refused (OpenID Connect Discovery, 4.3).
     pub fn new(metadata: Url, issuer: Option<Url>) -> Self {
-        let source = Source { client: LazyClient::new(metadata, CONNECT_TIME), issuer };
-        Self { source: Arc::new(source), cache: Arc::default() }
+        let source = Arc::new(Source { client: LazyClient::new(metadata, CONNECT_TIME), issuer });
+        Self { source, cache: Cache::default(), looked_again: CoolDown::new(COOL_DOWN) }
     }
 
     /// The key with this id, looked up if need be, as far as the issuer answers in time.
     pub async fn find(&self, key_id: &str) -> Found {
-        let under_way = {
-            let now = Instant::now();
-            let mut cache = lock(&self.cache);
-            let found = cache.find(key_id);
-            if cache.should_look_up(found.is_some(), now) {
-                if found.is_none() && cache.published.is_some() {
-                    cache.looked_again_at = Some(now);
-                }
-                self.look_up(&mut cache, now);
-            }
-            match (found, cache.is_stale(now)) {
-                (Some(found), false) => return found,
-                // Old keys may have been withdrawn: they serve only where the issuer does not say otherwise in time.
-                (Some(_), true) | (None, _) => cache.under_way.clone(),
-            }
-        };
-        if let Some(mut under_way) = under_way {
-            // An error says that the look-up has ended, which is what is waited for.
-            let _ = timeout(PATIENCE, under_way.changed()).await;
+        self.find_at(key_id, Instant::now()).await
+    }
+
+    async fn find_at(&self, key_id: &str, now: Instant) -> Found {
+        let mut known = self.look_up_if_due(|known| find(known, key_id).is_some(), now);
+        match find(&known, key_id) {
+            Some(found) if !is_stale(&known, now) => return found,
+            // Stale keys may have been withdrawn: they serve only if the issuer does not say otherwise in time.
+            Some(_) | None => {}
         }
-        let cache = lock(&self.cache);
-        match cache.find(key_id) {
+        // However this ends, what is known by then is the answer.
+        let _ = timeout(PATIENCE, known.outcome()).await;
+        let known = self.cache.known();
+        match find(&known, key_id) {
             Some(found) => found,
-            None if cache.is_under_way() => Found::NotReached,
-            None => cache.without(),
+            None if known.has_succeeded() => Found::Unknown,
+            None => Found::NotReached,
         }
     }
 
     /// Loads the keys before anybody needs them.
     pub fn warm_up(&self) {
-        let mut cache = lock(&self.cache);
-        let now = Instant::now();
-        if cache.should_look_up(true, now) {
-            self.look_up(&mut cache, now);
-        }
+        self.look_up_if_due(|_| true, Instant::now());
     }
 
-    /// Begins a look-up, which goes on whoever waits for it.
-    fn look_up(&self, cache: &mut Cache, now: Instant) {
-        let (ended, under_way) = watch::channel(());
-        cache.looked_up_at = Some(now);
-        cache.under_way = Some(under_way);
-        let (source, shared) = (Arc::clone(&self.source), Arc::clone(&self.cache));
-        tokio::spawn(async move {
-            let published = match timeout(LOOK_UP_TIME, source.load()).await {
-                Ok(published) => published,
-                Err(_) => Err(anyhow!("no answer in time")),
-            };
-            let mut cache = lock(&shared);
-            cache.under_way = None;
-            cache.last_failed = published.is_err();
-            match published {
-                Ok(published) => {
-                    cache.published = Some(Arc::new(published));
-                    cache.loaded_at = Some(Instant::now());
-                }
-                Err(error) => {
-                    let error = printable(&format!("{error:#}"), 300);
-                    log::warn!("cannot load the keys of {}: {error}", source.client.base());
-                }
-            }
-            drop(ended);
-        });
+    /// Begins a look-up if one is due, for a key that `is_known` or not.
+    fn look_up_if_due(&self, is_known: impl FnOnce(&Seen) -> bool, now: Instant) -> Seen {
+        let source = Arc::clone(&self.source);
+        let is_due = |known: &Seen| self.is_due(known, is_known(known), now);
+        self.cache.refresh(is_due, async move { source.look_up().await })
+    }
+
+    fn is_due(&self, known: &Seen, is_known: bool, now: Instant) -> bool {
+        match known.value {
+            None => has_passed(RETRY_AFTER, known.asked_at, now),
+            Some(_) if is_known => is_stale(known, now) && has_passed(COOL_DOWN, known.asked_at, now),
+            Some(_) => self.looked_again.begin(now),
+        }
     }
 }
 
-/// A panic while the lock was held, of which there is none to be expected, leaves the cache as usable as before.
-fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
+fn find(known: &Seen, key_id: &str) -> Option<Found> {
+    let published = known.value.as_ref()?;
+    Some(Found::Key(Arc::clone(published.keys.get(key_id)?), Arc::clone(published)))
+}
+
+fn is_stale(known: &Seen, now: Instant) -> bool {
+    has_passed(FRESH, known.fetched_at, now)
 }
 
 #[derive(Deserialize)]
@@ -237,6 +174,17 @@ struct JsonWebKey {
 }
 
 impl Source {
+    async fn look_up(&self) -> Result<Arc<Published>, ()> {
+        let published = match timeout(LOOK_UP_TIME, self.load()).await {
+            Ok(published) => published,
+            Err(_) => Err(anyhow!("no answer in time")),
+        };
+        published.map(Arc::new).map_err(|error| {
+            let error = printable(&format!("{error:#}"), 300);
+            log::warn!("cannot load the keys of {}: {error}", self.client.base());
+        })
+    }
+
     async fn load(&self) -> anyhow::Result<Published> {
         let metadata: Metadata = self.get(self.client.base()).await.context("metadata")?;
         let is_issuer = self.issuer.as_ref().is_none_or(|issuer| names(&metadata.issuer, issuer));
@@ -279,55 +227,94 @@ fn signing_key(json: serde_json::Value) -> Option<(String, Arc<Key>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::{pending, ready};
+
+    use futures_util::FutureExt;
     use serde_json::json;
+    use tokio::sync::oneshot;
 
     use super::*;
 
-    fn cache(loaded: Option<Instant>, looked_up: Option<Instant>) -> Cache {
-        let published = loaded.map(|_| Arc::new(Published { issuer: String::new(), keys: HashMap::new() }));
-        Cache { published, loaded_at: loaded, looked_up_at: looked_up, ..Cache::default() }
+    /// Keys whose issuer cannot be called: every look-up fails at once.
+    fn keys() -> Keys {
+        Keys::new(Url::parse("nowhere:").expect("a URL"), None)
     }
 
-    #[test]
-    fn keys_are_stale_after_a_day() {
-        let now = Instant::now();
-        assert!(cache(None, None).is_stale(now));
-        assert!(!cache(Some(now), None).is_stale(now + FRESH - Duration::from_secs(1)));
-        assert!(cache(Some(now), None).is_stale(now + FRESH));
+    fn published(key_id: &str) -> Arc<Published> {
+        let key = json!({"kid": key_id, "kty": "RSA", "n": "AQAB", "e": "AQAB"});
+        Arc::new(Published { issuer: String::new(), keys: signing_key(key).into_iter().collect() })
+    }
+
+    /// The state after keys were loaded, if they were, and the latest look-up began.
+    fn seen(loaded: Option<Instant>, asked: Instant) -> Seen {
+        let mut known = Cache::default().known();
+        (known.value, known.fetched_at) = (loaded.map(|_| published("old")), loaded);
+        known.asked_at = Some(asked);
+        known
     }
 
     #[test]
     fn an_unknown_key_makes_us_look_again_at_once_and_then_not_for_a_minute() {
-        let now = Instant::now();
-        let mut known = cache(Some(now), Some(now));
-        assert!(known.should_look_up(false, now), "keys are rotated at any time");
-        known.looked_again_at = Some(now);
-        assert!(!known.should_look_up(false, now + COOL_DOWN - Duration::from_secs(1)));
-        assert!(known.should_look_up(false, now + COOL_DOWN));
+        let (keys, now) = (keys(), Instant::now());
+        let known = seen(Some(now), now);
+        assert!(keys.is_due(&known, false, now), "keys are rotated at any time");
+        assert!(!keys.is_due(&known, false, now + COOL_DOWN - Duration::from_secs(1)));
+        assert!(keys.is_due(&known, false, now + COOL_DOWN));
     }
 
     #[test]
     fn known_keys_are_looked_up_once_a_day_and_every_minute_while_that_fails() {
-        let now = Instant::now();
-        assert!(!cache(Some(now), Some(now)).should_look_up(true, now + COOL_DOWN));
-        assert!(cache(Some(now), Some(now)).should_look_up(true, now + FRESH));
-        assert!(!cache(Some(now), Some(now + FRESH)).should_look_up(true, now + FRESH));
+        let (keys, now) = (keys(), Instant::now());
+        assert!(!keys.is_due(&seen(Some(now), now), true, now + FRESH - Duration::from_secs(1)));
+        assert!(keys.is_due(&seen(Some(now), now), true, now + FRESH));
+        let failed = seen(Some(now), now + FRESH);
+        assert!(!keys.is_due(&failed, true, now + FRESH + COOL_DOWN - Duration::from_secs(1)));
+        assert!(keys.is_due(&failed, true, now + FRESH + COOL_DOWN));
     }
 
     #[test]
     fn while_nothing_is_known_look_ups_follow_each_other_closely_but_never_at_once() {
-        let now = Instant::now();
-        let mut nothing = cache(None, Some(now));
-        assert!(!nothing.should_look_up(false, now));
-        assert!(nothing.should_look_up(false, now + RETRY_AFTER));
-        let (ended, under_way) = watch::channel(());
-        nothing.under_way = Some(under_way);
-        assert!(!nothing.should_look_up(false, now + RETRY_AFTER));
-        drop(ended);
-        assert!(
-            nothing.should_look_up(false, now + RETRY_AFTER),
-            "a task that is gone is waited for by nobody"
-        );
+        let (keys, now) = (keys(), Instant::now());
+        for is_known in [true, false] {
+            assert!(!keys.is_due(&seen(None, now), is_known, now));
+            assert!(keys.is_due(&seen(None, now), is_known, now + RETRY_AFTER));
+        }
+    }
+
+    /// Keys that have loaded `old`, and the time of that.
+    async fn loaded() -> (Keys, Instant) {
+        let keys = keys();
+        keys.cache.refresh(|_| true, ready(Ok(published("old")))).outcome().await;
+        let at = keys.cache.known().fetched_at.expect("loaded");
+        (keys, at)
+    }
+
+    #[tokio::test]
+    async fn fresh_keys_serve_without_waiting_for_a_look_up() {
+        let (keys, now) = loaded().await;
+        keys.cache.refresh(|_| true, pending());
+        assert!(matches!(keys.find_at("old", now).now_or_never(), Some(Found::Key(..))));
+    }
+
+    #[tokio::test]
+    async fn stale_keys_wait_for_the_look_up_and_count_no_more_if_they_were_withdrawn() {
+        let (keys, now) = loaded().await;
+        let (answer, look_up) = oneshot::channel();
+        keys.cache.refresh(|_| true, async { look_up.await.expect("the test answers") });
+        let found = keys.find_at("old", now + FRESH);
+        let (found, ()) =
+            tokio::join!(found, async { answer.send(Ok(published("new"))).expect("a task waits") });
+        assert!(matches!(found, Found::Unknown), "{found:?}");
+        assert!(matches!(keys.find_at("new", now).await, Found::Key(..)));
+    }
+
+    #[tokio::test]
+    async fn stale_keys_serve_on_and_unknown_ones_are_not_reached_if_the_look_up_fails() {
+        let (keys, now) = loaded().await;
+        let asked_at = keys.cache.known().asked_at;
+        assert!(matches!(keys.find_at("old", now + FRESH).await, Found::Key(..)));
+        assert!(keys.cache.known().asked_at > asked_at, "a look-up was due");
+        assert!(matches!(keys.find_at("new", now + FRESH).await, Found::NotReached));
     }
 
     #[test]

@@ -4,10 +4,7 @@
 //! shortly before it expires, or until the Bot Connector refuses it. Neither it nor what it was asked with is ever
 //! printed, and what an issuer says in words is not repeated.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -17,13 +14,13 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::sync::watch;
 use url::form_urlencoded::Serializer;
 
 use super::{Bot, BotCredential};
 use crate::{
     approval::DispatchAnswer,
     http_client::{LazyClient, below, failure, read_start},
+    refreshing::Refreshing,
     text::log::describe,
 };
 
@@ -51,8 +48,7 @@ const IDENTITY_API_VERSION: &str = "2019-08-01";
 /// The bot's token, fetched when it is needed.
 pub struct BotToken {
     source: Arc<Source>,
-    /// The latest request, which may still be under way.
-    latest: Mutex<Option<watch::Receiver<Option<Fetched>>>>,
+    cache: Refreshing<Token, Refusal>,
 }
 
 type Fetched = Result<Token, Refusal>;
@@ -117,7 +113,7 @@ impl BotToken {
             BotCredential::ManagedIdentity { endpoint, .. } => endpoint.clone(),
         };
         let source = Arc::new(Source { client: LazyClient::new(base, CONNECT_TIME), bot });
-        Self { source, latest: Mutex::default() }
+        Self { source, cache: Refreshing::default() }
     }
 
     /// Builds the client, unless it is there.
@@ -128,46 +124,15 @@ impl BotToken {
     /// The token, fetched if there is none that serves at `now`. How long to wait is the caller's decision; the
     /// request itself has a limit and goes on.
     pub async fn get(&self, now: DateTime<Utc>) -> Fetched {
-        let mut latest = {
-            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            match latest.as_ref().filter(|latest| is_of_use(latest, now)) {
-                Some(latest) => latest.clone(),
-                None => latest.insert(self.fetch(now)).clone(),
-            }
-        };
-        let fetched = latest.wait_for(Option::is_some).await.ok().and_then(|fetched| fetched.clone());
+        let source = Arc::clone(&self.source);
+        let serves = |token: &Token| now < token.serves_until;
+        let fetched = self.cache.get(serves, async move { source.fetch(now).await }).await;
         fetched.unwrap_or_else(|| Err(Refusal::unreachable("the request for the bot's token broke off")))
     }
 
-    /// The Bot Connector does not take `refused` any more: the next who needs a token has another fetched. Of many who
-    /// are refused at once, one has.
+    /// The Bot Connector does not take `refused` any more: the next caller who needs a token has another fetched.
     pub fn forget(&self, refused: &Token) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_refused = latest.as_ref().is_some_and(|latest| match &*latest.borrow() {
-            Some(Ok(token)) => token.authorization == refused.authorization,
-            _ => false,
-        });
-        if is_refused {
-            *latest = None;
-        }
-    }
-
-    /// Begins a request, which goes on whoever waits for it.
-    fn fetch(&self, now: DateTime<Utc>) -> watch::Receiver<Option<Fetched>> {
-        let (fetched, latest) = watch::channel(None);
-        let source = Arc::clone(&self.source);
-        tokio::spawn(async move { fetched.send_replace(Some(source.fetch(now).await)) });
-        latest
-    }
-}
-
-/// Whether a request is under way, or has brought a token that serves at `now`.
-fn is_of_use(latest: &watch::Receiver<Option<Fetched>>, now: DateTime<Utc>) -> bool {
-    match &*latest.borrow() {
-        // One whose task is gone is not under way, however it ended.
-        None => latest.has_changed().is_ok(),
-        Some(Ok(token)) => now < token.serves_until,
-        Some(Err(_)) => false,
+        self.cache.forget(|token| token.authorization == refused.authorization);
     }
 }
 
@@ -293,6 +258,8 @@ fn sensitive(text: &str) -> anyhow::Result<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use serde_json::{Value, json};
     use url::Url;
 
@@ -341,16 +308,15 @@ mod tests {
         Token::read(answer.to_string().as_bytes(), DateTime::UNIX_EPOCH).expect("a token")
     }
 
-    #[test]
-    fn a_token_that_was_refused_late_does_not_take_its_successor_along() {
+    #[tokio::test]
+    async fn a_token_that_was_refused_late_does_not_take_its_successor_along() {
         let bot = BotToken::new(bot());
-        let is_there = || bot.latest.lock().expect("no panic").is_some();
-        *bot.latest.lock().expect("no panic") = Some(watch::channel(Some(Ok(token("new")))).1);
+        bot.cache.refresh(|_| true, ready(Ok(token("new")))).outcome().await;
 
         bot.forget(&token("old"));
-        assert!(is_there());
+        assert!(bot.cache.known().value.is_some());
         bot.forget(&token("new"));
-        assert!(!is_there());
+        assert!(bot.cache.known().value.is_none());
     }
 
     #[test]
