@@ -1,7 +1,7 @@
 //! A click's body of any bytes is a click or a refusal; an accepted payload is part of the input to the letter.
 #![no_main]
 
-use approve_release::{approval::Click, text::json::whole_characters, surfaces::action_message::parse_body};
+use approve_release::{approval::Click, surfaces::action_message::parse_body, text::json::whole_characters};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|body: &[u8]| {

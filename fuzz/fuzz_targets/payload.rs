@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use approve_release::{host::{Body, parse_payload}, timing::Timing};
+use approve_release::{
+    host::{Body, parse_payload},
+    timing::Timing,
+};
 use chrono::DateTime;
 use libfuzzer_sys::fuzz_target;
 

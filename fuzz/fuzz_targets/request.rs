@@ -22,23 +22,7 @@ static CARDS: LazyLock<Cards> = LazyLock::new(|| Cards {
 
 fuzz_target!(|body: &[u8]| {
     let Ok(asked) = parse_body(body, 1) else { return };
-    let workload = Workload {
-        repository: Repository::parse("octo/app").expect("a repository"),
-        repository_id: "1".to_owned(),
-        is_public: false,
-        git_ref: "refs/heads/main".to_owned(),
-        sha: "0".repeat(40),
-        run_id: "1".to_owned(),
-        run_attempt: "1".to_owned(),
-        actor: "octocat".to_owned(),
-        owner_id: None,
-        environment: None,
-        workflow_ref: None,
-        job_workflow_ref: None,
-        event_name: None,
-        actor_id: None,
-        run_number: None,
-    };
+    let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
     let now = DateTime::UNIX_EPOCH;
     let request = Request { id: ApprovalId::new(now, [0; 16]), asked, workload, created_at: now };
     let seen = Seen {

@@ -11,6 +11,7 @@ mod performer;
 mod policy;
 mod repository;
 mod request;
+mod sample;
 mod standing;
 
 pub use ballot::{Approval, Ballot, PerformerJson, Ruling, Ticket, approvals, performers, rfc_3339, tally};

@@ -157,23 +157,8 @@ mod tests {
         let mut random = [0; 16];
         random[..8].copy_from_slice(&number.to_be_bytes());
         let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
-        let workload = Workload {
-            repository: Repository::parse("octo/app").expect("a repository"),
-            repository_id: "1".to_owned(),
-            owner_id: None,
-            is_public: false,
-            git_ref: String::new(),
-            sha: String::new(),
-            run_id: run_id.to_string(),
-            run_attempt: "1".to_owned(),
-            run_number: None,
-            actor: String::new(),
-            actor_id: None,
-            event_name: None,
-            environment: None,
-            workflow_ref: None,
-            job_workflow_ref: None,
-        };
+        let repository = Repository::parse("octo/app").expect("a repository");
+        let workload = Workload { run_id: run_id.to_string(), ..Workload::sample(repository) };
         let asked = parse_body(br#"{"event_type":"go"}"#, 1).expect("a request");
         Request { id: ApprovalId::new(now, random), asked, workload, created_at: now }
     }

@@ -49,35 +49,15 @@ fn ballot(number: usize, name: &str, comment: &str) -> Ballot {
 /// An approval with `said` wherever a request can say something.
 fn asked(said: &str) -> Approval {
     let asked = Asked {
-        event_type: event_type("release-approved"),
-        client_payload: None,
-        rejected_event_type: None,
         title: Some(said.into()),
         text: Some(said.into()),
         facts: vec![(said.into(), said.into()), ("Environment".into(), said.into())],
-        approvers: None,
         approvals_required: 2,
         expires_in: TimeDelta::minutes(90),
-        reminder: None,
-        key: None,
+        ..Asked::sample(event_type("release-approved"))
     };
-    let workload = Workload {
-        repository: Repository::parse("octo/my_app").expect("a repository"),
-        repository_id: "1".into(),
-        is_public: false,
-        git_ref: "refs/heads/main".into(),
-        sha: "0123456789abcdef0123456789abcdef01234567".into(),
-        run_id: "987".into(),
-        run_attempt: "2".into(),
-        actor: "octocat".into(),
-        owner_id: None,
-        environment: None,
-        workflow_ref: None,
-        job_workflow_ref: None,
-        event_name: None,
-        actor_id: None,
-        run_number: None,
-    };
+    let repository = Repository::parse("octo/my_app").expect("a repository");
+    let workload = Workload { run_id: "987".into(), run_attempt: "2".into(), ..Workload::sample(repository) };
     let request = Request { id: ApprovalId::new(noon(), [7; 16]), asked, workload, created_at: noon() };
     Approval { request, ballots: vec![ballot(1, "Alex Wilber", "")], ruling: None }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use chrono::TimeDelta;
 
 use crate::{
     approval::{ApprovalId, Asked, ClientPayload, EventType, Repository, Visibility, Workload},
@@ -36,37 +35,21 @@ pub async fn open(approvals: &Arc<Approvals>, timing: Timing) -> anyhow::Result<
 
 fn asked(approvals_required: usize) -> anyhow::Result<Asked> {
     let payload = serde_json::from_str(r#"{"version":"1.4.2"}"#)?;
+    let event_type = EventType::parse(EVENT_TYPE).context("an event type")?;
     Ok(Asked {
-        event_type: EventType::parse(EVENT_TYPE).context("an event type")?,
         client_payload: ClientPayload::parse(payload).ok(),
-        rejected_event_type: None,
         title: Some("Release 1.4.2 to production".to_owned()),
         text: Some(TEXT.to_owned()),
         facts: vec![("Environment".to_owned(), "production".to_owned())],
-        approvers: None,
         approvals_required,
-        expires_in: TimeDelta::minutes(Asked::DEFAULT_MINUTES),
-        reminder: None,
-        key: None,
+        ..Asked::sample(event_type)
     })
 }
 
 fn workload(repository: Repository) -> Workload {
     Workload {
-        repository,
-        repository_id: "1".to_owned(),
-        owner_id: None,
-        is_public: false,
-        git_ref: "refs/heads/main".to_owned(),
-        sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
-        run_id: "1".to_owned(),
-        run_attempt: "1".to_owned(),
-        run_number: None,
-        actor: "octocat".to_owned(),
-        actor_id: None,
         event_name: Some("push".to_owned()),
         environment: Some("production".to_owned()),
-        workflow_ref: None,
-        job_workflow_ref: None,
+        ..Workload::sample(repository)
     }
 }

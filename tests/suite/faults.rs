@@ -6,7 +6,7 @@
 use std::{cell::Cell, collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use approve_release::{
-    approval::{Approvers, EventTypes, Outcome, Performer, Policy, Repository, RepositoryPattern},
+    approval::{EventTypes, Outcome, Performer, Policy, Repository, RepositoryPattern},
     approve::{Approvals, Clicked, Recording, Report},
     cards::Cards,
     http_client,
@@ -64,9 +64,8 @@ impl Deployment {
             default_repository: Repository::parse("octo/app"),
             allowed_repositories: vec![RepositoryPattern::parse("octo/app").unwrap()],
             relay_event_types: EventTypes::Only(vec![event_type]),
-            approvers: Approvers::default(),
-            min_approvals: 1,
             anonymous: true,
+            ..Policy::default()
         });
         let github = GitHubClient::new(self.github.url().parse().unwrap(), TOKEN.into());
         let ledger = Ledger::new(Store::of(view), false);

@@ -55,8 +55,7 @@ impl Instances {
             allowed_repositories: allowing(&["octo/app"]),
             relay_event_types: EventTypes::Only(vec![event_type("release-approved")]),
             approvers: Approvers::Everybody,
-            min_approvals: 1,
-            anonymous: false,
+            ..Policy::default()
         };
         Self {
             store: Arc::default(),
@@ -195,36 +194,12 @@ pub async fn relay(instance: &Arc<Approvals>, number: usize, timing: Timing) -> 
 /// What the job of a run asks for in the tests that ask for nothing special.
 pub fn asking(run_id: &str, body: &str) -> Asking {
     Asking {
-        asked: Asked {
-            event_type: event_type("go-live"),
-            client_payload: None,
-            rejected_event_type: None,
-            title: None,
-            text: None,
-            facts: Vec::new(),
-            approvers: None,
-            approvals_required: 1,
-            expires_in: TimeDelta::hours(72),
-            reminder: None,
-            key: None,
-        },
+        asked: Asked::sample(event_type("go-live")),
         visibility: Visibility { said_at: 1, is_public: false },
         workload: Workload {
-            repository: Repository::parse("octo/app").expect("a repository"),
-            repository_id: "1".to_owned(),
-            is_public: false,
-            git_ref: "refs/heads/main".to_owned(),
-            sha: "0".repeat(40),
             run_id: run_id.to_owned(),
-            run_attempt: "1".to_owned(),
-            actor: "octocat".to_owned(),
-            owner_id: None,
-            environment: None,
-            workflow_ref: None,
-            job_workflow_ref: None,
             event_name: Some("push".to_owned()),
-            actor_id: None,
-            run_number: None,
+            ..Workload::sample(Repository::parse("octo/app").expect("a repository"))
         },
         body: body.as_bytes().to_vec(),
     }

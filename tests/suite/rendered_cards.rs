@@ -59,35 +59,15 @@ fn approval(text: &str, ending: Option<Ending>) -> Approval {
     let event_type = |text| EventType::parse(text).expect("an event type");
     let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
     let asked = Asked {
-        event_type: event_type("go-live"),
-        client_payload: None,
         rejected_event_type: Some(event_type("no-go")),
         title: Some(text.to_owned()),
         text: Some(text.to_owned()),
         facts: vec![("Environment".to_owned(), text.to_owned())],
-        approvers: None,
         approvals_required: 2,
         expires_in: TimeDelta::hours(1),
-        reminder: None,
-        key: None,
+        ..Asked::sample(event_type("go-live"))
     };
-    let workload = Workload {
-        repository: Repository::parse("octo/app").expect("a repository"),
-        repository_id: "1".to_owned(),
-        is_public: false,
-        git_ref: "refs/heads/main".to_owned(),
-        sha: "0".repeat(40),
-        run_id: "1".to_owned(),
-        run_attempt: "1".to_owned(),
-        actor: "octocat".to_owned(),
-        owner_id: None,
-        run_number: None,
-        actor_id: None,
-        event_name: None,
-        environment: None,
-        workflow_ref: None,
-        job_workflow_ref: None,
-    };
+    let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
     let guid = |text| Guid::parse(text).expect("a GUID");
     let performer = Performer::Person(Person {
         object_id: guid(ALEX),

@@ -10,9 +10,8 @@ use std::{
 
 use approve_release::{
     approval::{
-        ApprovalId, Approvers, Asked, Ballot, Click, DeliveryState, Ending, EventType, EventTypes, Guid,
-        Outcome, Performer, Person, Policy, Repository, RepositoryPattern, Seen, Verdict, Visibility, Vote,
-        Workload,
+        ApprovalId, Approvers, Asked, Ballot, Click, DeliveryState, Ending, EventType, Guid, Outcome,
+        Performer, Person, Policy, Repository, RepositoryPattern, Seen, Verdict, Visibility, Vote, Workload,
     },
     approve::{Approvals, Asking, Clicked, Recording},
     cards::Cards,
@@ -89,12 +88,9 @@ impl Deployment {
         let view = Arc::clone(view) as Arc<dyn ObjectStore>;
         let url = |text: &str| text.parse().expect("a URL");
         let policy = Arc::new(Policy {
-            default_repository: None,
             allowed_repositories: vec![RepositoryPattern::parse("octo/app").expect("a pattern")],
-            relay_event_types: EventTypes::default(),
             approvers: Approvers::Everybody,
-            min_approvals: 1,
-            anonymous: false,
+            ..Policy::default()
         });
         let routes = Routes {
             github: Some(GitHubClient::new(url(&self.github.url()), TOKEN.into())),
@@ -194,36 +190,13 @@ fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
     let event_type = EventType::parse("go-live").expect("an event type");
     Asking {
         asked: Asked {
-            event_type,
-            client_payload: None,
-            rejected_event_type: None,
-            title: None,
-            text: None,
-            facts: Vec::new(),
-            approvers: None,
             approvals_required: required,
             expires_in: TIME_TO_DECIDE,
             reminder,
-            key: None,
+            ..Asked::sample(event_type)
         },
         visibility: Visibility { said_at: 1, is_public: false },
-        workload: Workload {
-            repository: Repository::parse("octo/app").expect("a repository"),
-            repository_id: "1".to_owned(),
-            is_public: false,
-            git_ref: "refs/heads/main".to_owned(),
-            sha: "0".repeat(40),
-            run_id: "1".to_owned(),
-            run_attempt: "1".to_owned(),
-            actor: "octocat".to_owned(),
-            owner_id: None,
-            environment: None,
-            workflow_ref: None,
-            job_workflow_ref: None,
-            event_name: None,
-            actor_id: None,
-            run_number: None,
-        },
+        workload: Workload::sample(Repository::parse("octo/app").expect("a repository")),
         body: b"the body".to_vec(),
     }
 }

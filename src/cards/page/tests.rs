@@ -52,34 +52,22 @@ fn payload(json: &str) -> Option<ClientPayload> {
 fn saying(text: &str) -> Seen {
     let quoted = serde_json::Value::from(text);
     let asked = Asked {
-        event_type: event_type(text),
         client_payload: payload(&format!("{{{quoted}:{quoted}}}")),
         rejected_event_type: Some(event_type(text)),
         title: Some(text.into()),
         text: Some(text.into()),
         facts: vec![(text.into(), text.into())],
-        approvers: None,
         approvals_required: 2,
         expires_in: TimeDelta::days(3),
-        reminder: None,
-        key: None,
+        ..Asked::sample(event_type(text))
     };
     let workload = Workload {
-        repository: Repository::parse("octo/app").expect("a repository"),
-        repository_id: "1".into(),
-        is_public: false,
         git_ref: text.into(),
         sha: text.into(),
         run_id: text.into(),
         run_attempt: text.into(),
         actor: text.into(),
-        owner_id: None,
-        environment: None,
-        workflow_ref: None,
-        job_workflow_ref: None,
-        event_name: None,
-        actor_id: None,
-        run_number: None,
+        ..Workload::sample(Repository::parse("octo/app").expect("a repository"))
     };
     let id = ApprovalId::new(now(), [7; 16]);
     let request = Request { id, asked, workload, created_at: now() - TimeDelta::minutes(10) };
@@ -93,22 +81,15 @@ fn release() -> Seen {
     let mut seen = saying("1.4.2");
     let request = &mut seen.approval.request;
     request.asked = Asked {
-        event_type: event_type("release-approved"),
         client_payload: payload(r#"{"version":"1.4.2","image":"ghcr.io/octo/app:1.4.2"}"#),
-        rejected_event_type: None,
         title: Some("Release 1.4.2 to production".into()),
         text: Some("Fixes the login page. All checks of the staging environment are green.".into()),
         facts: vec![("Environment".into(), "production".into()), ("Build".into(), "20260304.1".into())],
-        ..request.asked.clone()
+        approvals_required: 2,
+        ..Asked::sample(event_type("release-approved"))
     };
-    request.workload = Workload {
-        git_ref: "refs/heads/main".into(),
-        sha: "0123456789abcdef0123456789abcdef01234567".into(),
-        run_id: "17512345678".into(),
-        run_attempt: "1".into(),
-        actor: "octocat".into(),
-        ..request.workload.clone()
-    };
+    let repository = request.workload.repository.clone();
+    request.workload = Workload { run_id: "17512345678".into(), ..Workload::sample(repository) };
     seen.approval.ballots = vec![ballot(person(Some("Alex Wilber")), Verdict::Approve, "Looks good.")];
     seen
 }

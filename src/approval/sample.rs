@@ -1,0 +1,47 @@
+//! A made-up job and the shortest request: what a dry run shows, and what tests begin with.
+
+use chrono::TimeDelta;
+
+use super::{Asked, EventType, Repository, Workload};
+
+impl Asked {
+    /// A request for one person's approval of this event, with nothing said that need not be said.
+    pub fn sample(event_type: EventType) -> Self {
+        Self {
+            event_type,
+            client_payload: None,
+            rejected_event_type: None,
+            title: None,
+            text: None,
+            facts: Vec::new(),
+            approvers: None,
+            approvals_required: 1,
+            expires_in: TimeDelta::minutes(Self::DEFAULT_MINUTES),
+            reminder: None,
+            key: None,
+        }
+    }
+}
+
+impl Workload {
+    /// A push to the main branch of a private repository, by a GitHub that leaves out all that it may leave out.
+    pub fn sample(repository: Repository) -> Self {
+        Self {
+            repository,
+            repository_id: "1".to_owned(),
+            owner_id: None,
+            is_public: false,
+            git_ref: "refs/heads/main".to_owned(),
+            sha: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+            run_id: "1".to_owned(),
+            run_attempt: "1".to_owned(),
+            run_number: None,
+            actor: "octocat".to_owned(),
+            actor_id: None,
+            event_name: None,
+            environment: None,
+            workflow_ref: None,
+            job_workflow_ref: None,
+        }
+    }
+}
