@@ -1,8 +1,9 @@
 //! Clients for calling out: bounded, direct, and never led elsewhere.
 
-use std::{fmt, sync::OnceLock, time::Duration};
+use std::{fmt, time::Duration};
 
 use anyhow::Context;
+use once_cell::sync::OnceCell;
 use reqwest::{Certificate, Client, Response, redirect};
 use url::Url;
 
@@ -55,13 +56,13 @@ pub fn below(base: &Url, path: &str) -> Url {
 pub struct LazyClient {
     base: Url,
     connect_timeout: Duration,
-    client: OnceLock<Client>,
+    client: OnceCell<Client>,
 }
 
 impl LazyClient {
     /// A client for calls to `base`, not built yet.
     pub fn new(base: Url, connect_timeout: Duration) -> Self {
-        Self { base, connect_timeout, client: OnceLock::new() }
+        Self { base, connect_timeout, client: OnceCell::new() }
     }
 
     /// Where its calls go.
@@ -71,12 +72,8 @@ impl LazyClient {
 
     /// The client, built if it is not there.
     pub fn get(&self) -> anyhow::Result<&Client> {
-        if self.client.get().is_none() {
-            let client = build(&self.base, self.connect_timeout).context("cannot build a client")?;
-            // Two at once build one too many, and that one is dropped.
-            let _ = self.client.set(client);
-        }
-        self.client.get().context("the client is not there")
+        let build = || build(&self.base, self.connect_timeout);
+        self.client.get_or_try_init(build).context("cannot build a client")
     }
 }
 
