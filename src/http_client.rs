@@ -43,15 +43,6 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
-/// The address of `path` below another, whether or not that has a slash at its end.
-///
-/// What is percent-encoded in `path` stays so.
-pub fn below(base: &Url, path: &str) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}/{path}", base.path().trim_end_matches('/')));
-    url
-}
-
 /// A client that is built at first use, since that takes some milliseconds for https.
 pub struct LazyClient {
     base: Url,

@@ -26,3 +26,4 @@ pub mod server;
 pub mod surfaces;
 pub mod text;
 pub mod timing;
+pub mod urls;

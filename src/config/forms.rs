@@ -4,8 +4,8 @@
 
 use url::Url;
 
-use super::reader::{is_loopback, safe_url, secret_url};
-use crate::{approval::Guid, http_client::SecretUrl};
+use super::reader::{safe_url, secret_url};
+use crate::{approval::Guid, http_client::SecretUrl, urls::is_loopback};
 
 /// What a channel's id looks like, for people.
 pub const CHANNEL_ID: &str = "a channel's id, 19:…@thread.tacv2 or 19:…@thread.skype";

@@ -19,7 +19,6 @@ use serde_json::Value;
 use url::Url;
 
 use self::reader::{Reader, approvals, boolean, hours, known_url, log_filter, safe_url, secret, secret_url};
-pub use self::reader::{is_loopback, is_safe_url};
 use crate::{
     approval::{
         Approver, Approvers, Asked, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern,

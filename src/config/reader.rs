@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{approval::Asked, http_client::SecretUrl};
+use crate::{approval::Asked, http_client::SecretUrl, urls::is_safe_url};
 
 /// Reads settings one by one and collects what is wrong with them.
 pub struct Reader<'a> {
@@ -110,27 +110,6 @@ pub fn log_filter(text: &str) -> Option<String> {
 /// A URL as [`is_safe_url`] says.
 pub fn safe_url(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(is_safe_url)
-}
-
-/// Whether a URL can be called without telling anybody else: https, or http to this computer; without user, query or
-/// fragment.
-pub fn is_safe_url(url: &Url) -> bool {
-    let plain = url.username().is_empty()
-        && url.password().is_none()
-        && url.query().is_none()
-        && url.fragment().is_none();
-    let safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(url));
-    plain && safe && url.has_host()
-}
-
-/// Whether a URL leads to this very computer.
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// One of the defaults.

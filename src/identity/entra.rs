@@ -66,16 +66,17 @@ pub enum Version {
 impl ActionTokens {
     /// Verifies tokens that are for `app`; nothing is loaded yet.
     pub fn new(app: EntraApp) -> Self {
-        let verifier = |path: &str| {
+        let tenant = app.tenant.to_string();
+        let verifier = |path: &[&str]| {
             // Version 1 has an issuer of another name than its address.
             Verifier::new(Issuer {
-                metadata: below(&app.authority, &format!("{}{path}/{METADATA}", app.tenant)),
+                metadata: below(&app.authority, [&[tenant.as_str()], path, &METADATA].concat()),
                 url: None,
                 audiences: app.audiences.clone(),
                 leeway_s: LEEWAY_S,
             })
         };
-        Self { version_1: verifier(""), version_2: verifier("/v2.0"), tenant: app.tenant }
+        Self { version_1: verifier(&[]), version_2: verifier(&["v2.0"]), tenant: app.tenant }
     }
 
     /// Loads the keys before anybody needs them.

@@ -12,10 +12,10 @@ use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    config::is_safe_url,
     http_client::LazyClient,
     refreshing::{CoolDown, Known, Refreshing, has_passed},
     text::log::printable,
+    urls::is_safe_url,
 };
 
 /// How long keys serve before they are looked up again.

@@ -15,10 +15,10 @@ mod verifier;
 use std::fmt;
 
 pub use self::verifier::{Issuer, Verifier, unverified_key_id};
-use crate::http_client::below;
+use crate::urls::below;
 
 /// Where OpenID metadata is, below an issuer's address.
-const METADATA: &str = ".well-known/openid-configuration";
+const METADATA: [&str; 2] = [".well-known", "openid-configuration"];
 
 /// Why nobody is known to be calling.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,10 +16,10 @@ use crate::{
     approval::{Invalid, Outcome, Unreached},
     approve::Report,
     cards::sentences::sentence,
-    config::is_loopback,
     host::{Answer, Request},
     identity::{Check, Rejection},
     text::log::printable,
+    urls::is_loopback,
 };
 
 /// The header in which a card shows what happened.

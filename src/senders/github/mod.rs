@@ -19,6 +19,7 @@ use crate::{
     approval::{Answered, Dispatch, DispatchAnswer, Permission},
     http_client::{LazyClient, failure, read_start},
     text::log::printable,
+    urls::below,
 };
 
 /// The version of GitHub's REST API that the calls are written for.
@@ -73,11 +74,8 @@ impl GitHub {
     }
 
     fn request(&self, dispatch: &Dispatch) -> anyhow::Result<reqwest::RequestBuilder> {
-        let mut url = self.client.base().clone();
-        url.path_segments_mut()
-            .map_err(|()| anyhow::anyhow!("GITHUB_API_URL has no path"))?
-            .pop_if_empty()
-            .extend(["repos", dispatch.repository.owner(), dispatch.repository.name(), "dispatches"]);
+        let (owner, name) = (dispatch.repository.owner(), dispatch.repository.name());
+        let url = below(self.client.base(), ["repos", owner, name, "dispatches"]);
         let mut authorization = HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()))
             .context("GITHUB_TOKEN does not fit into a header")?;
         authorization.set_sensitive(true);

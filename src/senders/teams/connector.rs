@@ -4,7 +4,7 @@
 //! segment of the path. Each has a limit on its whole length, the token included, and on what is read of the answer;
 //! redirects are never followed. A token that is refused is fetched anew, once.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
@@ -26,7 +26,8 @@ use super::{
 };
 use crate::{
     approval::{Answered, DispatchAnswer, Guid, PostedMessage},
-    http_client::{LazyClient, below, failure},
+    http_client::{LazyClient, failure},
+    urls::below,
 };
 
 /// A connection that takes longer is given up: nothing was sent.
@@ -300,8 +301,11 @@ fn address(service: &Url, path: &[&str]) -> Result<Url, Answered> {
         let error = anyhow::anyhow!("this is no id of Teams, and the Bot Connector is not asked for it");
         return Err(unsent(DispatchAnswer::NotFound, &error));
     }
-    let segments = path.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, SEGMENT)));
-    Ok(below(service, &format!("v3/conversations{}", segments.collect::<String>())))
+    let mut url = below(service, ["v3", "conversations"]);
+    let ids = path.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, SEGMENT)));
+    let path: String = iter::once(url.path().to_owned()).chain(ids).collect();
+    url.set_path(&path);
+    Ok(url)
 }
 
 /// Whether a text can be one segment of a path: to a URL one or two dots are steps, however they are encoded.

@@ -19,9 +19,10 @@ use url::form_urlencoded::Serializer;
 use super::{Bot, BotCredential};
 use crate::{
     approval::DispatchAnswer,
-    http_client::{LazyClient, below, failure, read_start},
+    http_client::{LazyClient, failure, read_start},
     refreshing::Refreshing,
     text::log::describe,
+    urls::below,
 };
 
 /// How long before its end a token serves no more: a call that it is for takes far less.
@@ -171,7 +172,7 @@ impl Source {
 
     /// The client credentials grant: RFC 6749, 4.4.2.
     fn ask_entra(&self, password: &SecretString) -> anyhow::Result<RequestBuilder> {
-        let url = below(self.client.base(), &format!("{}/oauth2/v2.0/token", self.bot.tenant));
+        let url = below(self.client.base(), [&self.bot.tenant.to_string(), "oauth2", "v2.0", "token"]);
         let form = Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
             .append_pair("client_id", &self.bot.app_id.to_string())
