@@ -5,10 +5,12 @@
 
 use std::{
     fs,
+    path::Path,
     sync::{Arc, Mutex},
 };
 
 use chrono::{SecondsFormat, TimeDelta, Utc};
+use saphyr::YamlOwned;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
@@ -21,6 +23,7 @@ use crate::{
     runner::{IdTokens, Jq, Ran, Runner, Step, inputs_of},
     stores::Store,
     tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token},
+    yaml::{mappings, members, read_yaml, text_of},
 };
 
 const ACTION: &str = "examples/request-approval/action.yml";
@@ -947,15 +950,11 @@ fn the_workflows_give_the_action_inputs_that_it_has() {
     let inputs = inputs_of(ACTION);
     assert!(inputs.contains(&"url".to_owned()) && inputs.len() == 13, "{inputs:?}");
     for name in ["request-approval.yml", "wait-for-approval.yml"] {
-        let workflow = fs::read_to_string(repository_root().join("examples").join(name)).unwrap();
-        let (_, call) =
-            workflow.split_once("uses: $/.github/actions/request-approval\n        with:\n").expect(name);
-        let given = call.lines().take_while(|line| line.starts_with("          "));
-        let given: Vec<_> = given
-            .map(|line| &line[10..])
-            .filter(|line| !line.starts_with([' ', '#']))
-            .map(|line| line.split_once(':').expect("an input").0)
-            .collect();
+        let workflow = read_yaml(Path::new("examples").join(name));
+        let uses = |step: &&YamlOwned| text_of(step, "uses") == Some("$/.github/actions/request-approval");
+        let call = mappings(&workflow).into_iter().find(uses).expect(name);
+        let given = call.as_mapping_get("with").expect("inputs");
+        let given: Vec<_> = members(given).map(|(name, _)| name).collect();
         assert!(given.starts_with(&["url", "event-type"]), "{given:?}");
         assert!(given.iter().all(|input| inputs.iter().any(|name| name == input)), "{given:?}");
     }

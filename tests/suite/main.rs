@@ -55,6 +55,7 @@ mod token_desk;
 mod tokens;
 mod web_server;
 mod wire;
+mod yaml;
 
 mod app_files;
 mod approval_examples;

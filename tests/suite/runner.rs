@@ -9,18 +9,21 @@ use std::{
     collections::BTreeMap,
     env, fs,
     os::unix::fs::PermissionsExt,
-    path::Path,
     process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use saphyr::YamlOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
 use crate::{
-    handler_process::repository_root, handler_process::within, node_tools::node_tools, tokens::Token,
+    handler_process::within,
+    node_tools::node_tools,
+    tokens::Token,
+    yaml::{mappings, members, read_yaml, text_of},
 };
 
 /// The secret by which a job gets its tokens.
@@ -51,15 +54,16 @@ pub struct Ran {
 impl Step {
     /// The step of this name in a file.
     pub fn read(path: &str, name: &str) -> Self {
-        let text = fs::read_to_string(repository_root().join(path)).expect("the example is there");
-        let step = block(&text, &format!("- name: {name}"));
-        let env = block(&step, "env:");
-        let entries = env.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let entry = |line: &str| line.split_once(": ").map(|(name, value)| (name.to_owned(), plain(value)));
+        let file = read_yaml(path);
+        let step = mappings(&file).into_iter().find(|step| text_of(step, "name") == Some(name));
+        let step = step.expect("the example has this step");
+        let env = step.as_mapping_get("env").expect("the step has an environment");
         Self {
-            script: block(&step, "run: |"),
-            env: entries.map(|line| entry(line).expect("a name and a value")).collect(),
-            defaults: defaults(&block(&text, "inputs:")),
+            script: text_of(step, "run").expect("the step has a script").to_owned(),
+            env: members(env).map(|(name, value)| (name.to_owned(), plain(value))).collect(),
+            defaults: inputs(&file)
+                .filter_map(|(name, input)| Some((name.to_owned(), plain(input.as_mapping_get("default")?))))
+                .collect(),
         }
     }
 
@@ -235,47 +239,19 @@ fn jq_in(folder: &str) -> String {
     node_tools().parent().expect("in tests/node").join(folder).display().to_string()
 }
 
-/// What lies below the first line that is `head`, further in than it, without that indentation.
-fn block(text: &str, head: &str) -> String {
-    let mut lines = text.lines().skip_while(|line| line.trim_start() != head);
-    let Some(head) = lines.next() else { return String::new() };
-    let column = indentation(head);
-    let lines: Vec<_> =
-        lines.take_while(|line| line.trim().is_empty() || indentation(line) > column).collect();
-    let inner = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| indentation(line)).min();
-    lines.iter().map(|line| format!("{}\n", line.get(inner.unwrap_or(0)..).unwrap_or(""))).collect()
+/// A value as it becomes part of an environment.
+fn plain(value: &YamlOwned) -> String {
+    value.as_str().expect("examples have texts only").to_owned()
 }
 
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
-}
-
-/// A value in YAML, without its quotes and the comment after it.
-fn plain(value: &str) -> String {
-    let value = value.split(" #").next().unwrap_or(value).trim();
-    value.trim_matches('"').to_owned()
-}
-
-fn defaults(inputs: &str) -> Values {
-    let names = inputs.lines().filter(|line| indentation(line) == 0);
-    let names = names.filter_map(|line| line.strip_suffix(':'));
-    let default = |name: &str| {
-        let input = block(inputs, &format!("{name}:"));
-        Some((name.to_owned(), plain(input.lines().find_map(|line| line.strip_prefix("default: "))?)))
-    };
-    names.filter_map(default).collect()
+/// What an action can be given.
+fn inputs(action: &YamlOwned) -> impl Iterator<Item = (&str, &YamlOwned)> {
+    action.as_mapping_get("inputs").into_iter().flat_map(members)
 }
 
 /// The names of an action's inputs.
 pub fn inputs_of(path: &str) -> Vec<String> {
-    let text = fs::read_to_string(repository_root().join(Path::new(path))).expect("the action is there");
-    let inputs = block(&text, "inputs:");
-    inputs
-        .lines()
-        .filter(|line| indentation(line) == 0)
-        .filter_map(|line| line.strip_suffix(':'))
-        .map(str::to_owned)
-        .collect()
+    inputs(&read_yaml(path)).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The endpoint at which a job gets GitHub's tokens, for the audience that it names. Fails the test when it is asked in

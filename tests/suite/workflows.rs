@@ -6,8 +6,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::handler_process::repository_root;
-use crate::node_tools::{node, node_tools};
+use saphyr::YamlOwned;
+
+use crate::{
+    handler_process::repository_root,
+    node_tools::{node, node_tools},
+    yaml::{mappings, parse_yaml, read_yaml, text_of},
+};
 
 #[test]
 fn every_workflow_is_valid_by_githubs_schema() {
@@ -55,7 +60,7 @@ fn an_action_that_github_would_refuse_is_found() {
 #[test]
 fn no_expression_stands_inside_a_script() {
     for path in workflows() {
-        let workflow = fs::read_to_string(&path).unwrap();
+        let workflow = read_yaml(&path);
         let scripts = scripts(&workflow);
         assert!(!scripts.is_empty(), "{} has no script", path.display());
         for script in scripts {
@@ -66,7 +71,8 @@ fn no_expression_stands_inside_a_script() {
 
 #[test]
 fn a_script_is_found_however_it_is_written() {
-    let workflow = "
+    let workflow = parse_yaml(
+        "
     steps:
       - run: one ${{ a }}
       - name: two
@@ -76,8 +82,10 @@ fn a_script_is_found_however_it_is_written() {
           ${{ b }}
         env:
           THREE: ${{ c }}
-";
-    assert_eq!(scripts(workflow), ["one ${{ a }}", "|\ntwo\n\n${{ b }}"]);
+      - {name: four, \"run\": \"d ${{ d }}\"}
+",
+    );
+    assert_eq!(scripts(&workflow), ["one ${{ a }}", "two\n\n${{ b }}\n", "d ${{ d }}"]);
 }
 
 #[test]
@@ -120,24 +128,9 @@ fn schema_errors(workflow: &Path) -> Option<String> {
     (!output.status.success()).then_some(errors)
 }
 
-/// The scripts of a workflow: what stands after `run:` on its line and, further in, below it.
-fn scripts(workflow: &str) -> Vec<String> {
-    let mut scripts = Vec::new();
-    let mut lines = workflow.lines().peekable();
-    while let Some(line) = lines.next() {
-        let Some(first) = line.trim_start_matches([' ', '-']).strip_prefix("run:") else { continue };
-        let column = line.len() - first.len() - "run:".len();
-        let mut script = vec![first.trim()];
-        while let Some(line) = lines.next_if(|line| line.trim().is_empty() || indentation(line) > column) {
-            script.push(line.trim());
-        }
-        scripts.push(script.join("\n"));
-    }
-    scripts
-}
-
-fn indentation(line: &str) -> usize {
-    line.len() - line.trim_start().len()
+/// The scripts of a workflow or an action.
+fn scripts(workflow: &YamlOwned) -> Vec<&str> {
+    mappings(workflow).into_iter().filter_map(|step| text_of(step, "run")).collect()
 }
 
 fn is_pinned(action: &str) -> bool {
