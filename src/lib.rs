@@ -9,6 +9,9 @@
 //! of a click is an outcome, for which [`cards`] has the sentence, the card and the page. [`config`] is read before
 //! anything else.
 
+// What is to be said goes to the log, in its format.
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
+
 pub mod approval;
 pub mod approve;
 pub mod cards;
