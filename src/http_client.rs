@@ -104,14 +104,10 @@ pub async fn read_start(response: &mut Response, limit: usize) -> Vec<u8> {
 /// What it means that a call to `whom` brought no answer. The address, which may be a secret, is not repeated.
 pub fn failure(whom: &str, error: &reqwest::Error) -> Answered {
     let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-    let is_garbled =
-        || causes().any(|cause| cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse));
     let (answer, detail) = if error.is_connect() {
         (DispatchAnswer::Unreachable, format!("{whom} could not be reached"))
     } else if error.is_timeout() {
         (DispatchAnswer::TimedOut, format!("{whom} did not answer in time"))
-    } else if is_garbled() {
-        (DispatchAnswer::Garbled, "the answer is not HTTP".to_owned())
     } else {
         (DispatchAnswer::Broken, format!("the connection to {whom} broke"))
     };

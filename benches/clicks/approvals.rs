@@ -38,7 +38,7 @@ struct Deployment {
     token: String,
     approval: String,
     memory: Option<Memory>,
-    /// Asking, polling, the page, the list; in seconds.
+    /// NewRequest, polling, the page, the list; in seconds.
     times: [Vec<f64>; 4],
 }
 
@@ -52,7 +52,7 @@ pub async fn compare(plan: &Plan, starter: &Starter, node: Option<&Node>) -> Res
         deployments.push(Deployment::with(count, starter, (folder, &issuer)).await?);
     }
     for round in 1..=plan.rounds {
-        eprintln!("Asking and looking, round {round} of {} …", plan.rounds);
+        eprintln!("NewRequest and looking, round {round} of {} …", plan.rounds);
         for deployment in in_turn(round, deployments.iter_mut().collect()) {
             deployment.play().await?;
         }

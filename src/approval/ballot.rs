@@ -64,39 +64,6 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// An approval as it stands.
-#[derive(Clone, Debug)]
-pub struct Approval {
-    /// What was asked for.
-    pub request: Request,
-    /// The votes, earliest first: those of the ruling once there is one.
-    pub ballots: Vec<Ballot>,
-    /// How it was decided, if it was.
-    pub ruling: Option<Ruling>,
-}
-
-impl Approval {
-    /// The same without what people are called and what they wrote, where everybody could read it.
-    // T10
-    pub fn without_names_if_public(&self) -> Self {
-        let mut approval = self.clone();
-        if self.request.workload.is_public {
-            let ruled = approval.ruling.as_mut().map(|ruling| &mut ruling.ballots);
-            ruled.into_iter().chain([&mut approval.ballots]).flatten().for_each(Ballot::forget_names);
-        }
-        approval
-    }
-}
-
-impl Ballot {
-    fn forget_names(&mut self) {
-        self.comment.clear();
-        if let Performer::Person(person) = &mut self.performer {
-            person.display_name = None;
-        }
-    }
-}
-
 impl Ruling {
     /// The most votes that are kept with a ruling, so that what is dispatched stays within GitHub's limit.
     pub const MAX_BALLOTS: usize = 10;
@@ -151,7 +118,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
 }
 
 /// How many different people have said yes.
-pub fn approvals(ballots: &[Ballot]) -> usize {
+pub fn count_approvals(ballots: &[Ballot]) -> usize {
     let approving = || ballots.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
     let is_first = |(index, ballot): &(usize, &Ballot)| {
         !approving().take(*index).any(|before| before.performer.is_same(&ballot.performer))

@@ -43,13 +43,8 @@ impl RelayId {
     pub fn of(dispatch: &Dispatch) -> Self {
         let payload = dispatch.client_payload.as_ref().map_or("", |payload| payload.as_str());
         let repository = dispatch.repository.to_string().to_ascii_lowercase();
-        let mut hash = Context::new(&SHA256);
-        for part in [Self::TAG, &repository, dispatch.event_type.as_str(), payload] {
-            // With its length before it, no part can lend characters to its neighbour.
-            hash.update(&(part.len() as u64).to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-        Self(hex(hash.finish().as_ref()))
+        let parts = [Self::TAG, &repository, dispatch.event_type.as_str(), payload];
+        Self(hash(parts.map(str::as_bytes)))
     }
 
     /// Reads an id; nothing else ever becomes part of a path in the store.
@@ -73,6 +68,17 @@ impl fmt::Display for RelayId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The SHA-256 of the parts, as 64 hexadecimal digits. The length of each stands before it, so that none can lend bytes
+/// to its neighbour.
+pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Context::new(&SHA256);
+    for part in parts {
+        hash.update(&(part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hex(hash.finish().as_ref())
 }
 
 /// `bytes` as hexadecimal digits.

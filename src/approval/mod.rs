@@ -6,6 +6,7 @@
 mod ballot;
 mod click;
 mod decision;
+mod message;
 mod outcome;
 mod performer;
 mod policy;
@@ -14,14 +15,19 @@ mod request;
 mod sample;
 mod standing;
 
-pub use ballot::{Approval, Ballot, PerformerJson, Ruling, Ticket, approvals, performers, rfc_3339, tally};
+pub use ballot::{Ballot, PerformerJson, Ruling, Ticket, count_approvals, performers, rfc_3339, tally};
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
-pub use decision::{Decision, RelayId, hex};
+pub use decision::{Decision, RelayId, hash, hex};
+pub use message::{
+    Attempt, AttemptResult, Kind, Message, MessageName, Next, PostedMessage, Progress, Subject, TargetName,
+};
 pub use outcome::{
-    Answered, DispatchAnswer, Forbidden, Invalid, Limited, Outcome, Permission, Standing, Unreached,
+    Answered, DispatchAnswer, Earlier, Forbidden, Invalid, Limited, Outcome, Permission, Unreached,
 };
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
-pub use policy::{EventTypes, Policy};
+pub use policy::{EventTypes, Judgement, Policy};
 pub use repository::{Repository, RepositoryPattern};
 pub use request::{ApprovalId, Asked, Ending, Request, Workload};
-pub use standing::{DeliveryState, Dispatched, Item, Posted, PostedMessage, Seen, Visibility};
+pub use standing::{
+    Channel, Delivery, DeliveryError, DeliveryState, Item, Means, Posted, RelayStanding, Standing, Visibility,
+};

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 
 use super::{Ending, EventType, Repository};
 
@@ -27,7 +26,7 @@ pub enum Outcome {
     /// Everything was checked; GitHub was not called, as `DRY_RUN` says.
     DryRun(EventType, Repository),
     /// It was decided before, and nothing was sent by this click.
-    AlreadyDecided(Repository, Standing),
+    AlreadyDecided(Repository, Earlier),
     /// It was decided otherwise before.
     Conflict(Ending, Repository),
     /// It was decided, given up, and is too old to be sent now.
@@ -80,28 +79,6 @@ impl Outcome {
             Self::Refused(..) | Self::GivenUp(..) => "refused",
             Self::Limited(_) => "limited",
             Self::Unavailable(_) => "unavailable",
-        }
-    }
-
-    /// The HTTP status: the card shows success for 200 only.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::TooLarge => 413,
-            Self::Unauthenticated => 401,
-            Self::Invalid(_) => 400,
-            Self::Forbidden(_) => 403,
-            Self::Unknown => 404,
-            Self::Conflict(..) => 409,
-            Self::Expired(_) | Self::Ended(_) => 410,
-            Self::Limited(_) => 429,
-            Self::Misconfigured(_) | Self::Refused(..) | Self::GivenUp(..) | Self::Unavailable(_) => 424,
-            Self::Dispatched(..)
-            | Self::DryRun(..)
-            | Self::AlreadyDecided(..)
-            | Self::Recorded(..)
-            | Self::Postponed(..)
-            | Self::Counted { .. }
-            | Self::Rejected(_) => 200,
         }
     }
 }
@@ -203,8 +180,7 @@ pub enum Forbidden {
 }
 
 /// What GitHub said to a dispatch, or a channel's webhook to a card; or why nothing was said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DispatchAnswer {
     /// 204: GitHub has the event.
     Accepted,
@@ -232,10 +208,8 @@ pub enum DispatchAnswer {
     Unexpected(u16),
     /// No connection: the event was surely not sent.
     Unreachable,
-    /// The connection broke after sending: the event may have arrived.
+    /// The connection broke after sending, or what came back is not HTTP: the event may have arrived.
     Broken,
-    /// What came back is not HTTP: the event may have arrived, somewhere.
-    Garbled,
     /// No answer in time after sending: the event may have arrived.
     TimedOut,
     /// It was not asked, since the time for delivering was over.
@@ -277,7 +251,6 @@ impl DispatchAnswer {
             | Self::Unexpected(_)
             | Self::Unreachable
             | Self::Broken
-            | Self::Garbled
             | Self::TimedOut
             | Self::NotTried => false,
         }
@@ -319,7 +292,7 @@ pub enum Unreached {
 }
 
 /// A permission, as GitHub names it: `contents=write`, or several of the kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Permission(String);
 
 impl Permission {
@@ -342,9 +315,9 @@ impl fmt::Display for Permission {
     }
 }
 
-/// How a decision stands that was made before.
+/// How the event of an earlier decision stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Earlier {
     /// GitHub has accepted it.
     Delivered,
     /// It is being sent, or waits for its time.

@@ -1,8 +1,11 @@
 //! What the operator allows, by the settings of now: also of what was asked and cast under others.
 
+use chrono::{DateTime, Utc};
+
 use super::{
-    Approval, Approver, Approvers, Asked, Ballot, Dispatch, EventType, Forbidden, Invalid, Outcome,
-    Performer, Relay, Repository, RepositoryPattern, Request, Workload,
+    Approver, Approvers, Asked, Ballot, Delivery, Dispatch, EventType, Forbidden, Invalid, MessageName,
+    Outcome, Performer, Relay, RelayStanding, Repository, RepositoryPattern, Request, Standing, Verdict,
+    Workload,
 };
 
 /// The operator's rules, from the settings.
@@ -20,6 +23,32 @@ pub struct Policy {
     pub min_approvals: usize,
     /// Whether clicks without credentials count, as one person (`REQUIRE_IDENTITY` is `false`).
     pub anonymous: bool,
+    /// Everything but the call to GitHub (`DRY_RUN`): its decisions live apart, and no event follows from them.
+    pub dry_run: bool,
+}
+
+/// What a performer may do about an approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// To approve it.
+    pub approve: Result<(), Forbidden>,
+    /// To reject it.
+    pub reject: Result<(), Forbidden>,
+    /// True if the name that administrators gave the performer could change that: approvers are listed by name, and
+    /// the performer's object id is not among them.
+    pub needs_name: bool,
+    /// True while it is not decided, and there is time.
+    pub is_open: bool,
+}
+
+impl Judgement {
+    /// To cast this vote.
+    pub fn vote(&self, verdict: Verdict) -> &Result<(), Forbidden> {
+        match verdict {
+            Verdict::Approve => &self.approve,
+            Verdict::Reject => &self.reject,
+        }
+    }
 }
 
 /// Which event types relay mode may send.
@@ -60,7 +89,7 @@ impl Policy {
     ) -> Result<Dispatch, Outcome> {
         let repository = repository.or_else(|| self.default_repository.clone());
         if let Some(repository) = &repository {
-            self.allow_name(repository)?;
+            self.allow_name(repository).map_err(Outcome::Forbidden)?;
         }
         if !self.relay_event_types.contains(&relay.event_type) {
             return Err(Outcome::Forbidden(Forbidden::EventType(relay.event_type)));
@@ -73,12 +102,12 @@ impl Policy {
     }
 
     /// Allows or refuses to send anything to what is called `repository`. A relay has no more than the name.
-    pub fn allow_name(&self, repository: &Repository) -> Result<(), Outcome> {
+    pub fn allow_name(&self, repository: &Repository) -> Result<(), Forbidden> {
         self.allow(repository, |allowed| allowed.has_name(repository))
     }
 
     /// Allows or refuses to ask from, or send to, the repository of `workload`.
-    pub fn allow_workload(&self, workload: &Workload) -> Result<(), Outcome> {
+    pub fn allow_workload(&self, workload: &Workload) -> Result<(), Forbidden> {
         let Workload { repository, repository_id, owner_id, .. } = workload;
         self.allow(repository, |allowed| allowed.matches(repository, repository_id, owner_id.as_deref()))
     }
@@ -87,10 +116,10 @@ impl Policy {
         &self,
         repository: &Repository,
         is_it: impl Fn(&RepositoryPattern) -> bool,
-    ) -> Result<(), Outcome> {
+    ) -> Result<(), Forbidden> {
         match self.allowed_repositories.iter().any(is_it) {
             true => Ok(()),
-            false => Err(Outcome::Forbidden(Forbidden::Repository(repository.clone()))),
+            false => Err(Forbidden::Repository(repository.clone())),
         }
     }
 
@@ -104,7 +133,8 @@ impl Policy {
         let here = match &self.approvers {
             Approvers::Everybody => None,
             Approvers::Only(listed) if listed.is_empty() && !self.anonymous => {
-                return self.allow_workload(workload).and(Err(Outcome::Misconfigured("APPROVERS")));
+                self.allow_workload(workload).map_err(Outcome::Forbidden)?;
+                return Err(Outcome::Misconfigured("APPROVERS"));
             }
             Approvers::Only(listed) => Some(listed),
         };
@@ -121,27 +151,77 @@ impl Policy {
         if people.is_some_and(|people| asked.approvals_required > people) {
             return invalid(Invalid::TooFewApprovers);
         }
-        self.allow_workload(workload)
+        self.allow_workload(workload).map_err(Outcome::Forbidden)
     }
 
-    /// True if `performer` may decide on `request`, by the deployment's approvers and the request's own.
-    pub fn may_decide(&self, request: &Request, performer: &Performer) -> bool {
+    /// What `performer` may do about an approval at `now`.
+    // T26, T27
+    pub fn judge(&self, standing: &Standing, performer: &Performer, now: DateTime<Utc>) -> Judgement {
+        let Standing { request, ruling, .. } = standing;
+        let is_listed = self.lists(request, performer);
+        let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
+        let some_by_name = matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
+            || request.asked.approvers.as_deref().is_some_and(by_name);
+        let vote = self.may_send(request).and_then(|()| match is_listed {
+            true => Ok(()),
+            false => Err(Forbidden::Performer),
+        });
+        Judgement {
+            approve: vote.clone(),
+            reject: vote,
+            needs_name: some_by_name && !is_listed,
+            is_open: ruling.is_none() && now < request.expires_at(),
+        }
+    }
+
+    /// True if the name that administrators gave `performer` could make an approver of the deployment of them.
+    pub fn needs_name(&self, performer: &Performer) -> bool {
+        let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
+        matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
+            && !self.approvers.include(performer)
+    }
+
+    /// Allows or refuses to send what follows from `request`, by the settings of now.
+    pub fn may_send(&self, request: &Request) -> Result<(), Forbidden> {
+        self.allow_workload(&request.workload)
+    }
+
+    /// True if `performer` is an approver of the deployment and of the request.
+    fn lists(&self, request: &Request, performer: &Performer) -> bool {
         let of_request =
             request.asked.approvers.as_ref().is_none_or(|listed| Approvers::includes(listed, performer));
         self.approvers.include(performer) && of_request
     }
 
+    /// The delivery of the event that follows from an approval.
+    pub fn delivery(&self, standing: &Standing) -> Delivery {
+        match standing.event_type().is_some() && !self.dry_run {
+            true => Delivery::of(standing.progress(&MessageName::DISPATCH), self.may_send(&standing.request)),
+            false => Delivery::NOTHING,
+        }
+    }
+
+    /// The delivery of the event of a relay.
+    pub fn delivery_of_relay(&self, standing: &RelayStanding) -> Delivery {
+        match self.dry_run {
+            true => Delivery::NOTHING,
+            false => {
+                Delivery::of(&standing.progress, self.allow_name(&standing.decision.dispatch.repository))
+            }
+        }
+    }
+
     /// The approval, held against the settings of now: votes that do not count are left out, and it takes at least as
     /// many approvals as now. What was decided stays as it was decided.
     // T26, T27
-    pub fn hold(&self, mut approval: Approval) -> Approval {
-        if approval.ruling.is_none() {
-            let Approval { request, ballots, .. } = &mut approval;
+    pub fn hold(&self, mut standing: Standing) -> Standing {
+        if standing.ruling.is_none() {
+            let Standing { request, ballots, .. } = &mut standing;
             request.asked.approvals_required = request.asked.approvals_required.max(self.min_approvals);
             ballots.retain(|ballot| self.counts(request, &ballot.performer));
             keep_first_of_each(ballots);
         }
-        approval
+        standing
     }
 
     /// True if a vote that `performer` cast on `request` counts now.
@@ -198,6 +278,7 @@ mod tests {
             approvers: Approvers::default(),
             min_approvals: 1,
             anonymous: true,
+            dry_run: false,
         }
     }
 

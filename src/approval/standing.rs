@@ -1,22 +1,190 @@
-//! How far what was decided has come, for whoever looks.
+//! How an approval or a relay stands, for everybody who looks: what was decided, and how far its messages have come.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Approval, Decision};
+use super::{
+    Ballot, Decision, Ending, EventType, Forbidden, Kind, MessageName, Performer, PostedMessage, Progress,
+    Request, Ruling, Subject, TargetName,
+};
 
-/// Whether everybody can read a repository, as a job's token said it.
+/// How an approval stands.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// What was asked for.
+    pub request: Request,
+    /// The votes, earliest first: those of the ruling once there is one.
+    pub ballots: Vec<Ballot>,
+    /// How it was decided, if it was.
+    pub ruling: Option<Ruling>,
+    /// How far the messages about it have come; one that is not here is untried.
+    pub messages: BTreeMap<MessageName, Progress>,
+    /// The channels in which its card stands and can be changed, each with the place if that was read.
+    pub places: BTreeMap<TargetName, Option<PostedMessage>>,
+}
+
+impl Standing {
+    /// The standing of an approval that nobody has voted on, and nobody was told of.
+    pub fn new(request: Request) -> Self {
+        let (messages, places) = (BTreeMap::new(), BTreeMap::new());
+        Self { request, ballots: Vec::new(), ruling: None, messages, places }
+    }
+
+    /// The approval, as messages name it.
+    pub fn subject(&self) -> Subject {
+        Subject::Requested(self.request.id.clone())
+    }
+
+    /// How it ended, if it has.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ruling.as_ref().map(|ruling| ruling.ending)
+    }
+
+    /// The event that follows from how it ended, if one does.
+    pub fn event_type(&self) -> Option<&EventType> {
+        self.request.event_type(self.ending()?)
+    }
+
+    /// How far a message has come.
+    pub fn progress(&self, name: &MessageName) -> &Progress {
+        self.messages.get(name).unwrap_or(&Progress::Untried)
+    }
+
+    /// The same, decided by `ruling`.
+    pub fn ruled(mut self, ruling: Ruling) -> Self {
+        self.ballots.clone_from(&ruling.ballots);
+        self.ruling = Some(ruling);
+        self
+    }
+
+    /// Where its card was posted, if the deployment posts to `channels`.
+    pub fn posted(&self, channels: &[Channel]) -> Posted {
+        let has_arrived = |channel: &Channel| {
+            matches!(self.progress(&MessageName::new(Kind::Card, &channel.name)), Progress::Done(_))
+        };
+        match channels {
+            _ if !self.places.is_empty() => Posted::Bot,
+            [] => match self.progress(&MessageName::new(Kind::Card, &TargetName::default())) {
+                Progress::Done(_) => Posted::Webhook,
+                Progress::Untried | Progress::Begun | Progress::Tried(..) => Posted::None,
+            },
+            channels => match channels.iter().find(|channel| has_arrived(channel)) {
+                Some(Channel { means: Means::Bot, .. }) => Posted::Bot,
+                Some(Channel { means: Means::Webhook, .. }) => Posted::Webhook,
+                None => Posted::Pending,
+            },
+        }
+    }
+
+    /// The same without what people are called and what they wrote, if everybody could read it.
+    // T10
+    pub fn without_names_if_public(&self) -> Self {
+        let mut standing = self.clone();
+        if self.request.workload.is_public {
+            let ruled = standing.ruling.as_mut().map(|ruling| &mut ruling.ballots);
+            ruled.into_iter().chain([&mut standing.ballots]).flatten().for_each(forget_names);
+        }
+        standing
+    }
+}
+
+fn forget_names(ballot: &mut Ballot) {
+    ballot.comment.clear();
+    if let Performer::Person(person) = &mut ballot.performer {
+        person.display_name = None;
+    }
+}
+
+/// A channel that the deployment posts to, as far as that decides which messages it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel {
+    /// Its name.
+    pub name: TargetName,
+    /// How it is reached.
+    pub means: Means,
+}
+
+/// How a channel is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// Through a Workflows webhook: what was posted stays as it is.
+    Webhook,
+    /// By the bot, which can change what it has posted.
+    Bot,
+}
+
+/// How a relay stands: a decision, and how far its event has come.
+#[derive(Clone, Debug)]
+pub struct RelayStanding {
+    /// The decision.
+    pub decision: Decision,
+    /// How far the event has come.
+    pub progress: Progress,
+}
+
+/// The visibility of a repository, as a job's token said it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Visibility {
     /// When the token was issued, in seconds since 1970.
     pub said_at: i64,
-    /// What it said. Of two tokens of one second, that of a public repository is the greater one.
+    /// True if everybody can read the repository. Of two tokens of one second, that of a public one is the greater.
     pub is_public: bool,
 }
 
-/// How the dispatch stands that a decision is to send.
+/// How the event stands that a decision is to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The state.
+    pub state: DeliveryState,
+    /// When GitHub accepted the event.
+    pub delivered_at: Option<DateTime<Utc>>,
+    /// Why it has not arrived, if anybody has said so.
+    pub error: Option<DeliveryError>,
+}
+
+impl Delivery {
+    /// There is nothing to send.
+    pub const NOTHING: Self = Self { state: DeliveryState::None, delivered_at: None, error: None };
+
+    /// The delivery of an event that has come so far, and that may be sent now or not.
+    pub fn of(progress: &Progress, may_send: Result<(), Forbidden>) -> Self {
+        let pending = Self { state: DeliveryState::Pending, ..Self::NOTHING };
+        match (progress, may_send) {
+            (Progress::Done(at), _) => {
+                Self { state: DeliveryState::Delivered, delivered_at: *at, error: None }
+            }
+            (_, Err(forbidden)) => {
+                let error = Some(DeliveryError::Forbidden(forbidden));
+                Self { state: DeliveryState::Dead, delivered_at: None, error }
+            }
+            (Progress::Tried(_, Some(result)), Ok(())) => {
+                let words = result.detail.split_once(": ").map_or("", |(_, words)| words);
+                let error = result.answer.is_refusal().then(|| DeliveryError::Refused(words.to_owned()));
+                let state = match result.next {
+                    super::Next::Dead => DeliveryState::Dead,
+                    super::Next::NotBefore(_) => DeliveryState::Pending,
+                };
+                Self { state, error, ..pending }
+            }
+            (Progress::Untried | Progress::Begun | Progress::Tried(_, None), Ok(())) => pending,
+        }
+    }
+}
+
+/// Why an event has not arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryError {
+    /// GitHub refuses it, with this status and these words.
+    Refused(String),
+    /// It may not be sent, by the settings of now.
+    Forbidden(Forbidden),
+}
+
+/// The state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// There is none to be sent: nothing is decided, or nothing follows from it, or it is a dry run.
+    /// There is none to send: nothing is decided, or nothing follows from it, or it is a dry run.
     None,
     /// It is being sent, or waits for its time.
     Pending,
@@ -41,9 +209,9 @@ impl DeliveryState {
 /// Where the card that asks for a decision was posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posted {
-    /// Nowhere is set to post to.
+    /// Nowhere: the deployment has no channel.
     None,
-    /// Not yet.
+    /// Nowhere yet.
     Pending,
     /// To the channel, through its webhook.
     Webhook,
@@ -63,49 +231,13 @@ impl Posted {
     }
 }
 
-/// A message that stands in Teams, by which it can be changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PostedMessage {
-    /// The thread that it began.
-    pub conversation: String,
-    /// The message itself.
-    pub activity: String,
-}
-
-/// How the dispatch of a decision stands, with what is known about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dispatched {
-    /// How it stands.
-    pub delivery: DeliveryState,
-    /// When GitHub accepted it.
-    pub delivered_at: Option<DateTime<Utc>>,
-    /// GitHub's status and words while it refuses it, or ours while it is not allowed.
-    pub error: Option<String>,
-}
-
-impl Dispatched {
-    /// There is nothing to be sent.
-    pub const NOTHING: Self = Self { delivery: DeliveryState::None, delivered_at: None, error: None };
-}
-
-/// An approval, and how far what follows from it has come.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// The approval.
-    pub approval: Approval,
-    /// The dispatch.
-    pub dispatch: Dispatched,
-    /// The card.
-    pub posted: Posted,
-}
-
 /// One line of the list of what was decided and what waits.
 #[derive(Clone, Debug)]
 pub enum Item {
     /// A requested approval.
-    Requested(Box<Seen>),
-    /// A relayed decision, and how its dispatch stands.
-    Relayed(Box<Decision>, Dispatched),
-    /// Something of which a record cannot be read: its id, and when it was asked for or decided.
+    Requested(Box<Standing>),
+    /// A relay.
+    Relayed(Box<RelayStanding>),
+    /// A line of which a record cannot be read: its id, and when it was asked for or decided.
     Unreadable(String, DateTime<Utc>),
 }

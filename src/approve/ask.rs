@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Approvals, Report, broken, failed};
+use super::{Report, Stories, broken, failed};
 use crate::{
-    approval::{ApprovalId, Asked, Limited, Outcome, Posted, Request, Seen, Unreached, Visibility, Workload},
-    ledger::{AskingKeys, Folder, Open},
-    text::log::describe,
+    approval::{ApprovalId, Asked, Limited, Outcome, Request, Standing, Unreached, Visibility, Workload},
+    ledger::{Detail, Open, RequestKeys},
+    outbox::Occasion,
     timing::Timing,
 };
 
 /// What a job asks for, and the body in which it did.
 #[derive(Debug)]
-pub struct Asking {
+pub struct NewRequest {
     /// What the body says.
     pub asked: Asked,
     /// The job.
@@ -28,7 +28,7 @@ pub struct Asking {
 /// Each is counted by those that come after it, before the ledger shows it: so many at once are not more than are
 /// allowed.
 #[derive(Default)]
-pub struct Recording(Mutex<Vec<(AskingKeys, Request)>>);
+pub struct Recording(Mutex<Vec<(RequestKeys, Request)>>);
 
 /// The place of one request among those in work; given back when dropped.
 struct Place<'a> {
@@ -39,9 +39,9 @@ struct Place<'a> {
 }
 
 impl Recording {
-    fn enter(&self, keys: &AskingKeys, request: &Request) -> Place<'_> {
+    fn enter(&self, keys: &RequestKeys, request: &Request) -> Place<'_> {
         let mut recording = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = |(of_other, other): &&(AskingKeys, Request)| {
+        let counts = |(of_other, other): &&(RequestKeys, Request)| {
             other.workload.repository_id == request.workload.repository_id && of_other != keys
         };
         let before = recording.iter().filter(counts).map(|(_, other)| Open::of(other)).collect();
@@ -57,22 +57,26 @@ impl Drop for Place<'_> {
     }
 }
 
-impl Approvals {
-    /// Opens an approval to votes and posts its card; `true` where it was not asked for before.
-    pub async fn ask(self: &Arc<Self>, asking: Asking, timing: Timing) -> Result<(Seen, bool), Report> {
-        let approvals = Arc::clone(self);
-        let story = self.outbox.tasks.spawn(async move { approvals.open(asking, timing).await });
+impl Stories {
+    /// Opens an approval to votes and posts its card; `true` if it was not asked for before.
+    pub async fn ask(self: &Arc<Self>, new: NewRequest, timing: Timing) -> Result<(Standing, bool), Report> {
+        let stories = Arc::clone(self);
+        let story = self.outbox.tasks.spawn(async move { stories.open_request(new, timing).await });
         let opened = story.await.map_err(|error| broken(&error.into()))?;
         opened.map_err(|error| failed(Unreached::Store, &error))?
     }
 
     /// An error means that it is not known to be open; asked again it is the same approval.
-    async fn open(&self, asking: Asking, timing: Timing) -> anyhow::Result<Result<(Seen, bool), Report>> {
+    async fn open_request(
+        self: &Arc<Self>,
+        new: NewRequest,
+        timing: Timing,
+    ) -> anyhow::Result<Result<(Standing, bool), Report>> {
         let (ledger, until) = (&self.outbox.ledger, Self::recorded_by(timing));
-        let keys = AskingKeys::of(&asking.workload, &asking.body);
+        let keys = RequestKeys::of(&new.workload, &new.body);
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-        let Asking { asked, workload, visibility, .. } = asking;
+        let NewRequest { asked, workload, visibility, .. } = new;
         let id = ApprovalId::new(timing.now, random);
         let request = Request { id, asked, workload, created_at: timing.now };
         let repository_id = &request.workload.repository_id;
@@ -101,32 +105,20 @@ impl Approvals {
                 false => ledger.open(&opened, until).await,
             }
         };
-        let newest = self.note_visibility(&request.workload, (visibility, known), until);
+        let newest = self.note_visibility(&request.workload, visibility, known, until);
         let ((), newest) = tokio::try_join!(open, newest)?;
         drop(place);
-        let folder = match is_new {
-            true => Folder::fresh(opened),
-            false => {
-                let looked = self.outbox.look(&opened.id, timing).await?;
-                looked.map_or_else(|| Folder::fresh(opened), |(folder, _)| folder)
-            }
+        let looked = match is_new {
+            true => None,
+            false => self.look_in(&opened.id, Detail::Attempts, timing).await?,
         };
-        let mut seen = self.tell(folder, timing).await?;
-        seen.approval.request = seen.approval.request.seen_as(Some(newest));
-        Ok(Ok((seen, is_new)))
-    }
-
-    /// Posts the card. That it cannot be posted now is no failure of the request: it will be.
-    async fn tell(&self, folder: Folder, timing: Timing) -> anyhow::Result<Seen> {
-        let id = folder.approval.request.id.clone();
-        let posted = self.outbox.post_card(&folder, timing).await;
-        let mut seen = self.outbox.seen(folder, timing).await?;
-        match posted {
-            Ok(posted @ (Posted::Bot | Posted::Webhook)) => seen.posted = posted,
-            Ok(Posted::Pending | Posted::None) => {}
-            Err(error) => log::warn!("card of approval {}: {}", id.short(), describe(&error)),
+        let mut standing = looked.unwrap_or_else(|| Standing::new(opened));
+        if standing.ruling.is_none() {
+            let occasion = if is_new { Occasion::Decided } else { Occasion::Click };
+            self.outbox.post_first_cards(&mut standing, occasion, timing).await;
         }
-        Ok(seen)
+        standing.request = standing.request.seen_as(Some(newest));
+        Ok(Ok((standing, is_new)))
     }
 }
 

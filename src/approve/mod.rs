@@ -4,8 +4,11 @@
 //! Once begun, a story goes on to its end even where nobody waits for the answer any more.
 
 mod ask;
+mod doubt;
+mod list;
 mod look;
 mod relay;
+mod sweep;
 mod vote;
 
 use std::{sync::Arc, time::Duration};
@@ -13,32 +16,35 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 pub use self::{
-    ask::{Asking, Recording},
-    look::List,
+    ask::{NewRequest, Recording},
+    list::{Cursor, List},
+    sweep::Sweeper,
 };
 use crate::{
     approval::{
-        Click, Decision, Dispatch, DispatchAnswer, EventType, Outcome, Performer, Policy, Repository,
-        Standing, Unreached,
+        AttemptResult, Click, Decision, Dispatch, DispatchAnswer, Earlier, EventType, Next, Outcome,
+        Performer, Policy, Repository, Standing, Unreached,
     },
-    ledger::{AttemptResult, Next, Unreadable},
-    outbox::{Delivered, Outbox, Said},
+    ledger::Unreadable,
+    outbox::{Delivered, Outbox, Sent},
     text::log::describe,
     timing::Timing,
 };
 
-/// How long recording may take. What is not known to be recorded by then is answered `unavailable`, while there
-/// still is time to answer.
+/// The longest time for recording. What is not known to be recorded by then is answered `unavailable`, while there still
+/// is time to answer.
 const RECORDING_TIME: Duration = Duration::from_millis(3_200);
 
 /// Decides clicks and carries them out.
-pub struct Approvals {
+pub struct Stories {
     /// The operator's rules.
     pub policy: Arc<Policy>,
-    /// The ledger, and the way to GitHub.
+    /// The ledger, and the way to GitHub and the channels.
     pub outbox: Outbox,
     /// The requests that are being recorded.
-    pub recording: Recording,
+    recording: Recording,
+    /// What the sweeps know.
+    pub sweeper: Sweeper,
 }
 
 /// A click, and what is known besides.
@@ -59,12 +65,28 @@ pub struct Report {
     pub outcome: Outcome,
     /// For the operator; printable, and no secret in it.
     pub detail: String,
+    /// The approval that it was about as it stands now, if there is one.
+    pub standing: Option<Box<Standing>>,
 }
 
 impl Report {
     /// A report with something for the log.
     pub fn of(outcome: Outcome, detail: String) -> Self {
-        Self { outcome, detail }
+        Self { outcome, detail, standing: None }
+    }
+
+    /// The same about an approval that stands so.
+    fn about(self, standing: Standing) -> Self {
+        Self { standing: Some(Box::new(standing)), ..self }
+    }
+
+    /// The same with something more at the beginning of the log's detail.
+    fn with(mut self, about: &str, separator: &str) -> Self {
+        self.detail = match self.detail.as_str() {
+            "" => about.to_owned(),
+            detail => format!("{about}{separator}{detail}"),
+        };
+        self
     }
 }
 
@@ -78,31 +100,32 @@ impl From<Outcome> for Report {
     }
 }
 
-impl Approvals {
+impl Stories {
+    /// The stories of a deployment with these rules.
+    pub fn new(policy: Arc<Policy>, outbox: Outbox) -> Self {
+        Self { policy, outbox, recording: Recording::default(), sweeper: Sweeper::default() }
+    }
+
     /// Decides a click and carries it out, answering in time.
     pub async fn click(self: &Arc<Self>, clicked: Clicked, timing: Timing) -> Report {
         let Clicked { click, repository, performer } = clicked;
-        let by = performer.to_string();
-        let mut report = match click {
-            Click::Vote(vote) => {
-                let approvals = Arc::clone(self);
-                let story =
-                    self.outbox.tasks.spawn(async move { approvals.vote(vote, performer, timing).await });
-                story.await.unwrap_or_else(|error| broken(&error.into()))
-            }
+        let by = format!("by {performer}");
+        let report = match click {
+            Click::Vote(vote) => match self.to_vote_on(&vote.approval, timing).await {
+                Ok(standing) => return self.vote(standing, vote, performer, timing).await,
+                Err(report) => report,
+            },
             Click::Relay(relay) => match self.policy.relay(relay, repository, &performer) {
                 Err(outcome) => outcome.into(),
                 Ok(dispatch) => {
                     let decision = Decision::new(dispatch, performer, timing.now);
-                    let approvals = Arc::clone(self);
-                    let story =
-                        self.outbox.tasks.spawn(async move { approvals.relay(&decision, timing).await });
+                    let stories = Arc::clone(self);
+                    let story = self.outbox.tasks.spawn(async move { stories.relay(decision, timing).await });
                     story.await.unwrap_or_else(|error| broken(&error.into()))
                 }
             },
         };
-        report.detail = [format!("by {by}"), report.detail].join(", ").trim_end_matches(", ").to_owned();
-        report
+        report.with(&by, ", ")
     }
 
     /// Until when what is recorded first must be recorded.
@@ -112,41 +135,46 @@ impl Approvals {
 }
 
 /// An event, and the repository that is to get it.
-type Event<'a> = (&'a EventType, &'a Repository);
+#[derive(Clone, Copy)]
+struct Event<'a> {
+    event_type: &'a EventType,
+    repository: &'a Repository,
+}
 
-/// What is said of a dispatch that this very click decided. Recorded is recorded: the next sweep sends what this did not.
-fn sent_now(said: anyhow::Result<Said>, event: Event) -> Report {
-    let recorded = |detail| Report::of(Outcome::Recorded(event.1.clone(), None), detail);
-    match said {
-        Ok(Said { delivered: Delivered::OnItsWay, detail }) => recorded(detail),
-        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, event), detail),
-        Err(error) => recorded(describe(&error)),
+impl<'a> Event<'a> {
+    fn of(dispatch: &'a Dispatch) -> Self {
+        Self { event_type: &dispatch.event_type, repository: &dispatch.repository }
     }
-}
 
-/// What is said of a dispatch that was decided before.
-fn sent_again(said: anyhow::Result<Said>, event: Event) -> Report {
-    match said {
-        Ok(Said { delivered, detail }) => Report::of(outcome(delivered, event), detail),
-        Err(error) => failed(Unreached::Progress, &error),
+    /// The report of the click that decided it. Recorded is recorded: the next sweep sends what this click did not.
+    fn sent_now(self, sent: anyhow::Result<Sent>) -> Report {
+        let recorded = |detail| Report::of(Outcome::Recorded(self.repository.clone(), None), detail);
+        match sent {
+            Ok(Sent { delivered: Delivered::OnItsWay, detail, .. }) => recorded(detail),
+            Ok(Sent { delivered, detail, .. }) => Report::of(self.outcome(delivered), detail),
+            Err(error) => recorded(describe(&error)),
+        }
     }
-}
 
-fn event_of(dispatch: &Dispatch) -> Event<'_> {
-    (&dispatch.event_type, &dispatch.repository)
-}
+    /// The report of a later click.
+    fn sent_again(self, sent: anyhow::Result<Sent>) -> Report {
+        match sent {
+            Ok(Sent { delivered, detail, .. }) => Report::of(self.outcome(delivered), detail),
+            Err(error) => failed(Unreached::Progress, &error),
+        }
+    }
 
-/// What a click says of its message.
-fn outcome(delivered: Delivered, (event_type, repository): Event) -> Outcome {
-    let (event_type, repository) = (event_type.clone(), repository.clone());
-    match delivered {
-        Delivered::Arrived => Outcome::Dispatched(event_type, repository),
-        Delivered::Before => Outcome::AlreadyDecided(repository, Standing::Delivered),
-        Delivered::OnItsWay => Outcome::AlreadyDecided(repository, Standing::OnItsWay),
-        Delivered::Failed(result) => failed_attempt(result, repository),
-        Delivered::Dead(until) => Outcome::GivenUp(repository, until),
-        Delivered::TooLate => Outcome::Expired(repository),
-        Delivered::NoRoute => Outcome::Misconfigured("GITHUB_TOKEN"),
+    fn outcome(self, delivered: Delivered) -> Outcome {
+        let repository = self.repository.clone();
+        match delivered {
+            Delivered::Arrived => Outcome::Dispatched(self.event_type.clone(), repository),
+            Delivered::Before => Outcome::AlreadyDecided(repository, Earlier::Delivered),
+            Delivered::OnItsWay => Outcome::AlreadyDecided(repository, Earlier::OnItsWay),
+            Delivered::Failed(result) => failed_attempt(result, repository),
+            Delivered::Dead(until) => Outcome::GivenUp(repository, until),
+            Delivered::TooLate => Outcome::Expired(repository),
+            Delivered::Lacks(setting) => Outcome::Misconfigured(setting),
+        }
     }
 }
 

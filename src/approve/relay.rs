@@ -4,85 +4,136 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Approvals, Report, event_of, failed, sent_again, sent_now};
+use super::{Event, Report, Stories, doubt, failed};
 use crate::{
-    approval::{Decision, Dispatch, Outcome, Standing, Unreached},
-    ledger::{Decided, Entry, Recorded, Subject},
-    text::log::printable,
+    approval::{Decision, Dispatch, Earlier, Outcome, Progress, RelayStanding, Subject, Unreached},
+    ledger::{Decided, Entry, InDoubt, Line, Recorded},
+    outbox::{Claimed, Matter},
+    text::log::{describe, printable},
     timing::Timing,
 };
 
-/// How long it is tried to take out an entry that nobody needs.
-const WITHDRAWN_WITHIN: Duration = Duration::from_secs(5);
+/// The time for taking out an entry that nobody needs.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
-impl Approvals {
-    pub(super) async fn relay(&self, decision: &Decision, timing: Timing) -> Report {
-        let mut report =
-            self.decide(decision, timing).await.unwrap_or_else(|error| failed(Unreached::Store, &error));
+impl Stories {
+    pub(super) async fn relay(self: &Arc<Self>, decision: Decision, timing: Timing) -> Report {
         let Dispatch { event_type, repository, .. } = &decision.dispatch;
         let event_type = printable(event_type.as_str(), 100);
         let about = format!("decision {}, {event_type} for {repository}", decision.id.short());
-        report.detail = [about, report.detail].join(": ").trim_end_matches(": ").to_owned();
-        report
+        let report = self.decide(decision, timing).await;
+        report.unwrap_or_else(|error| failed(Unreached::Store, &error)).with(&about, ": ")
     }
 
     /// An error means that the decision is not known to be recorded, and that nothing was sent.
-    async fn decide(&self, decision: &Decision, timing: Timing) -> anyhow::Result<Report> {
+    async fn decide(self: &Arc<Self>, decision: Decision, timing: Timing) -> anyhow::Result<Report> {
         let ledger = &self.outbox.ledger;
         let until = Self::recorded_by(timing);
         let subject = Subject::Relayed(decision.id.clone());
-        let sends = !self.outbox.dry_run && self.outbox.routes.github.is_some();
+        let lacks = self.outbox.targets.github.lacks();
+        let sends = !self.policy.dry_run && lacks.is_none();
         // The index first, so that the decision is never forgotten: nearly every click decides something new, and so need
         // not wait for the answer to whether it does.
-        let expect = async { if sends { Some(ledger.expect(&subject, until).await) } else { None } };
-        let (before, entry) = tokio::join!(ledger.decision(&decision.id, until), expect);
+        let note = async { if sends { Some(ledger.note_pending(&subject, until).await) } else { None } };
+        let (before, entry) = tokio::join!(ledger.decision(&decision.id, until), note);
         if let Some(before) = before? {
-            self.withdraw(entry.and_then(Result::ok));
-            return Ok(self.decided_before(&before, timing).await);
+            self.settle_beside(entry.and_then(Result::ok));
+            return Ok(self.decided_before(before, timing).await);
         }
-        if self.outbox.dry_run {
-            ledger.list_as(&subject, decision.decided_at, until).await?;
-            return match ledger.record(decision, None, until).await? {
-                Recorded::First => Ok(dry_run(decision)),
-                Recorded::Before(before) => Ok(self.decided_before(&before, timing).await),
-            };
+        if self.policy.dry_run {
+            return self.decide_dry(decision, until).await;
         }
-        let Some(entry) = entry.transpose()? else {
-            return Ok(Outcome::Misconfigured("GITHUB_TOKEN").into());
-        };
-        let attempt = self.outbox.first_attempt(Some(&entry), timing);
+        if let Some(setting) = lacks {
+            return Ok(Outcome::Misconfigured(setting).into());
+        }
+        let entry = entry.transpose()?;
+        let attempt = self.outbox.first_attempt(timing);
         match ledger.record(decision, Some(&attempt), until).await? {
-            Recorded::First => {
-                let said = self.outbox.deliver_now(decision, (attempt, entry), timing).await;
-                Ok(sent_now(Ok(said), event_of(&decision.dispatch)))
+            Recorded::First(decision) => {
+                let claimed = Claimed { attempt, entry, lines: lines_of(&decision) };
+                Ok(self.decided_now(decision, claimed, timing).await)
             }
             Recorded::Before(before) => {
-                self.withdraw(Some(entry));
-                Ok(self.decided_before(&before, timing).await)
+                self.settle_beside(entry);
+                Ok(self.decided_before(before, timing).await)
+            }
+            Recorded::InDoubt(doubt, error) => {
+                let lines = lines_of(&doubt.decision);
+                self.resolve_beside(doubt, Claimed { attempt, entry, lines }, timing);
+                Err(error)
             }
         }
     }
 
-    /// Takes out our entry in the index, beside the answer: whoever was first has one of their own. Should ours stay, a
-    /// sweep finds it.
-    fn withdraw(&self, entry: Option<Entry>) {
-        let Some(entry) = entry else { return };
-        let ledger = Arc::clone(&self.outbox.ledger);
-        self.outbox
-            .tasks
-            .spawn(async move { ledger.settle(&entry, Instant::now() + WITHDRAWN_WITHIN).await });
+    async fn decided_now(&self, decision: Decision, claimed: Claimed, timing: Timing) -> Report {
+        let relay = RelayStanding { decision, progress: Progress::Untried };
+        let sent = self.outbox.send_event(Matter::Relay(&relay), claimed, timing).await;
+        Event::of(&relay.decision.dispatch).sent_now(sent)
     }
 
-    async fn decided_before(&self, before: &Decided, timing: Timing) -> Report {
-        let dispatch = &before.decision.dispatch;
-        if self.outbox.dry_run {
-            return Outcome::AlreadyDecided(dispatch.repository.clone(), Standing::DryRun).into();
+    /// Sends what turns out to be decided by us, while nobody waits for it.
+    fn resolve_beside(self: &Arc<Self>, doubt: InDoubt<Decision>, claimed: Claimed, timing: Timing) {
+        let stories = Arc::clone(self);
+        self.outbox.tasks.spawn(async move {
+            match doubt::resolve(&stories.outbox.ledger, &doubt).await {
+                Some(true) => {
+                    let id = doubt.decision.id.clone();
+                    let timing = Timing::new(timing.current(), doubt::SENDING_TIME);
+                    let report = stories.decided_now(doubt.decision, claimed, timing).await;
+                    log::info!("decision {}: {}, {}", id.short(), report.outcome.name(), report.detail);
+                }
+                Some(false) => stories.settle_beside(claimed.entry),
+                None => {}
+            }
+        });
+    }
+
+    /// A dry run has no entry in the index, so its line comes first.
+    async fn decide_dry(&self, decision: Decision, until: Instant) -> anyhow::Result<Report> {
+        let ledger = &self.outbox.ledger;
+        let lines = lines_of(&decision);
+        futures_util::future::try_join_all(lines.iter().map(|line| ledger.note_line(line, until))).await?;
+        match ledger.record(decision, None, until).await? {
+            Recorded::First(decision) => {
+                let Dispatch { event_type, repository, .. } = decision.dispatch;
+                Ok(Outcome::DryRun(event_type, repository).into())
+            }
+            Recorded::Before(before) => Ok(decided_dry(&before)),
+            Recorded::InDoubt(_, error) => Err(error),
         }
-        sent_again(self.outbox.deliver_again(before, timing).await, event_of(dispatch))
+    }
+
+    /// Takes out our entry in the index, beside the answer: the first click has one of its own. Should ours stay, a sweep
+    /// finds it.
+    fn settle_beside(&self, entry: Option<Entry>) {
+        let Some(entry) = entry else { return };
+        let ledger = Arc::clone(&self.outbox.ledger);
+        self.outbox.tasks.spawn(async move {
+            if let Err(error) = ledger.settle(&entry, Instant::now() + SETTLED_WITHIN).await {
+                log::debug!("an entry of the index stays for now: {}", describe(&error));
+            }
+        });
+    }
+
+    async fn decided_before(&self, before: Decided<Decision>, timing: Timing) -> Report {
+        if self.policy.dry_run {
+            return decided_dry(&before);
+        }
+        let dispatch = before.decision.dispatch.clone();
+        let sent = async {
+            let relay = self.outbox.ledger.standing_of_relay(before, timing.deadline).await?;
+            self.outbox.send_event_again(Matter::Relay(&relay), timing).await
+        };
+        Event::of(&dispatch).sent_again(sent.await)
     }
 }
 
-fn dry_run(decision: &Decision) -> Report {
-    let Dispatch { event_type, repository, .. } = decision.dispatch.clone();
-    Outcome::DryRun(event_type, repository).into()
+fn decided_dry(before: &Decided<Decision>) -> Report {
+    Outcome::AlreadyDecided(before.decision.dispatch.repository.clone(), Earlier::DryRun).into()
+}
+
+/// The lines that a decision has in the list.
+fn lines_of(decision: &Decision) -> Vec<Line> {
+    let subject = Subject::Relayed(decision.id.clone());
+    vec![Line::listed(&subject, decision.decided_at), Line::decided(&subject, decision.decided_at)]
 }

@@ -4,16 +4,14 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
-
-use super::{Approvals, Report, failed, sent_again, sent_now};
+use super::{Event, Report, Stories, broken, doubt, failed};
 use crate::{
     approval::{
-        Approval, ApprovalId, Ballot, Ending, Forbidden, Outcome, Performer, Request, Ruling, Standing,
-        Unreached, Verdict, Vote, approvals, tally,
+        ApprovalId, Attempt, Ballot, Earlier, Ending, MessageName, Outcome, Performer, Request, Ruling,
+        Standing, Unreached, Verdict, Vote, count_approvals, tally,
     },
-    ledger::{Attempt, Folder, Ruled},
-    outbox::Said,
+    ledger::{Detail, InDoubt, Recorded},
+    outbox::{Claimed, Matter, Sent},
     text::line::{plain, visible},
     timing::Timing,
 };
@@ -21,184 +19,239 @@ use crate::{
 /// The longest name that is kept of a person, in characters.
 const MAX_NAME: usize = 100;
 
-impl Approvals {
-    pub(super) async fn vote(self: Arc<Self>, vote: Vote, performer: Performer, timing: Timing) -> Report {
-        let Some(id) = ApprovalId::parse(&vote.approval) else { return Outcome::Unknown.into() };
+impl Stories {
+    /// The approval with this id as it stands for somebody who is about to vote; how it ended if its time is over. Votes
+    /// of others that would suffice are left to be counted with this one.
+    pub async fn to_vote_on(self: &Arc<Self>, id: &str, timing: Timing) -> Result<Standing, Report> {
+        let read = async {
+            let Some(id) = ApprovalId::parse(id) else { return Ok(None) };
+            let timing = timing.until(Self::recorded_by(timing));
+            let Some(standing) = self.outbox.standing(&id, Detail::Names, timing.deadline).await? else {
+                return Ok(None);
+            };
+            if standing.ruling.is_some() || timing.now < standing.request.expires_at() {
+                return Ok(Some(standing));
+            }
+            let (standing, has_ruled) = self.rule_if_due(standing, timing).await?;
+            if has_ruled {
+                self.follow_up(id, timing);
+            }
+            anyhow::Ok(Some(standing))
+        };
+        match read.await {
+            Ok(standing) => standing.ok_or_else(|| Outcome::Unknown.into()),
+            Err(error) => Err(failed(Unreached::Store, &error)),
+        }
+    }
+
+    /// A vote of `performer` on the approval that stands so. It goes on to its end also if the caller goes away.
+    pub async fn vote(
+        self: &Arc<Self>,
+        standing: Standing,
+        vote: Vote,
+        performer: Performer,
+        timing: Timing,
+    ) -> Report {
+        let (by, id) = (format!("by {performer}"), standing.request.id.clone());
+        let about = format!("{} of approval {}", vote.verdict.as_str(), id.short());
         let ballot = Ballot {
             performer: shown(performer),
             verdict: vote.verdict,
             comment: visible(&vote.comment),
             at: timing.now,
         };
-        let mut report = match self.count(&id, ballot, timing).await {
-            Ok(report) => report,
-            Err(error) => failed(Unreached::Store, &error),
+        let stories = Arc::clone(self);
+        let story = self.outbox.tasks.spawn(async move { stories.count(standing, ballot, timing).await });
+        let counted = match story.await {
+            Ok(Ok(report)) => report,
+            Ok(Err(error)) => failed(Unreached::Store, &error),
+            Err(error) => broken(&error.into()),
         };
-        let about = format!("{} of approval {}", vote.verdict.as_str(), id.short());
-        report.detail = [about, report.detail].join(": ").trim_end_matches(": ").to_owned();
-        report
+        counted.with(&about, ": ").with(&by, ", ")
     }
 
     /// An error means that the vote is not known to be recorded.
     async fn count(
         self: &Arc<Self>,
-        id: &ApprovalId,
+        mut standing: Standing,
         ballot: Ballot,
         timing: Timing,
     ) -> anyhow::Result<Report> {
-        let until = Self::recorded_by(timing);
-        let Some(folder) = self.open_or_over(id, timing.until(until)).await? else {
-            return Ok(Outcome::Unknown.into());
-        };
-        let claim = folder.claim().cloned();
-        let names = folder.names().to_vec();
-        let Approval { request, ballots, ruling } = folder.approval;
-        if let Err(outcome) = self.may_vote(&request, &ballot.performer) {
-            return Ok(outcome.into());
+        let (ledger, until, verdict) = (&self.outbox.ledger, Self::recorded_by(timing), ballot.verdict);
+        let id = standing.request.id.clone();
+        let judgement = self.policy.judge(&standing, &ballot.performer, timing.now);
+        if let Err(forbidden) = judgement.vote(verdict) {
+            return Ok(Report::from(Outcome::Forbidden(forbidden.clone())).about(standing));
         }
-        if let Some(ruling) = ruling {
-            let ruled = (&ruling, claim.as_ref());
-            return Ok(self.ruled_before(&request, ruled, ballot.verdict, timing).await);
+        if standing.ruling.is_some() {
+            return Ok(self.ruled_before(standing, verdict, timing).await);
         }
-        if self.lacks_token(&request, ballot.verdict) {
-            return Ok(Outcome::Misconfigured("GITHUB_TOKEN").into());
+        if let Some(setting) = self.lacks(&standing.request, verdict) {
+            return Ok(Report::from(Outcome::Misconfigured(setting)).about(standing));
         }
-        let verdict = ballot.verdict;
         // A vote that decides is recorded with the decision, and nowhere else.
-        let due = match tally(&request, &with(ballots, &ballot), timing.now) {
-            Some(due) => due,
-            None => {
-                self.outbox.ledger.cast((id, &names), &ballot, until).await?;
-                let ballots = self.outbox.ledger.cast_so_far(id, until).await?;
-                let approval = self.policy.hold(Approval { request: request.clone(), ballots, ruling: None });
-                match tally(&request, &approval.ballots, timing.now) {
-                    Some(due) => due,
-                    None => {
-                        // Where the card can be changed, it says so too.
-                        self.follow_up(id.clone(), timing);
-                        return Ok(counted(&request, &approval.ballots).into());
-                    }
-                }
-            }
+        let mut due = tally(&standing.request, &with(&standing.ballots, &ballot), timing.now);
+        if due.is_none() {
+            ledger.cast(&id, &ballot, &standing.ballots, until).await?;
+            standing.ballots = ledger.ballots_of(&id, until).await?;
+            standing = self.policy.hold(standing);
+            due = tally(&standing.request, &standing.ballots, timing.now);
+        }
+        let Some(due) = due else {
+            // A card that can be changed says so too.
+            self.follow_up(id, timing);
+            return Ok(Report::from(counted(&standing)).about(standing));
         };
-        // What this vote has sent is claimed with the decision; anything else is sent by whoever comes first.
-        let sends = answers(due.ending, verdict) && self.sends(&request, due.ending);
-        let claim = sends.then(|| self.outbox.first_attempt(None, timing));
-        let (ruled, newest) = tokio::join!(
-            self.outbox.ledger.rule(id, (due, claim.as_ref()), until),
-            self.outbox.ledger.visibility(&request.workload.repository_id, until)
+        // What this vote sends is claimed with the decision; anything else is sent by whoever comes first.
+        let sends = answers(due.ending, verdict) && self.sends(&standing.request, due.ending);
+        let claim = sends.then(|| self.outbox.first_attempt(timing));
+        let (recorded, newest) = tokio::join!(
+            ledger.rule(&id, due, claim.as_ref(), until),
+            ledger.visibility(&standing.request.workload.repository_id, until)
         );
-        match ruled? {
-            Ruled::First(ruling) => {
-                let request = (newest.map(|newest| request.clone().seen_as(newest)), request);
-                Ok(self.ruled_now(request, (&ruling, claim), verdict, timing).await)
+        match recorded? {
+            Recorded::First(ruling) => {
+                let standing = standing.ruled(ruling);
+                let visible = newest.map(|newest| standing.request.clone().seen_as(newest));
+                Ok(self.ruled_now(standing, visible, claim, verdict, timing).await)
             }
-            Ruled::Before(before, claim) => {
-                Ok(self.ruled_before(&request, (&before, claim.as_ref()), verdict, timing).await)
+            Recorded::Before(before) => {
+                // Another vote, which may have been told to GitHub by now.
+                let now = self.outbox.standing(&id, Detail::Names, timing.deadline).await?;
+                let standing = now.unwrap_or_else(|| standing.ruled(before.decision));
+                Ok(self.ruled_before(standing, verdict, timing).await)
+            }
+            Recorded::InDoubt(doubt, error) => {
+                self.resolve_ruling_beside(standing, doubt, claim, timing);
+                Err(error)
             }
         }
     }
 
-    /// The approval, and how it ended if its time is over. What other votes come to is left to be counted with this
-    /// one.
-    async fn open_or_over(
-        self: &Arc<Self>,
-        id: &ApprovalId,
+    /// Decides the approval if that is due, and says whether it did. Whoever looks does not send, and so claims nothing.
+    pub(super) async fn rule_if_due(
+        &self,
+        standing: Standing,
         timing: Timing,
-    ) -> anyhow::Result<Option<Folder>> {
-        let Some(folder) = self.outbox.folder(id, timing.deadline).await? else { return Ok(None) };
-        let approval = &folder.approval;
-        if approval.ruling.is_some() || timing.now < approval.request.expires_at() {
-            return Ok(Some(folder));
+    ) -> anyhow::Result<(Standing, bool)> {
+        let due = match standing.ruling {
+            Some(_) => None,
+            None => tally(&standing.request, &standing.ballots, timing.now),
+        };
+        let Some(due) = due else { return Ok((standing, false)) };
+        match self.outbox.ledger.rule(&standing.request.id, due, None, timing.deadline).await? {
+            Recorded::First(ruling) => Ok((standing.ruled(ruling), true)),
+            Recorded::Before(before) => Ok((standing.ruled(before.decision), false)),
+            Recorded::InDoubt(_, error) => Err(error),
         }
-        let (folder, has_ruled) = self.outbox.rule_if_due(folder, timing).await?;
-        if has_ruled {
-            self.follow_up(id.clone(), timing);
-        }
-        Ok(Some(folder))
     }
 
-    /// Whether a decision of this kind could not be sent to GitHub, now or later.
-    fn lacks_token(&self, request: &Request, verdict: Verdict) -> bool {
+    /// The setting without which a decision of this kind could not be sent to GitHub, now or later.
+    fn lacks(&self, request: &Request, verdict: Verdict) -> Option<&'static str> {
         let ending = match verdict {
             Verdict::Approve => Ending::Approved,
             Verdict::Reject => Ending::Rejected,
         };
-        self.outbox.routes.github.is_none() && self.sends(request, ending)
-    }
-
-    /// Allows or refuses a vote of `performer` on `request`, by the settings of now.
-    pub fn may_vote(&self, request: &Request, performer: &Performer) -> Result<(), Outcome> {
-        self.policy.allow_workload(&request.workload)?;
-        match self.policy.may_decide(request, performer) {
-            true => Ok(()),
-            false => Err(Outcome::Forbidden(Forbidden::Performer)),
-        }
+        self.outbox.targets.github.lacks().filter(|_| self.sends(request, ending))
     }
 
     /// True if GitHub gets an event once the request has ended so.
     fn sends(&self, request: &Request, ending: Ending) -> bool {
-        !self.outbox.dry_run && request.event_type(ending).is_some()
+        !self.policy.dry_run && request.event_type(ending).is_some()
     }
 
-    /// What follows from a ruling that was just made, by us, with the claim of its dispatch if this vote sends it.
-    /// `visible` is the request with the visibility that its repository has by now, where that is known.
+    /// What follows from a ruling that was just made, by us, with the claim of its event if this vote sends it. `visible`
+    /// is the request with the visibility that its repository has by now, if that is known.
     async fn ruled_now(
         self: &Arc<Self>,
-        (visible, request): (anyhow::Result<Request>, Request),
-        (ruling, claim): (&Ruling, Option<Attempt>),
-        verdict: Verdict,
-        timing: Timing,
-    ) -> Report {
-        self.close_beside(&request, timing);
-        let repository = &request.workload.repository;
-        let report = match (request.event_type(ruling.ending), claim) {
-            // Somebody's no came between.
-            _ if !answers(ruling.ending, verdict) => too_late(ruling.ending, &request).into(),
-            (Some(event_type), Some(claim)) => {
-                let said = self.dispatch_now(visible, (ruling, claim), timing).await;
-                sent_now(said, (event_type, repository))
-            }
-            (Some(event_type), None) => Outcome::DryRun(event_type.clone(), repository.clone()).into(),
-            (None, _) => Outcome::Rejected(repository.clone()).into(),
-        };
-        self.follow_up(request.id.clone(), timing);
-        report
-    }
-
-    async fn dispatch_now(
-        &self,
+        mut standing: Standing,
         visible: anyhow::Result<Request>,
-        ruled: (&Ruling, Attempt),
-        timing: Timing,
-    ) -> anyhow::Result<Said> {
-        let said = self.outbox.deliver_ruling(&visible?, ruled, timing).await;
-        said.context("there is nothing to send")
-    }
-
-    async fn ruled_before(
-        &self,
-        request: &Request,
-        (ruling, claim): (&Ruling, Option<&Attempt>),
+        claim: Option<Attempt>,
         verdict: Verdict,
         timing: Timing,
     ) -> Report {
-        let repository = &request.workload.repository;
-        let already = |standing| Outcome::AlreadyDecided(repository.clone(), standing).into();
-        if !answers(ruling.ending, verdict) {
-            return too_late(ruling.ending, request).into();
-        }
-        let Some(event_type) = request.event_type(ruling.ending) else { return already(Standing::Nothing) };
-        if self.outbox.dry_run {
-            return already(Standing::DryRun);
-        }
-        let said = self.outbox.deliver_ruling_again(request, (ruling, claim), timing).await;
-        sent_again(said.and_then(|said| said.context("there is nothing to send")), (event_type, repository))
+        self.close_beside(&standing, timing);
+        let Some(ending) = standing.ending() else { return Outcome::Unknown.into() };
+        let repository = standing.request.workload.repository.clone();
+        let report = match (standing.event_type().cloned(), claim) {
+            // Somebody's no came between.
+            _ if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
+            (Some(event_type), Some(claim)) => {
+                let sent = self.send_ruling(&mut standing, visible, claim, timing).await;
+                Event { event_type: &event_type, repository: &repository }.sent_now(sent)
+            }
+            (Some(event_type), None) => Outcome::DryRun(event_type, repository).into(),
+            (None, _) => Outcome::Rejected(repository).into(),
+        };
+        self.follow_up(standing.request.id.clone(), timing);
+        report.about(standing)
+    }
+
+    async fn send_ruling(
+        &self,
+        standing: &mut Standing,
+        visible: anyhow::Result<Request>,
+        attempt: Attempt,
+        timing: Timing,
+    ) -> anyhow::Result<Sent> {
+        standing.request = visible?;
+        let claimed = Claimed { attempt, entry: None, lines: Vec::new() };
+        let mut sent = self.outbox.send_event(Matter::Approval(standing), claimed, timing).await?;
+        standing.messages.extend(sent.progress.take().map(|progress| (MessageName::DISPATCH, progress)));
+        Ok(sent)
+    }
+
+    /// Sends what turns out to be decided by us, while nobody waits for it.
+    fn resolve_ruling_beside(
+        self: &Arc<Self>,
+        standing: Standing,
+        doubt: InDoubt<Ruling>,
+        claim: Option<Attempt>,
+        timing: Timing,
+    ) {
+        let stories = Arc::clone(self);
+        self.outbox.tasks.spawn(async move {
+            let id = standing.request.id.clone();
+            if doubt::resolve(&stories.outbox.ledger, &doubt).await != Some(true) {
+                return;
+            }
+            let timing = Timing::new(timing.current(), doubt::SENDING_TIME);
+            let mut standing = standing.ruled(doubt.decision);
+            if let Some(claim) = claim {
+                let until = timing.deadline;
+                let newest =
+                    stories.outbox.ledger.visibility(&standing.request.workload.repository_id, until);
+                let visible = newest.await.map(|newest| standing.request.clone().seen_as(newest));
+                if let Err(error) = stories.send_ruling(&mut standing, visible, claim, timing).await {
+                    log::warn!("approval {}: {}", id.short(), crate::text::log::describe(&error));
+                }
+            }
+            stories.close_beside(&standing, timing);
+            stories.follow_up(id, timing);
+        });
+    }
+
+    async fn ruled_before(&self, mut standing: Standing, verdict: Verdict, timing: Timing) -> Report {
+        let repository = standing.request.workload.repository.clone();
+        let already = |earlier| Report::from(Outcome::AlreadyDecided(repository.clone(), earlier));
+        let report = match (standing.ending(), standing.event_type().cloned()) {
+            (Some(ending), _) if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
+            (_, None) => already(Earlier::Nothing),
+            (_, Some(_)) if self.policy.dry_run => already(Earlier::DryRun),
+            (_, Some(event_type)) => {
+                let mut sent = self.outbox.send_event_again(Matter::Approval(&standing), timing).await;
+                let progress = sent.as_mut().ok().and_then(|sent| sent.progress.take());
+                standing.messages.extend(progress.map(|progress| (MessageName::DISPATCH, progress)));
+                Event { event_type: &event_type, repository: &repository }.sent_again(sent)
+            }
+        };
+        report.about(standing)
     }
 }
 
 /// The votes with one more, unless they have it.
-fn with(mut ballots: Vec<Ballot>, ballot: &Ballot) -> Vec<Ballot> {
+fn with(ballots: &[Ballot], ballot: &Ballot) -> Vec<Ballot> {
+    let mut ballots = ballots.to_vec();
     let is_it =
         |other: &Ballot| other.verdict == ballot.verdict && other.performer.is_same(&ballot.performer);
     if !ballots.iter().any(is_it) {
@@ -207,7 +260,7 @@ fn with(mut ballots: Vec<Ballot>, ballot: &Ballot) -> Vec<Ballot> {
     ballots
 }
 
-/// The performer, as a name that others read without harm, and that is not so long that the dispatch would not fit.
+/// The performer, under a name that others read without harm, and that is not so long that the event would not fit.
 fn shown(mut performer: Performer) -> Performer {
     if let Performer::Person(person) = &mut performer {
         person.display_name = person.display_name.as_deref().map(|name| plain(name, MAX_NAME));
@@ -215,12 +268,12 @@ fn shown(mut performer: Performer) -> Performer {
     performer
 }
 
-/// Whether a vote is what was decided.
+/// True if a vote is what was decided.
 fn answers(ending: Ending, verdict: Verdict) -> bool {
     matches!((ending, verdict), (Ending::Approved, Verdict::Approve) | (Ending::Rejected, Verdict::Reject))
 }
 
-/// What is said of a vote that is not what was decided.
+/// The outcome of a vote that is not what was decided.
 fn too_late(ending: Ending, request: &Request) -> Outcome {
     let repository = request.workload.repository.clone();
     match ending {
@@ -229,10 +282,10 @@ fn too_late(ending: Ending, request: &Request) -> Outcome {
     }
 }
 
-fn counted(request: &Request, ballots: &[Ballot]) -> Outcome {
+fn counted(standing: &Standing) -> Outcome {
     Outcome::Counted {
-        approvals: approvals(ballots),
-        required: request.asked.approvals_required,
-        repository: request.workload.repository.clone(),
+        approvals: count_approvals(&standing.ballots),
+        required: standing.request.asked.approvals_required,
+        repository: standing.request.workload.repository.clone(),
     }
 }

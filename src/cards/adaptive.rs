@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Cards;
-use crate::approval::Approval;
+use crate::approval::Standing;
 
 /// The largest card that is made, in bytes: Teams takes about 28 KB with the message around it.
 pub const MAX_BYTES: usize = 27_500;
@@ -29,11 +29,11 @@ const TIGHT: Limits = Limits { text: 600, facts: 10, value: 80, comment: 100 };
 impl Cards {
     /// The card that is posted to a channel: it shows the approval as it stands, and while that is open, leads to the
     /// page where people decide.
-    pub fn teams(&self, approval: &Approval) -> Value {
+    pub fn teams(&self, standing: &Standing) -> Value {
         fitting(|limits| {
-            let mut body = self.body(approval, limits);
-            if approval.ruling.is_none() {
-                let open = open_url("Approve or reject", &self.page_url(&approval.request.id));
+            let mut body = self.body(standing, limits);
+            if standing.ruling.is_none() {
+                let open = open_url("Approve or reject", &self.page_url(&standing.request.id));
                 body.push(json!({"type": "ActionSet", "actions": [open]}));
             }
             card("1.4", body)

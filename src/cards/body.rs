@@ -13,7 +13,7 @@ use super::{
     adaptive::{Limits, container, fact_set, heading, label, text_block},
 };
 use crate::approval::{
-    Approval, Asked, Ballot, Ending, EventType, Request, Ruling, Verdict, Workload, approvals,
+    Asked, Ballot, Ending, EventType, Request, Ruling, Standing, Verdict, Workload, count_approvals,
 };
 use crate::text::{
     line::plain,
@@ -31,14 +31,14 @@ const SHORT_SHA: usize = 7;
 
 impl Cards {
     /// The elements, all of version 1.0.
-    pub fn body(&self, approval: &Approval, limits: &Limits) -> Vec<Value> {
-        let request = &approval.request;
+    pub fn body(&self, standing: &Standing, limits: &Limits) -> Vec<Value> {
+        let request = &standing.request;
         vec![
-            result(approval.ruling.as_ref()),
+            result(standing.ruling.as_ref()),
             container("emphasis", self.vouched_for(&request.workload)),
             container("default", said(request, limits)),
             container("emphasis", consequences(request)),
-            container("emphasis", votes(approval, limits)),
+            container("emphasis", votes(standing, limits)),
         ]
     }
 
@@ -103,10 +103,10 @@ fn consequences(request: &Request) -> Vec<Value> {
 }
 
 /// Each vote is one row, so that no comment can look like another's vote.
-fn votes(approval: &Approval, limits: &Limits) -> Vec<Value> {
-    let ballots = approval.ruling.as_ref().map_or(&approval.ballots, |ruling| &ruling.ballots);
-    let sum = format!("{} of {}", approvals(ballots), approval.request.asked.approvals_required);
-    let decided = approval.ruling.as_ref().map(|ruling| ("Decided", readable(ruling.decided_at)));
+fn votes(standing: &Standing, limits: &Limits) -> Vec<Value> {
+    let ballots = standing.ruling.as_ref().map_or(&standing.ballots, |ruling| &ruling.ballots);
+    let sum = format!("{} of {}", count_approvals(ballots), standing.request.asked.approvals_required);
+    let decided = standing.ruling.as_ref().map(|ruling| ("Decided", readable(ruling.decided_at)));
     let sums = named(once(("Approvals", sum)).chain(decided));
     let shown = ballots.iter().take(Ruling::MAX_BALLOTS).map(|ballot| vote(ballot, limits.comment));
     let mut votes = vec![label("Votes"), fact_set(sums.chain(shown))];

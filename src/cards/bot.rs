@@ -8,7 +8,7 @@ use super::{
     mail::comment,
     title,
 };
-use crate::approval::{Approval, ApprovalId, Ending, Item, Verdict};
+use crate::approval::{ApprovalId, Ending, Item, Standing, Verdict};
 use crate::text::markdown::literal;
 
 /// The verb of a card that asks how it stands now.
@@ -20,13 +20,13 @@ const MAX_LISTED: usize = 20;
 impl Cards {
     /// The card of an approval as it stands; while that is open, with a comment and two buttons that vote. `said` is
     /// told to whoever clicked.
-    pub fn bot(&self, approval: &Approval, said: Option<&str>) -> Value {
+    pub fn bot(&self, standing: &Standing, said: Option<&str>) -> Value {
         fitting(|limits| {
             let mut body: Vec<_> = said.map(|said| text_block(&literal(said))).into_iter().collect();
-            body.extend(self.body(approval, limits));
-            let id = &approval.request.id;
+            body.extend(self.body(standing, limits));
+            let id = &standing.request.id;
             let open = open_url("Open the page", &self.page_url(id));
-            let mut card = if approval.ruling.is_none() {
+            let mut card = if standing.ruling.is_none() {
                 body.push(comment());
                 let actions =
                     [vote("Approve", Verdict::Approve, id), vote("Reject", Verdict::Reject, id), open];
@@ -41,14 +41,14 @@ impl Cards {
                 body.push(json!({"type": "ActionSet", "actions": [open]}));
                 card("1.4", body)
             };
-            card["fallbackText"] = json!(fallback(approval));
+            card["fallbackText"] = json!(fallback(standing));
             card
         })
     }
 
     /// The card that reminds of an approval that waits, with a link to where it can be decided.
-    pub fn reminder(&self, approval: &Approval, link: &str) -> Value {
-        let request = &approval.request;
+    pub fn reminder(&self, standing: &Standing, link: &str) -> Value {
+        let request = &standing.request;
         let until = request.expires_at().format("%Y-%m-%d %H:%M UTC");
         let text = format!(
             "Still waiting: **{}** for {}. Open until {until}.",
@@ -64,8 +64,8 @@ impl Cards {
     /// What waits, as plain text; `more` says that it is not all of it.
     pub fn waiting_list(&self, waiting: &[Item], more: bool) -> String {
         let line = |item: &Item| match item {
-            Item::Requested(seen) => {
-                let request = &seen.approval.request;
+            Item::Requested(standing) => {
+                let request = &standing.request;
                 let (title, repository) = (title(request), &request.workload.repository);
                 Some(format!("{title} ({repository}): {}", self.page_url(&request.id)))
             }
@@ -86,8 +86,8 @@ impl Cards {
 }
 
 /// What a client says that cannot show the card.
-fn fallback(approval: &Approval) -> String {
-    let state = match approval.ruling.as_ref().map(|ruling| ruling.ending) {
+fn fallback(standing: &Standing) -> String {
+    let state = match standing.ruling.as_ref().map(|ruling| ruling.ending) {
         None => "An approval is waiting",
         Some(Ending::Approved) => "A release was approved",
         Some(Ending::Rejected) => "A release was rejected",
@@ -95,15 +95,6 @@ fn fallback(approval: &Approval) -> String {
     };
     format!("{state}: this client cannot show its card.")
 }
-
-/// How a bot's card shows an approval: two that differ in this look different.
-pub fn shown_state(approval: &Approval) -> String {
-    let ending = approval.ruling.as_ref().map_or("pending", |ruling| ruling.ending.as_str());
-    format!("{} {ending}", approval.ballots.len())
-}
-
-/// The state of a card on which nothing has happened yet.
-pub const FRESH_STATE: &str = "0 pending";
 
 /// A button that votes; old clients send the same data as a message.
 fn vote(title: &str, verdict: Verdict, id: &ApprovalId) -> Value {

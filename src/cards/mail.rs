@@ -6,24 +6,24 @@ use super::{
     Cards, Mail,
     adaptive::{card, fitting, open_url},
 };
-use crate::approval::{Approval, ApprovalId, Verdict, Vote};
+use crate::approval::{ApprovalId, Standing, Verdict, Vote};
 
 impl Cards {
     /// The card for a mail, where mail cards are configured: the approval as it stands and, while that is open, a
     /// comment and two buttons that send a vote.
-    pub fn mail(&self, approval: &Approval) -> Option<Value> {
+    pub fn mail(&self, standing: &Standing) -> Option<Value> {
         let mail = self.mail.as_ref()?;
         Some(fitting(|limits| {
-            let mut body = self.body(approval, limits);
+            let mut body = self.body(standing, limits);
             let mut actions = Vec::new();
-            if approval.ruling.is_none() {
+            if standing.ruling.is_none() {
                 body.push(comment());
-                let id = &approval.request.id;
+                let id = &standing.request.id;
                 actions.push(mail.vote("Approve", Verdict::Approve, id));
                 actions.push(mail.vote("Reject", Verdict::Reject, id));
             }
             // Where there is nothing left to decide, there is still something to look at.
-            actions.push(open_url("Open the page", &self.page_url(&approval.request.id)));
+            actions.push(open_url("Open the page", &self.page_url(&standing.request.id)));
             let mut card = card("1.0", body);
             card["originator"] = json!(mail.originator);
             card["hideOriginalBody"] = json!(true);

@@ -6,8 +6,8 @@
 
 use crate::{
     approval::{
-        Asked, DispatchAnswer, EventType, Forbidden, Invalid, Limited, Outcome, Repository, Standing,
-        Unreached, Vote,
+        Asked, DeliveryError, DispatchAnswer, Earlier, EventType, Forbidden, Invalid, Limited, Outcome,
+        Repository, Unreached, Vote,
     },
     text::log::printable,
 };
@@ -40,7 +40,7 @@ pub fn sentence(outcome: &Outcome) -> String {
                 show(repository)
             )
         }
-        Outcome::AlreadyDecided(repository, standing) => already_decided(&show(repository), *standing),
+        Outcome::AlreadyDecided(repository, earlier) => already_decided(&show(repository), *earlier),
         Outcome::Expired(repository) => {
             format!("Too late: {} was not told within 7 days of the decision. Ask for it anew.", show(repository))
         }
@@ -100,6 +100,14 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Unavailable(Unreached::Store) => {
             "Not known to be recorded, and nothing was sent: the store failed. Click again; it counts once.".into()
         }
+    }
+}
+
+/// Why an event has not arrived, in words.
+pub fn delivery_error(error: &DeliveryError) -> String {
+    match error {
+        DeliveryError::Refused(words) => words.clone(),
+        DeliveryError::Forbidden(forbidden) => sentence(&Outcome::Forbidden(forbidden.clone())),
     }
 }
 
@@ -200,14 +208,14 @@ fn forbidden(why: &Forbidden) -> String {
     }
 }
 
-fn already_decided(repository: &str, standing: Standing) -> String {
-    match standing {
-        Standing::Delivered => {
+fn already_decided(repository: &str, earlier: Earlier) -> String {
+    match earlier {
+        Earlier::Delivered => {
             format!("Already decided: GitHub has accepted it for {repository}. Nothing more was sent.")
         }
-        Standing::OnItsWay => format!("Already decided, and on its way to {repository}. Nothing more to do."),
-        Standing::Nothing => format!("Already rejected for {repository}. There is nothing to send."),
-        Standing::DryRun => format!("Already decided for {repository}, in a dry run. Nothing was sent."),
+        Earlier::OnItsWay => format!("Already decided, and on its way to {repository}. Nothing more to do."),
+        Earlier::Nothing => format!("Already rejected for {repository}. There is nothing to send."),
+        Earlier::DryRun => format!("Already decided for {repository}, in a dry run. Nothing was sent."),
     }
 }
 
@@ -244,11 +252,6 @@ fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
         Some(DispatchAnswer::TimedOut) => {
             format!(
                 "Recorded: GitHub did not answer in time. {repository} may have been told; it will be told again."
-            )
-        }
-        Some(DispatchAnswer::Garbled) => {
-            format!(
-                "Recorded, not confirmed for {repository}: what answers at GITHUB_API_URL does not speak HTTP."
             )
         }
         Some(other) => {
@@ -352,7 +355,6 @@ mod tests {
             Some(DispatchAnswer::Unexpected(999)),
             Some(DispatchAnswer::Unreachable),
             Some(DispatchAnswer::Broken),
-            Some(DispatchAnswer::Garbled),
             Some(DispatchAnswer::TimedOut),
         ]
     }
@@ -441,7 +443,7 @@ mod tests {
     /// Every outcome, with the longest and wildest text that may stand in it.
     fn outcomes() -> Vec<Outcome> {
         let repository = repository();
-        let standings = [Standing::Delivered, Standing::OnItsWay, Standing::DryRun, Standing::Nothing];
+        let standings = [Earlier::Delivered, Earlier::OnItsWay, Earlier::DryRun, Earlier::Nothing];
         let mut outcomes = others(&repository);
         outcomes.extend(invalid().into_iter().map(Outcome::Invalid));
         outcomes.extend(forbidden(repository.clone()).into_iter().map(Outcome::Forbidden));

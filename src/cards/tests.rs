@@ -7,8 +7,8 @@ use url::Url;
 
 use super::{adaptive::MAX_BYTES, *};
 use crate::approval::{
-    Approval, ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Repository, Request,
-    Ruling, Verdict, Workload,
+    ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Repository, Request, Ruling,
+    Standing, Verdict, Workload,
 };
 
 fn url(text: &str) -> Url {
@@ -47,7 +47,7 @@ fn ballot(number: usize, name: &str, comment: &str) -> Ballot {
 }
 
 /// An approval with `said` wherever a request can say something.
-fn asked(said: &str) -> Approval {
+fn asked(said: &str) -> Standing {
     let asked = Asked {
         title: Some(said.into()),
         text: Some(said.into()),
@@ -59,11 +59,11 @@ fn asked(said: &str) -> Approval {
     let repository = Repository::parse("octo/my_app").expect("a repository");
     let workload = Workload { run_id: "987".into(), run_attempt: "2".into(), ..Workload::sample(repository) };
     let request = Request { id: ApprovalId::new(noon(), [7; 16]), asked, workload, created_at: noon() };
-    Approval { request, ballots: vec![ballot(1, "Alex Wilber", "")], ruling: None }
+    Standing { ballots: vec![ballot(1, "Alex Wilber", "")], ..Standing::new(request) }
 }
 
 /// An approval with `text` wherever anybody can write anything.
-fn wild(text: &str) -> Approval {
+fn wild(text: &str) -> Standing {
     let mut approval = asked(text);
     let Request { asked, workload, .. } = &mut approval.request;
     asked.event_type = event_type(text);
@@ -81,13 +81,13 @@ fn wild(text: &str) -> Approval {
     approval
 }
 
-fn ruled(approval: &Approval, ending: Ending) -> Approval {
+fn ruled(approval: &Standing, ending: Ending) -> Standing {
     let ruling = Ruling { ending, ballots: approval.ballots.clone(), decided_at: noon(), ticket: None };
-    Approval { ruling: Some(ruling), ..approval.clone() }
+    approval.clone().ruled(ruling)
 }
 
 /// The four cards of an approval: for Teams and for mail, open and decided.
-fn all_cards(approval: &Approval) -> [Value; 4] {
+fn all_cards(approval: &Standing) -> [Value; 4] {
     let (cards, ruled) = (cards(), ruled(approval, Ending::Approved));
     let mail = |approval| cards.mail(approval).expect("a mail card");
     [cards.teams(approval), cards.teams(&ruled), mail(approval), mail(&ruled)]
@@ -119,7 +119,7 @@ fn actions(card: &Value) -> Vec<&str> {
 }
 
 #[track_caller]
-fn assert_sound(approval: &Approval) {
+fn assert_sound(approval: &Standing) {
     let cards = all_cards(approval);
     let expected: [&[&str]; 4] =
         [&["Action.OpenUrl"], &[], &["Action.Http", "Action.Http", "Action.OpenUrl"], &["Action.OpenUrl"]];

@@ -69,8 +69,6 @@ pub struct Config {
     pub bot: Result<Bot, Vec<&'static str>>,
     /// `BOT_OPENID_METADATA`.
     pub bot_openid_metadata: Url,
-    /// `DRY_RUN`.
-    pub dry_run: bool,
     /// `STORE_URL`, with `AzureWebJobsStorage…`.
     pub store: Location,
     /// `DELIVER_FOR_HOURS`.
@@ -154,7 +152,6 @@ impl Config {
             bot: bot::bot(&mut reader, &authority, &bot_openid_metadata),
             bot_openid_metadata,
             entra: entra(&mut reader, authority),
-            dry_run: reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false),
             store: store::location(&mut reader),
             deliver_for: reader
                 .parse("DELIVER_FOR_HOURS", "a whole number of hours, up to 4000", hours)
@@ -288,6 +285,7 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
     let least = format!("a whole number from 1 to {}", Asked::MAX_REQUIRED);
     let min_approvals = reader.parse("MIN_APPROVALS", &least, approvals).unwrap_or(1);
     let anonymous = !require_identity;
+    let dry_run = reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false);
     Policy {
         default_repository,
         allowed_repositories,
@@ -295,6 +293,7 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
         approvers,
         min_approvals,
         anonymous,
+        dry_run,
     }
 }
 
@@ -355,7 +354,7 @@ mod tests {
         assert_eq!(config.public_url.as_str(), "http://localhost:7071/");
         assert_eq!(config.github_api_url.as_str(), "https://api.github.com/");
         assert!(config.policy.allowed_repositories.is_empty());
-        assert!(!config.dry_run);
+        assert!(!config.policy.dry_run);
     }
 
     #[test]

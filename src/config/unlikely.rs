@@ -45,7 +45,7 @@ impl Config {
 
     /// Cards that lead nowhere, or that are not written.
     fn unlikely_cards(&self, reader: &Reader<'_>) -> Vec<String> {
-        let shows_page = self.signs_in || (self.dry_run && !self.require_identity);
+        let shows_page = self.signs_in || (self.policy.dry_run && !self.require_identity);
         let no_page = self.teams_webhook_url.is_some() && !shows_page;
         let half_a_mail = [("APPROVE_URL", "MAIL_ORIGINATOR"), ("MAIL_ORIGINATOR", "APPROVE_URL")];
         let half_a_mail = half_a_mail

@@ -25,55 +25,59 @@
 //! dry-run/…                              the same for dry runs, of which nothing is ever sent to GitHub
 //! ```
 
-mod message;
+mod attempts;
+mod lines;
 mod open;
-mod recent;
+mod pending;
 mod records;
-mod requested;
+mod requests;
+mod shapes;
+mod standing;
 mod store;
+mod votes;
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context, anyhow};
-use chrono::{DateTime, Utc};
-use object_store::{ObjectMeta, path::Path};
+use object_store::path::Path;
 use tokio::time::Instant;
 
 pub use self::{
-    message::{Entry, Expected, Kind, Message, Subject},
+    attempts::Detail,
+    lines::{Index, Line, LineCursor},
     open::{Container, Credential, Location},
-    recent::{Cursor, Listed},
-    records::{Attempt, AttemptResult, Decided, Next, Unreadable},
-    requested::{AskingKeys, Folder, Open, OpenNote, Ruled},
+    pending::{Entry, Pending},
+    records::Unreadable,
+    requests::{Open, OpenNote, RequestKeys},
     store::Store,
 };
-use self::{
-    records::{Record, StoredArrival, StoredDecision},
-    store::Created,
-};
-use crate::{
-    approval::{Decision, RelayId},
-    text::log::printable,
-};
+use self::{records::Record, shapes::StoredDecision, store::Created};
+use crate::approval::{Attempt, Decision, RelayId};
 
-/// How far a message has come.
-#[derive(Debug, PartialEq)]
-pub enum Progress {
-    /// Nobody has tried to send it.
-    Untried,
-    /// The newest attempt, and how it failed if it has ended.
-    Tried(Attempt, Option<AttemptResult>),
-    /// It has arrived.
-    Done,
+/// A decision as it is recorded: with the claim of the first attempt to send what follows from it, by its writer.
+#[derive(Debug)]
+pub struct Decided<T> {
+    /// The decision.
+    pub decision: T,
+    /// The first attempt, if it was claimed.
+    pub claim: Option<Attempt>,
 }
 
-/// Whether a decision is new.
+/// What came of recording a decision.
 #[derive(Debug)]
-pub enum Recorded {
+pub enum Recorded<T> {
     /// It is ours: nobody had decided before.
-    First,
-    /// It was decided before.
-    Before(Box<Decided>),
+    First(T),
+    /// This was decided before.
+    Before(Decided<T>),
+    /// The store did not say whether it is recorded.
+    InDoubt(InDoubt<T>, anyhow::Error),
+}
+
+/// A decision that may be recorded or not.
+#[derive(Debug)]
+pub struct InDoubt<T> {
+    path: Path,
+    content: Vec<u8>,
+    /// The decision.
+    pub decision: T,
 }
 
 /// The records of one deployment.
@@ -98,160 +102,37 @@ impl Ledger {
         self.store.tidy().await
     }
 
-    /// The decision with this id, if there is one.
-    pub async fn decision(&self, id: &RelayId, until: Instant) -> anyhow::Result<Option<Decided>> {
+    /// The relayed decision with this id, if there is one.
+    pub async fn decision(&self, id: &RelayId, until: Instant) -> anyhow::Result<Option<Decided<Decision>>> {
         let path = self.decision_path(id);
         let Some(content) = self.store.get(&path, until).await? else { return Ok(None) };
         parse_decision(id, &path, &content).map(Some)
     }
 
-    /// Records `decision`, unless it was decided before, and with it the claim of the first attempt to send it. An error
-    /// means that it is not known to be recorded.
+    /// Records `decision`, unless it was decided before, and with it the claim of the first attempt to send it.
     // T25
     pub async fn record(
         &self,
-        decision: &Decision,
+        decision: Decision,
         claim: Option<&Attempt>,
         until: Instant,
-    ) -> anyhow::Result<Recorded> {
+    ) -> anyhow::Result<Recorded<Decision>> {
         let path = self.decision_path(&decision.id);
-        let content = Record::of(StoredDecision::of(decision, claim))?.to_json()?;
-        match self.store.create(&path, content, until).await.context("cannot record the decision")? {
-            Created::Ours => Ok(Recorded::First),
-            Created::Theirs(content) => {
-                let before = parse_decision(&decision.id, &path, &content)?;
-                Ok(Recorded::Before(Box::new(before)))
+        let content = Record::of(StoredDecision::of(&decision, claim))?.to_json()?;
+        Ok(match self.store.create(&path, content.clone(), until).await {
+            Ok(Created::Ours) => Recorded::First(decision),
+            Ok(Created::Theirs(content)) => Recorded::Before(parse_decision(&decision.id, &path, &content)?),
+            Err(error) => {
+                let error = error.context("cannot record the decision");
+                Recorded::InDoubt(InDoubt { path, content, decision }, error)
             }
-        }
+        })
     }
 
-    /// Notes in the index that something about `subject` has to go out. Must come before the decision, since a crash
-    /// between the two would lose the message the other way round.
-    pub async fn expect(&self, subject: &Subject, until: Instant) -> anyhow::Result<Entry> {
-        let entry = Record::of(())?;
-        let name = Entry(subject.entry(entry.writer()));
-        let path = self.entry_path(&name);
-        self.store.create(&path, entry.to_json()?, until).await.context("cannot note the message")?;
-        Ok(name)
-    }
-
-    /// The entry that an attempt names, if it is one of `subject`.
-    pub fn entry(&self, subject: &Subject, attempt: &Attempt) -> Option<Entry> {
-        let is_ours =
-            Subject::parse_entry(&attempt.entry).as_ref() == Some(subject) && !attempt.entry.contains('/');
-        is_ours.then(|| Entry(attempt.entry.clone()))
-    }
-
-    /// Takes an entry out of the index: its message has arrived, or never will, or was never decided on.
-    pub async fn settle(&self, entry: &Entry, until: Instant) -> anyhow::Result<()> {
-        self.store.delete(&self.entry_path(entry), until).await
-    }
-
-    /// What the index says has to be looked at, oldest first; entries of other versions are named in the log and left
-    /// alone.
-    pub async fn expected(&self, until: Instant) -> anyhow::Result<Vec<Expected>> {
-        let entry = |object: ObjectMeta| {
-            let name = object.location.filename().unwrap_or_default().to_owned();
-            let Some(subject) = Subject::parse_entry(&name) else {
-                let location = printable(object.location.as_ref(), 200);
-                log::error!("{location} is not an entry that this version knows");
-                return None;
-            };
-            Some((subject, Entry(name), object.last_modified))
-        };
-        let mut subjects: BTreeMap<Subject, Expected> = BTreeMap::new();
-        for (subject, entry, since) in self.store.list(&self.path("pending"), entry, until).await? {
-            let expected =
-                subjects.entry(subject.clone()).or_insert(Expected { subject, entries: Vec::new() });
-            expected.entries.push((entry, since));
-        }
-        let mut expected: Vec<_> = subjects.into_values().collect();
-        expected.sort_by_key(Expected::since);
-        Ok(expected)
-    }
-
-    /// The names of all records about `subject`.
-    pub async fn names(&self, subject: &Subject, until: Instant) -> anyhow::Result<Vec<String>> {
-        self.names_in(&subject.folder(), until).await
-    }
-
-    async fn names_in(&self, folder: &str, until: Instant) -> anyhow::Result<Vec<String>> {
-        let name = |object: ObjectMeta| object.location.filename().map(str::to_owned);
-        self.store.list(&self.path(folder), name, until).await
-    }
-
-    /// How far `message` has come, where `names` are the records about its subject, and its first attempt may have been
-    /// claimed with the decision.
-    pub async fn progress(
-        &self,
-        message: &Message,
-        (names, claim): (&[String], Option<&Attempt>),
-        until: Instant,
-    ) -> anyhow::Result<Progress> {
-        if names.contains(&format!("{}.done", message.kind.name())) {
-            return Ok(Progress::Done);
-        }
-        let message_name = message.kind.name();
-        let number = |name: &str| {
-            let number = name.strip_prefix(&message_name)?.strip_prefix('.')?.strip_suffix(".attempt")?;
-            number.parse::<u32>().ok()
-        };
-        let Some(newest) = names.iter().filter_map(|name| number(name)).max() else {
-            let Some(claim) = claim else { return Ok(Progress::Untried) };
-            let result = self.read(&self.result_path(message, claim.number), until).await?;
-            return Ok(Progress::Tried(claim.clone(), result));
-        };
-        let (attempt, result) = (self.attempt_path(message, newest), self.result_path(message, newest));
-        let (attempt, result) = tokio::try_join!(self.read(&attempt, until), self.read(&result, until))?;
-        let attempt = attempt.ok_or_else(|| anyhow!("attempt {newest} of {message} is gone"))?;
-        Ok(Progress::Tried(attempt, result))
-    }
-
-    /// Claims `attempt`; `false` where somebody else has it.
-    pub async fn claim(&self, message: &Message, attempt: &Attempt, until: Instant) -> anyhow::Result<bool> {
-        let path = self.attempt_path(message, attempt.number);
-        let content = Record::of(attempt)?.to_json()?;
-        Ok(self.store.create(&path, content, until).await.context("cannot claim an attempt")?
-            == Created::Ours)
-    }
-
-    /// Notes how the attempt `number` failed.
-    pub async fn failed(
-        &self,
-        message: &Message,
-        number: u32,
-        result: &AttemptResult,
-        until: Instant,
-    ) -> anyhow::Result<()> {
-        let content = Record::of(result)?.to_json()?;
-        let path = self.result_path(message, number);
-        self.store
-            .create(&path, content, until)
-            .await
-            .map(drop)
-            .context("cannot note the result of an attempt")
-    }
-
-    /// Notes that `message` has arrived, at `arrived_at`.
-    pub async fn arrived(
-        &self,
-        message: &Message,
-        (attempt, arrived_at): (&Attempt, DateTime<Utc>),
-        until: Instant,
-    ) -> anyhow::Result<()> {
-        let content = Record::of(StoredArrival::new(attempt, arrived_at))?.to_json()?;
-        let path = self.done_path(message);
-        self.store.create(&path, content, until).await.map(drop).context("cannot note that a message arrived")
-    }
-
-    /// When `message` arrived, if it has.
-    pub async fn arrived_at(
-        &self,
-        message: &Message,
-        until: Instant,
-    ) -> anyhow::Result<Option<DateTime<Utc>>> {
-        let arrival: Option<StoredArrival> = self.read(&self.done_path(message), until).await?;
-        Ok(arrival.map(|arrival| arrival.at()))
+    /// True if the decision is recorded, and ours; `None` while nothing is recorded.
+    pub async fn is_ours<T>(&self, doubt: &InDoubt<T>, until: Instant) -> anyhow::Result<Option<bool>> {
+        let found = self.store.get(&doubt.path, until).await?;
+        Ok(found.map(|found| found == doubt.content))
     }
 
     async fn read<T: serde::de::DeserializeOwned>(
@@ -267,28 +148,12 @@ impl Ledger {
         Path::from(format!("{}{path}", self.root))
     }
 
-    fn entry_path(&self, entry: &Entry) -> Path {
-        self.path(&format!("pending/{}", entry.name()))
-    }
-
     fn decision_path(&self, id: &RelayId) -> Path {
         self.path(&format!("relayed/{id}/decision"))
     }
-
-    fn done_path(&self, message: &Message) -> Path {
-        self.path(&format!("{}/{}.done", message.subject.folder(), message.kind.name()))
-    }
-
-    fn attempt_path(&self, message: &Message, number: u32) -> Path {
-        self.path(&format!("{}/{}.{number:06}.attempt", message.subject.folder(), message.kind.name()))
-    }
-
-    fn result_path(&self, message: &Message, number: u32) -> Path {
-        self.path(&format!("{}/{}.{number:06}.result", message.subject.folder(), message.kind.name()))
-    }
 }
 
-fn parse_decision(id: &RelayId, path: &Path, content: &[u8]) -> anyhow::Result<Decided> {
+fn parse_decision(id: &RelayId, path: &Path, content: &[u8]) -> anyhow::Result<Decided<Decision>> {
     Record::parse_as(path, content, |stored: StoredDecision| {
         stored.decided().filter(|decided| decided.decision.id == *id)
     })

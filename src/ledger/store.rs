@@ -5,16 +5,14 @@
 //! So every object is unique to its writer, and after any doubt it is read back. For the same reason a call whose
 //! connection broke can be made again: it changes nothing that the first had not changed.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow};
 use futures_util::TryStreamExt;
 use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, path::Path,
 };
+use once_cell::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use super::{
@@ -37,8 +35,8 @@ const MAX_OBJECT_BYTES: u64 = 1024 * 1024;
 /// An object store, opened at first use.
 pub struct Store {
     location: Location,
-    opened: OnceLock<Arc<dyn ObjectStore>>,
-    blobs: OnceLock<Blobs>,
+    opened: OnceCell<Arc<dyn ObjectStore>>,
+    blobs: OnceCell<Blobs>,
 }
 
 /// Who made the object that now stands at a path.
@@ -53,22 +51,17 @@ pub enum Created {
 impl Store {
     /// The store at `location`, which is neither opened nor asked anything yet.
     pub fn new(location: Location) -> Self {
-        Self { location, opened: OnceLock::new(), blobs: OnceLock::new() }
+        Self { location, opened: OnceCell::new(), blobs: OnceCell::new() }
     }
 
     /// A store that is open already.
     pub fn of(store: Arc<dyn ObjectStore>) -> Self {
-        Self { location: Location::Memory, opened: OnceLock::from(store), blobs: OnceLock::new() }
+        Self { location: Location::Memory, opened: OnceCell::with_value(store), blobs: OnceCell::new() }
     }
 
     /// Opens the store unless it is open: for https that loads the trusted certificates, some milliseconds.
     fn opened(&self) -> anyhow::Result<&Arc<dyn ObjectStore>> {
-        if self.opened.get().is_none() {
-            let store = open(&self.location).context("cannot open the store")?;
-            // Two at once open one too many, and that one is dropped.
-            let _ = self.opened.set(store);
-        }
-        self.opened.get().context("the store is not open")
+        self.opened.get_or_try_init(|| open(&self.location).context("cannot open the store"))
     }
 
     /// Opens the store and makes sure that its container is there, before anybody needs them.
@@ -87,11 +80,7 @@ impl Store {
     /// Azure's own calls, where the store is there.
     fn blobs(&self) -> anyhow::Result<Option<&Blobs>> {
         let Location::Azure(container) = &self.location else { return Ok(None) };
-        if self.blobs.get().is_none() {
-            // Two at once make one too many, and that one is dropped.
-            let _ = self.blobs.set(Blobs::new(container)?);
-        }
-        Ok(self.blobs.get())
+        self.blobs.get_or_try_init(|| Blobs::new(container)).map(Some)
     }
 
     /// Removes what writers that were killed left half written, once it is surely nobody's any more. Only a folder has
@@ -126,6 +115,21 @@ impl Store {
             if tries == TRIES || !pause(until).await {
                 return Err(doubt);
             }
+        }
+    }
+
+    /// Creates the object, unless there is one; `false` if there is one, which may be ours after a call that was made
+    /// again. In doubt it is read back, as by [`Store::create`].
+    pub async fn create_if_none(
+        &self,
+        path: &Path,
+        content: Vec<u8>,
+        until: Instant,
+    ) -> anyhow::Result<bool> {
+        match self.put(path, &content, until).await {
+            Ok(()) => Ok(true),
+            Err(error) if is_there_already(&error) => Ok(false),
+            Err(_) => Ok(self.create(path, content, until).await? == Created::Ours),
         }
     }
 
@@ -183,10 +187,23 @@ impl Store {
         pick: impl Fn(ObjectMeta) -> Option<T>,
         until: Instant,
     ) -> anyhow::Result<Vec<T>> {
+        self.list_until(prefix, pick, |_| false, until).await
+    }
+
+    /// The same, until enough is found.
+    async fn list_until<T>(
+        &self,
+        prefix: &Path,
+        pick: impl Fn(ObjectMeta) -> Option<T>,
+        is_enough: impl Fn(usize) -> bool,
+        until: Instant,
+    ) -> anyhow::Result<Vec<T>> {
         let list = || async {
             let mut listed = Vec::new();
             let mut objects = self.opened()?.list(Some(prefix));
-            while let Some(object) = objects.try_next().await? {
+            while !is_enough(listed.len())
+                && let Some(object) = objects.try_next().await?
+            {
                 if !object.location.filename().is_some_and(is_staged) {
                     listed.extend(pick(object));
                 }
@@ -197,6 +214,19 @@ impl Store {
             Err(error) if is_missing(&error) => Ok(Vec::new()),
             listed => listed.with_context(|| format!("cannot list {prefix}")),
         }
+    }
+
+    /// The first `count` of what `pick` takes of everything under `prefix`, by name; more than that, and in no order, from
+    /// a folder, which has no order of its own.
+    pub async fn list_first<T>(
+        &self,
+        prefix: &Path,
+        pick: impl Fn(ObjectMeta) -> Option<T>,
+        count: usize,
+        until: Instant,
+    ) -> anyhow::Result<Vec<T>> {
+        let is_ordered = !matches!(self.location, Location::Folder(_));
+        self.list_until(prefix, pick, |found| is_ordered && found >= count, until).await
     }
 
     /// The names of the folders directly under `prefix`, in no order.
@@ -265,6 +295,11 @@ pub fn is_staged(name: &str) -> bool {
 /// No object or folder yet, or no container yet, for which there is no error of its own when listing.
 fn is_missing(error: &anyhow::Error) -> bool {
     is_not_found(error) || error.to_string().contains("ContainerNotFound")
+}
+
+/// Both spellings that stores have for it.
+fn is_there_already(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::AlreadyExists { .. } | Error::Precondition { .. }))
 }
 
 fn is_not_found(error: &anyhow::Error) -> bool {

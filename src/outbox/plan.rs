@@ -3,10 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Delivered;
-use crate::{
-    approval::{Answered, DispatchAnswer},
-    ledger::{Attempt, AttemptResult, Next, Progress},
-};
+use crate::approval::{Answered, Attempt, AttemptResult, DispatchAnswer, Next, Progress};
 
 /// How long a claimed attempt keeps others from sending.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -66,11 +63,13 @@ pub fn plan(
     (now, deliver_for): (DateTime<Utc>, TimeDelta),
 ) -> Step {
     let (last, result) = match progress {
-        Progress::Done => return Step::Rest(Delivered::Before),
+        Progress::Done(_) => return Step::Rest(Delivered::Before),
         Progress::Untried if occasion == Occasion::Click && is_fresh(decided_at, now) => {
             return Step::Rest(Delivered::OnItsWay);
         }
         Progress::Untried => (None, None),
+        // Nobody plans without having read it.
+        Progress::Begun => return Step::Rest(Delivered::OnItsWay),
         Progress::Tried(attempt, None) if holds(&attempt, now) => {
             return Step::Rest(Delivered::OnItsWay);
         }
@@ -91,9 +90,7 @@ pub fn plan(
         _ if is_over && last.is_some() && now - decided_at >= REVIVABLE => Step::Rest(Delivered::TooLate),
         _ if is_over && wait.is_some() => Step::Rest(Delivered::Dead(wait)),
         _ if wait.is_some() => Step::Rest(Delivered::OnItsWay),
-        Occasion::Click if is_over => {
-            Step::Send(Attempt { window_from: now, failures: 0, entry: String::new(), ..next })
-        }
+        Occasion::Click if is_over => Step::Send(Attempt { window_from: now, failures: 0, ..next }),
         Occasion::Click | Occasion::Decided => Step::Send(next),
     }
 }
@@ -150,9 +147,9 @@ pub fn is_revived(attempt: &Attempt) -> bool {
     attempt.number > 1 && attempt.window_from == attempt.began_at
 }
 
-/// The attempt that is claimed with a decision at `now`, whose entry in the index is `entry`.
-pub fn first_attempt(now: DateTime<Utc>, entry: &str) -> Attempt {
-    Attempt { entry: entry.to_owned(), ..next_attempt(None, now, now) }
+/// The attempt that is claimed with a decision at `now`.
+pub fn first_attempt(now: DateTime<Utc>) -> Attempt {
+    next_attempt(None, now, now)
 }
 
 fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime<Utc>) -> Attempt {
@@ -162,7 +159,6 @@ fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime
         lease_until: now + LEASE,
         window_from: last.map_or(decided_at, |last| last.window_from),
         failures: last.map_or(0, |last| last.failures + 1),
-        entry: last.map_or_else(String::new, |last| last.entry.clone()),
     }
 }
 
@@ -474,7 +470,7 @@ mod tests {
     #[test]
     fn what_has_arrived_is_never_sent_again() {
         for occasion in [Occasion::Click, Occasion::Sweep] {
-            assert_eq!(step(Progress::Done, occasion, 1_000_000), Step::Rest(Delivered::Before));
+            assert_eq!(step(Progress::Done(None), occasion, 1_000_000), Step::Rest(Delivered::Before));
         }
     }
 }

@@ -191,7 +191,7 @@ async fn call(rooms: &Rooms, function: Function, request: Request) -> Answer {
         Function::Approvals => rooms.pages.answer(request).await,
         Function::Messages => rooms.messages.answer(request).await,
         Function::Deliver => {
-            Answer { log: sweep(&rooms.approvals).await, ..plain_answer(200, "swept", sentences::SWEPT) }
+            Answer { log: sweep(&rooms.stories).await, ..plain_answer(200, "swept", sentences::SWEPT) }
         }
     };
     log_lines(&answer.log);

@@ -28,12 +28,13 @@ use self::{
     signals::Signals,
 };
 use crate::{
-    approve::{Approvals, Recording},
+    approval::TargetName,
+    approve::Stories,
     cards::Cards,
     config::{Config, Listen},
     identity::{bot_connector::ConnectorTokens, entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
-    outbox::{Channel, Outbox, Routes},
+    outbox::{Outbox, Sender, Target, Targets},
     senders::github::GitHub,
     senders::teams::{connector::Connector, webhook::Webhook},
     surfaces::{
@@ -71,7 +72,7 @@ const SHUTDOWN_SECONDS: u64 = 5;
 
 /// What every request needs.
 struct Rooms {
-    approvals: Arc<Approvals>,
+    stories: Arc<Stories>,
     action_messages: ActionMessages,
     requests: Requests,
     pages: Pages,
@@ -96,7 +97,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     let stop = tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle(), signals));
     server.await.context("the server failed")?;
     // What goes on beside the answers may have asked GitHub already, and then its answer must be noted.
-    let tasks = &rooms.approvals.outbox.tasks;
+    let tasks = &rooms.stories.outbox.tasks;
     tasks.close();
     let _ =
         timeout(Duration::from_secs(SHUTDOWN_SECONDS), async { tokio::join!(sweeps, tasks.wait()) }).await;
@@ -126,7 +127,7 @@ fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAd
 /// finished.
 async fn stop_when_asked(rooms: Arc<Rooms>, server: ServerHandle, signals: Signals) -> Stop {
     let stop = signals.first().await;
-    rooms.approvals.outbox.stop();
+    rooms.stories.sweeper.stop();
     rooms.stopping.notify_waiters();
     server.stop(true).await;
     stop
@@ -144,15 +145,15 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if let Ok(bot) = &rooms.messages.bot {
         bot.tokens.warm_up();
     }
-    if let Err(error) = rooms.approvals.outbox.ledger.prepare().await {
+    if let Err(error) = rooms.stories.outbox.ledger.prepare().await {
         log::error!("{}", describe(&error));
     }
     // A channel that people read is not told of samples.
-    let tells_nobody = rooms.approvals.outbox.routes.channel.is_none();
-    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.approvals.outbox.dry_run && tells_nobody {
+    let tells_nobody = rooms.stories.outbox.targets.channels.is_empty();
+    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.stories.policy.dry_run && tells_nobody {
         offer_sample(&rooms).await;
     }
-    let client = tokio::task::spawn_blocking(move || rooms.approvals.outbox.routes.prepare());
+    let client = tokio::task::spawn_blocking(move || rooms.stories.outbox.targets.prepare());
     if let Ok(Err(error)) = client.await {
         log::error!("{error:#}");
     }
@@ -160,9 +161,9 @@ async fn warm_up(rooms: Arc<Rooms>) {
 
 /// Makes a sample approval for whoever started us by hand, and tells where it is.
 async fn offer_sample(rooms: &Rooms) {
-    match sample::open(&rooms.approvals, timing(SAMPLE_TIME)).await {
+    match sample::open(&rooms.stories, timing(SAMPLE_TIME)).await {
         Ok(id) => {
-            log::info!("a sample approval to click: {}", rooms.approvals.outbox.routes.cards.page_url(&id))
+            log::info!("a sample approval to click: {}", rooms.stories.outbox.cards.page_url(&id))
         }
         Err(error) => log::warn!("{}", describe(&error)),
     }
@@ -172,7 +173,7 @@ async fn offer_sample(rooms: &Rooms) {
 async fn sweep_regularly(rooms: Arc<Rooms>) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(SWEEP_INTERVAL) => log_lines(&sweep(&rooms.approvals).await),
+            () = tokio::time::sleep(SWEEP_INTERVAL) => log_lines(&sweep(&rooms.stories).await),
             () = rooms.stopping.notified() => return,
         }
     }
@@ -180,10 +181,10 @@ async fn sweep_regularly(rooms: Arc<Rooms>) {
 
 /// Looks through what has not arrived, once; returns the lines for the log. Once begun it goes on to its end, even
 /// where nobody waits for it any more.
-async fn sweep(approvals: &Arc<Approvals>) -> Vec<(Level, String)> {
-    let approvals = Arc::clone(approvals);
-    let tasks = approvals.outbox.tasks.clone();
-    let swept = tasks.spawn(async move { approvals.outbox.sweep(timing(SWEEP_TIME)).await }).await;
+async fn sweep(stories: &Arc<Stories>) -> Vec<(Level, String)> {
+    let stories = Arc::clone(stories);
+    let tasks = stories.outbox.tasks.clone();
+    let swept = tasks.spawn(async move { stories.sweep(timing(SWEEP_TIME)).await }).await;
     let lines = swept.unwrap_or_else(|error| vec![(Level::Error, format!("a sweep broke off: {error}"))]);
     lines.into_iter().map(|(level, line)| (level, format!("Deliver: {line}"))).collect()
 }
@@ -199,10 +200,7 @@ fn timing(time: Duration) -> Timing {
 }
 
 fn rooms(config: Config) -> Rooms {
-    let github = match config.dry_run {
-        true => None,
-        false => config.github_token.map(|token| GitHub::new(config.github_api_url, token)),
-    };
+    let github = GitHub::new(config.github_api_url, config.github_token.filter(|_| !config.policy.dry_run));
     let cards = Arc::new(Cards {
         public_url: config.public_url.clone(),
         github: github_pages(&config.github_oidc_issuer),
@@ -214,35 +212,34 @@ fn rooms(config: Config) -> Rooms {
         connector: Arc::new(Connector::new(bot)),
     });
     let channel = match &bot {
-        Ok(Bot { connector, .. }) if connector.channel().is_some() => {
-            Some(Channel::Bot(Arc::clone(connector)))
-        }
-        _ => config.teams_webhook_url.map(|url| Channel::Webhook(Webhook::new(url))),
+        Ok(Bot { connector, .. }) if connector.lacks().is_none() => Some(Sender::Bot(Arc::clone(connector))),
+        _ => config.teams_webhook_url.map(|url| Sender::Webhook(Webhook::new(url))),
     };
-    let ledger = Ledger::new(Store::new(config.store), config.dry_run);
-    let routes = Routes { github, channel, cards };
+    let channel = channel.map(|sender| Target { name: TargetName::default(), sender });
+    let targets = Targets { github, channels: channel.into_iter().collect() };
     let policy = Arc::new(config.policy);
-    let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (config.deliver_for, config.dry_run));
-    let approvals = Arc::new(Approvals { policy, outbox, recording: Recording::default() });
-    let messages = Messages { approvals: Arc::clone(&approvals), bot };
+    let ledger = Ledger::new(Store::new(config.store), policy.dry_run);
+    let outbox = Outbox::new(ledger, targets, cards, Arc::clone(&policy), config.deliver_for);
+    let stories = Arc::new(Stories::new(policy, outbox));
+    let messages = Messages { stories: Arc::clone(&stories), bot };
     let requests = Requests {
-        approvals: Arc::clone(&approvals),
+        stories: Arc::clone(&stories),
         tokens: JobTokens::new(config.github_oidc_issuer, &config.public_url),
     };
     let pages = Pages {
-        approvals: Arc::clone(&approvals),
+        stories: Arc::clone(&stories),
         signs_in: config.signs_in,
         tenant: config.tenant,
         public_url: config.public_url.clone(),
     };
     let action_messages = ActionMessages {
-        approvals: Arc::clone(&approvals),
+        stories: Arc::clone(&stories),
         tokens: config.entra.map(ActionTokens::new),
         require_identity: config.require_identity,
         public_url: config.public_url.clone(),
     };
     Rooms {
-        approvals,
+        stories,
         action_messages,
         requests,
         pages,
@@ -270,7 +267,7 @@ fn github_pages(issuer: &Url) -> Url {
 /// Tells a person who started us by hand what to do next.
 fn announce(rooms: &Rooms) {
     let Listen::Standalone(port) = rooms.listen else { return };
-    let mode = if rooms.approvals.outbox.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
+    let mode = if rooms.stories.policy.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
     log::info!("listening on http://localhost:{port}{mode}");
     log::info!(
         "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow};
 
 use crate::{
     approval::{ApprovalId, Asked, ClientPayload, EventType, Repository, Visibility, Workload},
-    approve::{Approvals, Asking},
+    approve::{NewRequest, Stories},
     timing::Timing,
 };
 
@@ -18,19 +18,19 @@ const TEXT: &str = "A **sample**, made when this process started: approve it, or
     see `examples/`.";
 
 /// Opens a sample approval, and returns its id.
-pub async fn open(approvals: &Arc<Approvals>, timing: Timing) -> anyhow::Result<ApprovalId> {
-    let repository = approvals.policy.default_repository.clone();
+pub async fn open(stories: &Arc<Stories>, timing: Timing) -> anyhow::Result<ApprovalId> {
+    let repository = stories.policy.default_repository.clone();
     let repository = repository.context("there is no GITHUB_REPOSITORY to make a sample for")?;
-    let asking = Asking {
-        asked: asked(approvals.policy.min_approvals)?,
+    let new = NewRequest {
+        asked: asked(stories.policy.min_approvals)?,
         workload: workload(repository),
         visibility: Visibility { said_at: timing.now.timestamp(), is_public: false },
         // Each start has a sample of its own.
         body: timing.now.timestamp_micros().to_be_bytes().into(),
     };
-    let asked = approvals.ask(asking, timing).await;
-    let (seen, _) = asked.map_err(|report| anyhow!("a sample is refused: {}", report.outcome.name()))?;
-    Ok(seen.approval.request.id)
+    let asked = stories.ask(new, timing).await;
+    let (standing, _) = asked.map_err(|report| anyhow!("a sample is refused: {}", report.outcome.name()))?;
+    Ok(standing.request.id)
 }
 
 fn asked(approvals_required: usize) -> anyhow::Result<Asked> {

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use log::Level;
 use url::Url;
 
 use super::{
@@ -15,14 +14,12 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Performer, Relay,
-        Repository, Verdict, Vote,
+        Click, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Performer, Relay, Repository,
+        Standing, Verdict, Vote,
     },
-    approve::{Approvals, Clicked, Report},
+    approve::{Clicked, Report, Stories},
     host::{Answer, Body, Request, parse_urlencoded},
     identity::{Rejection, entra::ActionTokens},
-    text::log::describe,
-    timing::Timing,
 };
 
 /// The largest decoded body, in bytes, which is GitHub's limit.
@@ -40,7 +37,7 @@ const CARD_UPDATE_IN_BODY: &str = "CARD-UPDATE-IN-BODY";
 /// The function, with what it needs.
 pub struct ActionMessages {
     /// Where clicks are decided.
-    pub approvals: Arc<Approvals>,
+    pub stories: Arc<Stories>,
     /// What verifies tokens; or the settings without which none can be verified.
     pub tokens: Result<ActionTokens, Vec<&'static str>>,
     /// Whether a click needs credentials (`REQUIRE_IDENTITY`).
@@ -56,33 +53,19 @@ impl ActionMessages {
             Ok(clicked) => clicked,
             Err(report) => return report_answer(FUNCTION, &request, &report),
         };
-        let voted_on = match &clicked.click {
-            Click::Vote(vote) => ApprovalId::parse(&vote.approval),
-            Click::Relay(_) => None,
-        };
-        let report = self.approvals.click(clicked, request.timing).await;
+        let report = self.stories.click(clicked, request.timing).await;
         let answer = report_answer(FUNCTION, &request, &report);
-        match voted_on {
-            Some(id) if answer.status == 200 => self.with_card(answer, &id, request.timing).await,
+        match &report.standing {
+            Some(standing) if answer.status == 200 => self.with_card(answer, standing),
             _ => answer,
         }
     }
 
-    /// A vote's answer shows the card as it is now, where there are mail cards. What cannot be shown was done all
-    /// the same.
-    async fn with_card(&self, mut answer: Answer, id: &ApprovalId, timing: Timing) -> Answer {
-        let cards = &self.approvals.outbox.routes.cards;
-        if cards.mail.is_none() {
-            return answer;
-        }
-        match self.approvals.look(id, timing).await {
-            Ok(seen) => {
-                if let Some(card) = seen.and_then(|seen| cards.mail(&seen.approval)) {
-                    answer.body = card.to_string();
-                    answer.headers.push((CARD_UPDATE_IN_BODY, "true".to_owned()));
-                }
-            }
-            Err(error) => answer.log.push((Level::Warn, format!("{FUNCTION}: {}", describe(&error)))),
+    /// A vote's answer shows the card as it is now, if there are mail cards.
+    fn with_card(&self, mut answer: Answer, standing: &Standing) -> Answer {
+        if let Some(card) = self.stories.outbox.cards.mail(standing) {
+            answer.body = card.to_string();
+            answer.headers.push((CARD_UPDATE_IN_BODY, "true".to_owned()));
         }
         answer
     }

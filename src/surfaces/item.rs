@@ -4,8 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    approval::{Approval, Decision, Dispatched, Ending, Item, PerformerJson, Seen, performers, rfc_3339},
-    cards::Cards,
+    approval::{Delivery, Ending, Item, PerformerJson, RelayStanding, Standing, performers, rfc_3339},
+    approve::Stories,
+    cards::sentences,
 };
 
 /// What a waiting job, a release workflow and a reader of the list get. What there is not is `null`.
@@ -27,7 +28,7 @@ pub struct ItemJson<'a> {
     decided_at: Option<String>,
     delivered_at: Option<String>,
     delivery: &'static str,
-    delivery_error: Option<&'a str>,
+    delivery_error: Option<String>,
     /// The run that a dispatch started, what the release brings, the rule that held, and a withdrawal's comment: none of
     /// them is known to this version.
     run: Option<()>,
@@ -56,27 +57,37 @@ struct AskedByJson<'a> {
 }
 
 /// The JSON of a line of the list.
-pub fn item<'a>(cards: &Cards, item: &'a Item, is_dry_run: bool) -> ItemJson<'a> {
+pub fn item<'a>(stories: &Stories, item: &'a Item) -> ItemJson<'a> {
     match item {
-        Item::Requested(seen) => requested(cards, seen, (is_dry_run, false)),
-        Item::Relayed(decision, dispatched) => relayed(decision, dispatched, is_dry_run),
+        Item::Requested(standing) => requested(stories, standing, Reader::Approver),
+        Item::Relayed(relay) => relayed(stories, relay),
         Item::Unreadable(id, _) => ItemJson {
             id,
             status: "unreadable",
-            dry_run: is_dry_run,
+            dry_run: stories.policy.dry_run,
             delivery: "none",
             ..ItemJson::default()
         },
     }
 }
 
-/// The JSON of a requested approval. `for_github` leaves out what everybody would see at a public repository.
-pub fn requested<'a>(cards: &Cards, seen: &'a Seen, (is_dry_run, for_github): (bool, bool)) -> ItemJson<'a> {
-    let Seen { approval: Approval { request, ballots, ruling }, dispatch, posted } = seen;
+/// Who reads the JSON of an approval.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// An approver, who sees everything.
+    Approver,
+    /// A job, whose output everybody can read if its repository is public: then without names and comments.
+    Job,
+}
+
+/// The JSON of a requested approval.
+pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: Reader) -> ItemJson<'a> {
+    let Standing { request, ballots, ruling, .. } = standing;
+    let (cards, is_dry_run) = (&stories.outbox.cards, stories.policy.dry_run);
     let (asked, workload) = (&request.asked, &request.workload);
     ItemJson {
         id: request.id.as_str(),
-        status: status(seen, is_dry_run),
+        status: status(standing, is_dry_run),
         dry_run: is_dry_run,
         title: asked.title.as_deref(),
         repository: Some(workload.repository.to_string()),
@@ -95,29 +106,29 @@ pub fn requested<'a>(cards: &Cards, seen: &'a Seen, (is_dry_run, for_github): (b
             approvals_required: asked.approvals_required,
             created_at: rfc_3339(request.created_at),
             expires_at: rfc_3339(request.expires_at()),
-            posted: posted.as_str(),
+            posted: stories.outbox.posted(standing).as_str(),
             url: cards.page_url(&request.id),
         }),
-        performers: performers(ballots, for_github && workload.is_public),
+        performers: performers(ballots, reader == Reader::Job && workload.is_public),
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
-        ..with_dispatch(dispatch)
+        ..with_delivery(stories.policy.delivery(standing))
     }
 }
 
-/// How the dispatch stands.
-fn with_dispatch(dispatched: &Dispatched) -> ItemJson<'_> {
+/// How the event stands.
+fn with_delivery<'a>(delivery: Delivery) -> ItemJson<'a> {
     ItemJson {
-        delivery: dispatched.delivery.as_str(),
-        delivered_at: dispatched.delivered_at.map(rfc_3339),
-        delivery_error: dispatched.error.as_deref(),
+        delivery: delivery.state.as_str(),
+        delivered_at: delivery.delivered_at.map(rfc_3339),
+        delivery_error: delivery.error.as_ref().map(sentences::delivery_error),
         ..ItemJson::default()
     }
 }
 
 /// The word for how an approval stands. What was approved in a dry run approves nothing, and is not called so.
 // T7
-pub fn status(seen: &Seen, is_dry_run: bool) -> &'static str {
-    match seen.approval.ruling.as_ref().map(|ruling| ruling.ending) {
+pub fn status(standing: &Standing, is_dry_run: bool) -> &'static str {
+    match standing.ending() {
         None => "pending",
         Some(Ending::Approved) => approved(is_dry_run),
         Some(ending @ (Ending::Rejected | Ending::Expired)) => ending.as_str(),
@@ -128,7 +139,8 @@ fn approved(is_dry_run: bool) -> &'static str {
     if is_dry_run { "dry-run" } else { Ending::Approved.as_str() }
 }
 
-fn relayed<'a>(decision: &'a Decision, dispatched: &'a Dispatched, is_dry_run: bool) -> ItemJson<'a> {
+fn relayed<'a>(stories: &Stories, relay: &'a RelayStanding) -> ItemJson<'a> {
+    let (decision, is_dry_run) = (&relay.decision, stories.policy.dry_run);
     let dispatch = &decision.dispatch;
     ItemJson {
         id: decision.id.as_str(),
@@ -139,7 +151,7 @@ fn relayed<'a>(decision: &'a Decision, dispatched: &'a Dispatched, is_dry_run: b
         client_payload: Some(dispatch.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw())),
         performers: vec![PerformerJson::clicked(&decision.performer, decision.decided_at)],
         decided_at: Some(rfc_3339(decision.decided_at)),
-        ..with_dispatch(dispatched)
+        ..with_delivery(stories.policy.delivery_of_relay(relay))
     }
 }
 

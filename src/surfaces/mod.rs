@@ -7,7 +7,9 @@ mod fields;
 mod item;
 pub mod page;
 pub mod request;
+mod status;
 
+pub use self::status::status;
 use log::Level;
 use serde::Serialize;
 use url::Url;
@@ -58,7 +60,7 @@ fn to_json(value: &impl Serialize) -> String {
 
 /// The answer that says what became of a click.
 pub fn outcome_answer(outcome: &Outcome) -> Answer {
-    plain_answer(outcome.status(), outcome.name(), &sentence(outcome))
+    plain_answer(status(outcome), outcome.name(), &sentence(outcome))
 }
 
 /// The answer to a method that is not one of `allowed`.
@@ -83,7 +85,7 @@ fn report_answer(function: &str, request: &Request, report: &Report) -> Answer {
 /// the host gave it.
 // T32
 fn log_line(function: &str, request: &Request, report: &Report) -> (Level, String) {
-    let level = match report.outcome.status() {
+    let level = match status(&report.outcome) {
         200 => Level::Info,
         _ => Level::Warn,
     };

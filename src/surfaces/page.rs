@@ -14,19 +14,18 @@ use super::{
     CARD_ACTION_STATUS,
     action_message::vote_of,
     fields::{media_type, once, text_of},
-    item::{self, ItemJson},
-    json_answer, log_line, report_answer,
+    item::{self, ItemJson, Reader},
+    json_answer, log_line, report_answer, status,
 };
 use crate::{
-    approval::{ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Seen, Unreached, Vote},
-    approve::{Approvals, Clicked, List, Report, failed},
+    approval::{ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Standing, Unreached, Vote},
+    approve::{Clicked, Cursor, List, Report, Stories, failed},
     cards::{
         page::{Listing, Said, View, approval, list, note, style_hash},
         sentences::sentence,
     },
     host::{Answer, Body, Request, parse_urlencoded},
     identity::{Check, Rejection, app_service},
-    ledger::Cursor,
 };
 
 /// The function's name in the log.
@@ -38,7 +37,7 @@ const LIST: &str = "/api/approvals";
 /// The function, with what it needs.
 pub struct Pages {
     /// Where approvals are.
-    pub approvals: Arc<Approvals>,
+    pub stories: Arc<Stories>,
     /// Whether the platform signs people in (`WEBSITE_AUTH_ENABLED`, `SIGN_IN`).
     pub signs_in: bool,
     /// The tenant of all performers (`ENTRA_TENANT_ID`).
@@ -90,7 +89,7 @@ impl Pages {
             None => None,
             Some(text) => Some(Cursor::parse(text).ok_or(Outcome::Invalid(Invalid::Cursor))?),
         };
-        let page = self.approvals.list(after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
+        let page = self.stories.list(after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
         let next = page.next.as_ref().map(|next| next_page(next, wants_json(request)));
         Ok(match wants_json(request) {
             true => json_answer(200, &self.list_json(&page, next)),
@@ -99,52 +98,50 @@ impl Pages {
     }
 
     fn list_json<'a>(&self, page: &'a List, next: Option<String>) -> ListJson<'a> {
-        let outbox = &self.approvals.outbox;
-        let items = page.waiting.iter().chain(&page.recent);
-        let json = |item| item::item(&outbox.routes.cards, item, outbox.dry_run);
-        ListJson { items: items.map(json).collect(), next }
+        let items = page.waiting.iter().chain(&page.decided);
+        ListJson { items: items.map(|item| item::item(&self.stories, item)).collect(), next }
     }
 
     fn list_html(&self, page: &List, next: Option<&str>, request: &Request) -> String {
         let listing = Listing {
             waiting: &page.waiting,
-            more_waiting: page.more_waiting,
-            recent: &page.recent,
+            recent: &page.decided,
             next,
-            is_dry_run: self.approvals.outbox.dry_run,
+            policy: &self.stories.policy,
             now: request.timing.now,
         };
-        list(&self.approvals.outbox.routes.cards, &listing)
+        list(&self.stories.outbox.cards, &listing)
     }
 
     // T13
     async fn show(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
         let performer = self.approver(request)?;
-        let seen = self.seen(request, id).await?;
+        let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
+        let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
+        let standing = standing.ok_or(Outcome::Unknown)?;
         Ok(match wants_json(request) {
-            true => {
-                let cards = &self.approvals.outbox.routes.cards;
-                json_answer(200, &item::requested(cards, &seen, (self.approvals.outbox.dry_run, false)))
-            }
-            false => html_answer(200, self.html(&seen, &performer, None, request)),
+            true => json_answer(200, &item::requested(&self.stories, &standing, Reader::Approver)),
+            false => html_answer(200, self.html(&standing, &performer, None, request)),
         })
     }
 
-    async fn seen(&self, request: &Request, id: &str) -> Result<Seen, Report> {
-        let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
-        let seen = self.approvals.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
-        Ok(seen.ok_or(Outcome::Unknown)?)
-    }
-
-    fn html(&self, seen: &Seen, performer: &Performer, said: Option<Said>, request: &Request) -> String {
+    fn html(
+        &self,
+        standing: &Standing,
+        performer: &Performer,
+        said: Option<Said>,
+        request: &Request,
+    ) -> String {
+        let policy = &self.stories.policy;
         let view = View {
             performer,
-            may_decide: self.approvals.may_vote(&seen.approval.request, performer).is_ok(),
+            may_decide: policy.judge(standing, performer, request.timing.now).approve.is_ok(),
             said,
-            is_dry_run: self.approvals.outbox.dry_run,
+            delivery: &policy.delivery(standing),
+            is_dry_run: policy.dry_run,
             now: request.timing.now,
         };
-        approval(&self.approvals.outbox.routes.cards, seen, &view)
+        approval(&self.stories.outbox.cards, standing, &view)
     }
 
     async fn vote(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
@@ -157,20 +154,19 @@ impl Pages {
         let performer = self.approver(request)?;
         let vote = read_vote(request, id).map_err(Outcome::Invalid)?;
         let clicked = Clicked { click: Click::Vote(vote), repository: None, performer: performer.clone() };
-        let report = self.approvals.click(clicked, request.timing).await;
-        Ok(self.voted(request, id, &performer, &report).await)
+        let report = self.stories.click(clicked, request.timing).await;
+        Ok(self.voted(request, &performer, &report))
     }
 
-    /// The page as it is after a click, with what became of that. What cannot be shown was done all the same.
-    async fn voted(&self, request: &Request, id: &str, performer: &Performer, report: &Report) -> Answer {
+    /// The page as it is after a click, with what became of that.
+    fn voted(&self, request: &Request, performer: &Performer, report: &Report) -> Answer {
         if wants_json(request) {
             return report_answer(FUNCTION, request, report);
         }
-        let Ok(seen) = self.seen(request, id).await else { return refused(request, report) };
-        let sentence = sentence(&report.outcome);
-        let status = report.outcome.status();
+        let Some(standing) = &report.standing else { return refused(request, report) };
+        let (sentence, status) = (sentence(&report.outcome), status(&report.outcome));
         let said = Said { sentence: &sentence, is_error: status != 200 };
-        let mut answer = html_answer(status, self.html(&seen, performer, Some(said), request));
+        let mut answer = html_answer(status, self.html(standing, performer, Some(said), request));
         answer.headers.push((CARD_ACTION_STATUS, sentence));
         answer.log.push(log_line(FUNCTION, request, report));
         answer
@@ -179,7 +175,7 @@ impl Pages {
     /// The approver of this deployment who is looking.
     fn approver(&self, request: &Request) -> Result<Performer, Refusal> {
         let performer = self.performer(request)?;
-        match self.approvals.policy.approvers.include(&performer) {
+        match self.stories.policy.approvers.include(&performer) {
             true => Ok(performer),
             false => {
                 Err(Report::of(Outcome::Forbidden(Forbidden::Performer), format!("by {performer}")).into())
@@ -190,7 +186,7 @@ impl Pages {
     fn performer(&self, request: &Request) -> Result<Performer, Refusal> {
         let mut headers = request.headers(app_service::HEADER).peekable();
         // Nobody has to say who they are where nothing is ever sent.
-        if headers.peek().is_none() && self.approvals.outbox.dry_run && self.approvals.policy.anonymous {
+        if headers.peek().is_none() && self.stories.policy.dry_run && self.stories.policy.anonymous {
             return Ok(Performer::Anonymous);
         }
         let Some(tenant) = &self.tenant else { return Err(Outcome::Misconfigured("ENTRA_TENANT_ID").into()) };

@@ -13,14 +13,15 @@ use serde_json::value::RawValue;
 use super::{
     bearer,
     fields::{Field, json_of, media_type, name, once},
-    item, json_answer, rejected, report_answer,
+    item::{self, Reader},
+    json_answer, rejected, report_answer,
 };
 use crate::{
     approval::{
-        ApprovalId, Approver, Asked, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Seen,
-        Unreached, Workload, rfc_3339,
+        ApprovalId, Approver, Asked, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome,
+        Standing, Unreached, Workload, rfc_3339,
     },
-    approve::{Approvals, Asking, Report, failed},
+    approve::{NewRequest, Report, Stories, failed},
     host::{Answer, Body, Request},
     identity::{
         Rejection,
@@ -35,7 +36,7 @@ const FUNCTION: &str = "RequestApproval";
 /// The function, with what it needs.
 pub struct Requests {
     /// Where approvals are.
-    pub approvals: Arc<Approvals>,
+    pub stories: Arc<Stories>,
     /// What verifies the tokens of jobs.
     pub tokens: JobTokens,
 }
@@ -71,10 +72,10 @@ impl Requests {
         let job = self.job(request).await?;
         let (asked, body) = self.asked(request).map_err(Outcome::Invalid)?;
         let Job { workload, visibility, .. } = job?;
-        let asking = Asking { asked, workload, visibility, body };
-        let (seen, is_new) = self.approvals.ask(asking, request.timing).await?;
-        let mut answer = json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&seen));
-        answer.log.push((Level::Info, asked_line(request, &seen, self.approvals.outbox.dry_run)));
+        let new = NewRequest { asked, workload, visibility, body };
+        let (standing, is_new) = self.stories.ask(new, request.timing).await?;
+        let mut answer = json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&standing));
+        answer.log.push((Level::Info, self.asked_line(request, &standing)));
         Ok(answer)
     }
 
@@ -96,22 +97,22 @@ impl Requests {
         if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
             return Err(Invalid::ContentType);
         }
-        let asked = parse_body(body, self.approvals.policy.min_approvals)?;
+        let asked = parse_body(body, self.stories.policy.min_approvals)?;
         Ok((asked, json_of(body)?.into_owned().into_bytes()))
     }
 
-    fn asked_json<'a>(&self, seen: &'a Seen) -> AskedJson<'a> {
-        let cards = &self.approvals.outbox.routes.cards;
-        let request = &seen.approval.request;
+    fn asked_json<'a>(&self, standing: &'a Standing) -> AskedJson<'a> {
+        let cards = &self.stories.outbox.cards;
+        let request = &standing.request;
         // T10. At a public repository everybody reads what its jobs print: no names there, and no key.
-        let shown = seen.approval.without_names_if_public();
+        let shown = standing.without_names_if_public();
         let mail_card = cards.mail(&shown).filter(|_| !request.workload.is_public);
         AskedJson {
             id: request.id.as_str(),
-            status: item::status(seen, self.approvals.outbox.dry_run),
+            status: item::status(standing, self.stories.policy.dry_run),
             url: cards.page_url(&request.id),
             expires_at: rfc_3339(request.expires_at()),
-            posted: seen.posted.as_str(),
+            posted: self.stories.outbox.posted(standing).as_str(),
             card: cards.teams(&shown),
             mail_card,
         }
@@ -121,23 +122,22 @@ impl Requests {
         let Job { workload, visibility, .. } = self.job(request).await??;
         let unknown = || Report::from(Outcome::Unknown);
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
-        let seen = self.approvals.look_as_job(&id, (&workload, visibility), request.timing).await;
-        let seen = seen.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
-        let outbox = &self.approvals.outbox;
-        Ok(json_answer(200, &item::requested(&outbox.routes.cards, &seen, (outbox.dry_run, true))))
+        let standing = self.stories.look_as_job(&id, &workload, visibility, request.timing).await;
+        let standing = standing.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
+        Ok(json_answer(200, &item::requested(&self.stories, &standing, Reader::Job)))
     }
-}
 
-/// One line that reads alone: who asked for what.
-fn asked_line(request: &Request, seen: &Seen, is_dry_run: bool) -> String {
-    let Workload { repository, run_id, run_attempt, .. } = &seen.approval.request.workload;
-    format!(
-        "{FUNCTION}: approval {} for {repository}, run {run_id}, attempt {run_attempt}: {}, posted: {} (invocation {})",
-        seen.approval.request.id,
-        item::status(seen, is_dry_run),
-        seen.posted.as_str(),
-        printable(Some(request.invocation_id.as_str()).filter(|id| !id.is_empty()).unwrap_or("-"), 80),
-    )
+    /// One line that reads alone: who asked for what.
+    fn asked_line(&self, request: &Request, standing: &Standing) -> String {
+        let Workload { repository, run_id, run_attempt, .. } = &standing.request.workload;
+        format!(
+            "{FUNCTION}: approval {} for {repository}, run {run_id}, attempt {run_attempt}: {}, posted: {} (invocation {})",
+            standing.request.id,
+            item::status(standing, self.stories.policy.dry_run),
+            self.stories.outbox.posted(standing).as_str(),
+            printable(Some(request.invocation_id.as_str()).filter(|id| !id.is_empty()).unwrap_or("-"), 80),
+        )
+    }
 }
 
 /// The fields of a request, each at most once.

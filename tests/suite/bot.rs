@@ -433,7 +433,7 @@ async fn servers_that_break_http_are_given_up_in_time() {
     let around = Surroundings::start().await;
     join_all([
         breaks(&around, Misbehaviour::Reset, DispatchAnswer::Broken),
-        breaks(&around, Misbehaviour::Garbage, DispatchAnswer::Garbled),
+        breaks(&around, Misbehaviour::Garbage, DispatchAnswer::Broken),
         breaks(&around, Misbehaviour::Stall, DispatchAnswer::TimedOut),
         breaks(&around, Misbehaviour::Dribble, DispatchAnswer::PermissionDenied { wanted: None }),
         breaks(&around, Misbehaviour::EndlessHead, DispatchAnswer::TimedOut),

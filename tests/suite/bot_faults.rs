@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use approve_release::{
     approval::{ApprovalId, Verdict},
-    approve::Approvals,
+    approve::Stories,
 };
 use chrono::TimeDelta;
 use object_store::{ObjectStoreExt, path::Path};
@@ -83,7 +83,7 @@ async fn whatever_fails_while_it_is_asked_the_card_is_posted_and_can_be_changed(
     for fault in EVERY_FAULT {
         for at in 1.. {
             let deployment = Deployment::with_bot(1, None).await;
-            let ask = async |instance: &Arc<Approvals>| deployment.ask(instance, TimeDelta::zero()).await;
+            let ask = async |instance: &Arc<Stories>| deployment.ask(instance, TimeDelta::zero()).await;
             let (_, struck) = stricken(&deployment, (at, fault), ask).await;
             let Some(struck) = struck else { break };
             let about = format!("{fault:?} at {struck}");
@@ -98,7 +98,7 @@ async fn whatever_fails_while_it_is_asked_the_card_is_posted_and_can_be_changed(
                 deployment.messages()
             );
             deployment.github.expect_dispatches(1);
-            assert_eq!(deployment.approve(&seen.approval.request.id, 1, 5).await, "dispatched", "{about}");
+            assert_eq!(deployment.approve(&seen.request.id, 1, 5).await, "dispatched", "{about}");
             deployment.settled().await;
             deployment.sweep_every_minute(6..=8).await;
             let shown = deployment.messages().iter().any(|message| {
@@ -115,7 +115,7 @@ async fn whatever_fails_while_it_is_decided_the_card_shows_it_in_the_end() {
         for at in 1.. {
             let deployment = Deployment::with_bot(1, None).await;
             let id = deployment.asked().await;
-            let vote = async |instance: &Arc<Approvals>| {
+            let vote = async |instance: &Arc<Stories>| {
                 deployment.vote(instance, (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await
             };
             let (_, struck) = stricken(&deployment, (at, fault), vote).await;
@@ -264,9 +264,9 @@ async fn wherever_a_process_dies_that_decides_on_a_lost_card_the_result_is_poste
             let deployment = Deployment::with_bot(1, None).await;
             deployment.asked().await;
             deployment.bot.as_ref().expect("a bot").1.lose_messages();
-            let sweep = async |instance: &Arc<Approvals>| {
+            let sweep = async |instance: &Arc<Stories>| {
                 let over = TIME_TO_DECIDE + TimeDelta::minutes(1);
-                instance.outbox.sweep(deployment.after(over)).await
+                instance.sweep(deployment.after(over)).await
             };
             let (_, struck) = stricken(&deployment, (at, fault), sweep).await;
             deployment.sweep_every_minute(32..=36).await;
@@ -356,7 +356,7 @@ async fn who_dies_while_changing_the_card_is_followed_by_another() {
     let id = deployment.asked().await;
     let mut at = 1;
     loop {
-        let vote = async |instance: &Arc<Approvals>| {
+        let vote = async |instance: &Arc<Stories>| {
             let outcome = deployment.vote(instance, (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await;
             // What follows beside the answer is part of the story here.
             until_ended(instance).await;

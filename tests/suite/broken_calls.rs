@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use approve_release::{
     approval::{Item, Outcome, Verdict},
-    approve::Approvals,
+    approve::Stories,
+    surfaces::status,
 };
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
@@ -31,7 +32,7 @@ fn assert_few_unavailable(outcomes: &[Outcome], what: &str) {
     assert!(unavailable * 20 < outcomes.len(), "{unavailable} of {}", outcomes.len());
 }
 
-fn breaking(deployment: &Instances) -> Arc<Approvals> {
+fn breaking(deployment: &Instances) -> Arc<Stories> {
     deployment.start_on(RoughStore::breaking(&deployment.store, 20_260_101) as Arc<dyn ObjectStore>)
 }
 
@@ -53,7 +54,7 @@ async fn of_relayed_clicks_few_are_unavailable_and_each_decision_is_sent() {
     let sent: BTreeSet<_> =
         github.dispatches().iter().map(|dispatch| dispatch.client_payload().to_owned()).collect();
     let payload = |number: usize| format!(r#"{{"run_id":"{number}"}}"#);
-    for (number, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| outcome.status() == 200) {
+    for (number, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| status(&outcome) == 200) {
         assert!(sent.contains(&payload(number)), "{number}: {outcome:?}");
     }
     for decision in deployment.names("relayed/").await.iter().filter(|name| name.ends_with("/decision")) {
@@ -83,9 +84,9 @@ async fn of_votes_few_are_unavailable_and_none_is_lost() {
     assert_few_unavailable(&outcomes, "votes");
     deployment.settled().await;
     for (id, outcomes) in ids.iter().zip(outcomes.chunks(3)) {
-        let safe = outcomes.iter().filter(|outcome| outcome.status() == 200).count();
+        let safe = outcomes.iter().filter(|outcome| status(&outcome) == 200).count();
         let seen = deployment.look(id, TimeDelta::minutes(2)).await;
-        assert!(safe < 2 || seen.approval.ruling.is_some(), "{outcomes:?}");
+        assert!(safe < 2 || seen.ruling.is_some(), "{outcomes:?}");
     }
 }
 
@@ -98,7 +99,7 @@ async fn of_requests_few_are_unavailable_and_each_is_one_approval() {
         let instance = &instance;
         async move {
             let asked = instance.ask(asking("1", &number.to_string()), timing).await;
-            asked.map(|(seen, _)| seen.approval.request.id).map_err(|report| report.outcome)
+            asked.map(|(seen, _)| seen.request.id).map_err(|report| report.outcome)
         }
     });
     let asked: Vec<_> = stream::iter(asks).buffered(AT_ONCE).collect().await;
@@ -122,7 +123,7 @@ const RECORDED_MS: usize = 3_200;
 const ANSWERED_MS: usize = 4_400;
 
 /// An instance whose calls take a round each, and the view on which it is.
-fn slow(deployment: &Instances) -> (Arc<RoughStore>, Arc<Approvals>) {
+fn slow(deployment: &Instances) -> (Arc<RoughStore>, Arc<Stories>) {
     let view = RoughStore::slow(&deployment.store);
     let instance = deployment.start_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
     (view, instance)
@@ -172,8 +173,8 @@ async fn where_each_call_takes_half_a_second_asking_looking_and_clicking_come_to
     let id = deployment.asked(asking("1", "{}")).await;
     let (view, instance) = slow(&deployment);
     let workload = asking("1", "{}").workload;
-    let job = (&workload, approve_release::approval::Visibility { said_at: 2, is_public: true });
-    let look = instance.look_as_job(&id, job, deployment.after(TimeDelta::minutes(1)));
+    let said = approve_release::approval::Visibility { said_at: 2, is_public: true };
+    let look = instance.look_as_job(&id, &workload, said, deployment.after(TimeDelta::minutes(1)));
     let (seen, rounds) = view.rounds(look).await;
     assert!(seen.expect("a store").is_some());
     assert_in_time("looking", rounds, ANSWERED_MS);
@@ -194,7 +195,7 @@ async fn where_each_call_takes_half_a_second_the_list_of_ten_lines_over_six_days
     for number in 0..10_i64 {
         let timing = deployment.after(TimeDelta::hours(number * 15));
         let asked = instance.ask(asking_of(2, asking("1", &number.to_string())), timing).await;
-        let id = asked.map_err(|report| report.outcome).expect("it is open").0.approval.request.id;
+        let id = asked.map_err(|report| report.outcome).expect("it is open").0.request.id;
         // Some are decided, some have one vote, and the first have expired.
         let verdict = if number % 3 == 0 { Verdict::Reject } else { Verdict::Approve };
         vote(&instance, (&id, person(ALEX, None)), verdict, timing).await;
@@ -205,7 +206,7 @@ async fn where_each_call_takes_half_a_second_the_list_of_ten_lines_over_six_days
     let list = instance.list(None, deployment.after(TimeDelta::hours(140)));
     let (list, rounds) = view.rounds(list).await;
     let list = list.expect("a list");
-    let lines: Vec<&Item> = list.waiting.iter().chain(&list.recent).collect();
+    let lines: Vec<&Item> = list.waiting.iter().chain(&list.decided).collect();
     assert_eq!(lines.len(), 11);
     assert_in_time("the list", rounds, ANSWERED_MS);
 }

@@ -2,7 +2,7 @@
 
 use approve_release::{
     approval::Verdict,
-    ledger::{Attempt, Message},
+    approval::{Attempt, Message, MessageName},
 };
 use chrono::TimeDelta;
 use serde_json::json;
@@ -32,9 +32,11 @@ async fn an_attempt_of_a_clock_that_is_a_day_ahead_is_taken_over_at_once() {
             lease_until: ahead + TimeDelta::seconds(30),
             window_from: deployment.began,
             failures: 0,
-            entry: String::new(),
         };
-        let (message, timing) = (Message::dispatch(subject(&id)), deployment.after(TimeDelta::minutes(1)));
+        let (message, timing) = (
+            Message { subject: subject(&id), name: MessageName::DISPATCH },
+            deployment.after(TimeDelta::minutes(1)),
+        );
         let ledger = &deployment.start().outbox.ledger;
         assert!(ledger.claim(&message, &attempt, timing.deadline).await.expect("a store"));
 

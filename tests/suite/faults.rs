@@ -7,13 +7,10 @@ use std::{cell::Cell, collections::BTreeMap, ops::RangeInclusive, sync::Arc, tim
 
 use approve_release::{
     approval::{EventTypes, Outcome, Performer, Policy, Repository, RepositoryPattern},
-    approve::{Approvals, Clicked, Recording, Report},
-    cards::Cards,
+    approve::{Clicked, Report, Stories},
     http_client,
-    ledger::{Ledger, Store},
-    outbox::{Outbox, Routes},
-    senders::github::GitHub as GitHubClient,
     surfaces::action_message::parse_body,
+    surfaces::status,
     timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,13 +20,12 @@ use wiremock::ResponseTemplate;
 
 use crate::{
     faulty_store::{EVERY_FAULT, Fault, FaultyStore},
-    github::{GitHub, TOKEN, github_error, rate_limited},
+    github::{GitHub, github_error, rate_limited},
+    handler_process::{GLANCE, within},
+    in_process::stories,
 };
 
 const CLICK: &[u8] = br#"{"event_type":"release-approved","client_payload":{"run_id":"1"}}"#;
-
-/// The call of a click that records the decision, and with it the claim of the first attempt.
-const AT_DECISION: usize = 3;
 
 /// A deployment at a GitHub: as many instances as one likes on one store.
 struct Deployment {
@@ -58,29 +54,19 @@ impl Deployment {
     }
 
     /// An instance that sees the store through `view`.
-    fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
+    fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Stories> {
         let event_type = approve_release::approval::EventType::parse("release-approved").unwrap();
-        let policy = Arc::new(Policy {
+        let policy = Policy {
             default_repository: Repository::parse("octo/app"),
             allowed_repositories: vec![RepositoryPattern::parse("octo/app").unwrap()],
             relay_event_types: EventTypes::Only(vec![event_type]),
             anonymous: true,
             ..Policy::default()
-        });
-        let github = GitHubClient::new(self.github.url().parse().unwrap(), TOKEN.into());
-        let ledger = Ledger::new(Store::of(view), false);
-        let url = "https://approve.example".parse().unwrap();
-        let cards = Arc::new(Cards {
-            github: url,
-            public_url: "https://approve.example".parse().unwrap(),
-            mail: None,
-        });
-        let routes = Routes { github: Some(github), channel: None, cards };
-        let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (self.deliver_for, false));
-        Arc::new(Approvals { policy, outbox, recording: Recording::default() })
+        };
+        stories(policy, view, Some(&self.github.url()), None, self.deliver_for)
     }
 
-    fn instance(&self) -> Arc<Approvals> {
+    fn instance(&self) -> Arc<Stories> {
         self.instance_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
     }
 
@@ -89,14 +75,14 @@ impl Deployment {
         Timing::new(self.began + time, Duration::from_millis(4_400))
     }
 
-    async fn click(&self, instance: &Arc<Approvals>, time: TimeDelta) -> Report {
+    async fn click(&self, instance: &Arc<Stories>, time: TimeDelta) -> Report {
         let click = parse_body("application/json", CLICK).expect("a click");
         let clicked = Clicked { click, repository: None, performer: Performer::Anonymous };
         instance.click(clicked, self.after(time)).await
     }
 
     async fn sweep(&self, time: TimeDelta) -> Vec<(log::Level, String)> {
-        self.instance().outbox.sweep(self.after(time)).await
+        self.instance().sweep(self.after(time)).await
     }
 
     async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
@@ -189,21 +175,74 @@ fn is_marker(path: &str) -> bool {
     path.ends_with(".done")
 }
 
-/// Whether the process was killed while GitHub was being asked: the line of the list is written beside that.
+/// True if the process was killed while GitHub was being asked: the lines are written beside that.
 fn is_cut_off(path: &str, fault: Fault) -> bool {
-    path.starts_with("listed/") && matches!(fault, Fault::KilledBefore | Fault::KilledAfter)
+    let is_line = ["listed/", "decided/"].iter().any(|index| path.starts_with(index));
+    is_line && matches!(fault, Fault::KilledBefore | Fault::KilledAfter)
 }
 
-#[tokio::test]
-async fn a_click_makes_the_calls_that_these_tests_are_about() {
+/// The number of the call that a click makes about this.
+async fn call_about(mark: &str, nth: usize) -> usize {
     let struck = at_every_call(Fault::FailsAfter, async |deployment, _| {
         let dispatched = deployment.dispatched();
         deployment.expect(dispatched);
     })
     .await;
-    let marks = ["/decision", "pending/", "/decision", "listed/", ".done", "delete"];
-    assert_eq!(struck.len(), marks.len(), "{struck:?}");
-    assert!(struck.iter().zip(marks).all(|(path, mark)| path.contains(mark)), "{struck:?}");
+    let mut calls = struck.iter().enumerate().filter(|(_, path)| path.contains(mark));
+    calls.nth(nth).map(|(at, _)| at + 1).unwrap_or_else(|| panic!("no such call: {struck:?}"))
+}
+
+/// The process is stopped at each call in turn, while another decides the same; both orders of the two: the one that was
+/// stopped has decided, or finds that the other has.
+#[tokio::test]
+async fn of_two_processes_one_decides_and_sends_wherever_the_other_is_stopped() {
+    for at in 1.. {
+        let deployment = Deployment::new().await;
+        let view = FaultyStore::new(&deployment.store, Some((at, Fault::Stops)));
+        let first = deployment.instance_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
+        let stopped = deployment.click(&first, TimeDelta::zero());
+        let other = async {
+            tokio::time::timeout(Duration::from_secs(1), view.killed.notified()).await.ok()?;
+            let report = deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+            view.go_on.notify_one();
+            Some(report.outcome)
+        };
+        let (report, other) = tokio::join!(stopped, other);
+        let about = format!("{at}: {:?}", view.struck().lock().unwrap());
+        let Some(other) = other else {
+            assert_eq!(report.outcome.name(), "dispatched", "{about}");
+            assert!(at > 7, "a click makes seven calls: {about}");
+            deployment.expect(1);
+            break;
+        };
+        let mut names = [report.outcome.name(), other.name()];
+        names.sort_unstable();
+        assert_eq!(names, ["already-decided", "dispatched"], "{about}");
+        drop((first, view));
+        deployment.sweep_every_minute(1..=2).await;
+        assert_eq!(deployment.pending().await, 0, "{about}");
+        deployment.expect(1);
+    }
+}
+
+/// Its own claim keeps everybody else from sending until it ends.
+#[tokio::test]
+async fn a_decision_that_the_store_did_not_confirm_is_sent_by_its_writer() {
+    let deployment = Deployment::new().await;
+    let at = call_about("/decision", 1).await;
+    let stricken = stricken_click(&deployment, at, Fault::FallsSilent).await;
+    assert_eq!(stricken.outcome.map(|outcome| outcome.name()), Some("unavailable"));
+    deployment.github.until_asked().await;
+    within("it is noted", async || {
+        while !deployment.names().await.iter().any(|name| name.ends_with(".done")) {
+            tokio::time::sleep(GLANCE).await;
+        }
+    })
+    .await;
+    let again = deployment.click(&deployment.instance(), TimeDelta::seconds(5)).await.outcome;
+    assert_eq!(again.name(), "already-decided");
+    deployment.sweep_every_minute(1..=2).await;
+    deployment.expect(1);
 }
 
 // T34
@@ -215,7 +254,7 @@ async fn whatever_fails_a_click_that_was_answered_with_200_arrives_once() {
             let about = format!("{fault:?} at {:?}: {:?}", stricken.struck, stricken.outcome);
             let dispatched = deployment.dispatched();
             let struck = stricken.struck.unwrap_or_default();
-            if stricken.outcome.is_some_and(|outcome| outcome.status() == 200) {
+            if stricken.outcome.is_some_and(|outcome| status(&outcome) == 200) {
                 assert!(dispatched >= 1, "lost: {about}");
             }
             let twice = is_marker(&struck) && fault == Fault::KilledBefore || is_cut_off(&struck, fault);
@@ -369,7 +408,7 @@ async fn a_revived_dispatch_is_retried_again_and_after_a_week_it_is_too_late() {
     deployment.sweep(day + TimeDelta::minutes(5)).await;
     deployment.sweep(day + TimeDelta::hours(2)).await;
     let late = deployment.click(&deployment.instance(), TimeDelta::days(8)).await;
-    assert_eq!((late.outcome.name(), late.outcome.status()), ("expired", 410));
+    assert_eq!((late.outcome.name(), status(&late.outcome)), ("expired", 410));
     let refused = deployment.turned_away();
     assert_eq!(refused, 4, "what was planned for its hour is tried, however late the sweep comes");
     deployment.expect(0);
@@ -391,12 +430,17 @@ async fn a_renewed_token_is_used_within_the_hour() {
 async fn sweeps_and_clicks_at_once_send_once() {
     let deployment = Deployment::new().await;
     // The process that recorded it was killed before it sent anything.
-    assert!(stricken_click(&deployment, AT_DECISION, Fault::KilledAfter).await.outcome.is_none());
+    assert!(
+        stricken_click(&deployment, call_about("/decision", 1).await, Fault::KilledAfter)
+            .await
+            .outcome
+            .is_none()
+    );
     let minute = TimeDelta::minutes(1);
     let [a, b, c] = [deployment.instance(), deployment.instance(), deployment.instance()];
     let (first, second, report) = tokio::join!(
-        a.outbox.sweep(deployment.after(minute)),
-        b.outbox.sweep(deployment.after(minute)),
+        a.sweep(deployment.after(minute)),
+        b.sweep(deployment.after(minute)),
         deployment.click(&c, minute),
     );
     let told = first.len() + second.len() + usize::from(report.outcome.name() == "dispatched");
@@ -407,7 +451,7 @@ async fn sweeps_and_clicks_at_once_send_once() {
 #[tokio::test]
 async fn an_entry_without_a_decision_is_dropped_after_some_minutes() {
     let deployment = Deployment::new().await;
-    stricken_click(&deployment, AT_DECISION, Fault::KilledBefore).await;
+    stricken_click(&deployment, call_about("/decision", 1).await, Fault::KilledBefore).await;
     deployment.sweep_every_minute(1..=9).await;
     assert_eq!(deployment.pending().await, 1, "a slow click may still come");
     deployment.sweep(TimeDelta::minutes(12)).await;
@@ -419,7 +463,7 @@ async fn an_entry_without_a_decision_is_dropped_after_some_minutes() {
 async fn what_a_dead_click_left_in_the_index_does_not_take_a_later_click_along() {
     let deployment = Deployment::new().await;
     // A click died before it decided; after some minutes a sweep drops its entry, while another click decides.
-    stricken_click(&deployment, AT_DECISION, Fault::KilledBefore).await;
+    stricken_click(&deployment, call_about("/decision", 1).await, Fault::KilledBefore).await;
     deployment.turn_away(github_error(503, "down"));
     assert_eq!(
         deployment.click(&deployment.instance(), TimeDelta::minutes(12)).await.outcome.name(),
@@ -437,7 +481,7 @@ async fn a_revived_dispatch_has_an_entry_of_its_own() {
     let deployment = Deployment::new().await;
     deployment.turn_away(github_error(422, "No."));
     // It is dead, and whoever sent it was killed before its entry was taken out.
-    let at_delete = 6;
+    let at_delete = call_about("delete", 0).await;
     let stricken = stricken_click(&deployment, at_delete, Fault::KilledBefore).await;
     assert!(stricken.struck.is_some_and(|struck| struck.contains("delete")));
     deployment.turn_away(github_error(503, "down"));
@@ -475,10 +519,10 @@ async fn githubs_wait_is_kept_whatever_its_status_and_size() {
 #[tokio::test]
 async fn a_sweep_that_is_stopped_sends_nothing_more() {
     let deployment = Deployment::new().await;
-    stricken_click(&deployment, AT_DECISION, Fault::KilledAfter).await;
+    stricken_click(&deployment, call_about("/decision", 1).await, Fault::KilledAfter).await;
     let instance = deployment.instance();
-    instance.outbox.stop();
-    instance.outbox.sweep(deployment.after(TimeDelta::minutes(1))).await;
+    instance.sweeper.stop();
+    instance.sweep(deployment.after(TimeDelta::minutes(1))).await;
     assert_eq!(deployment.pending().await, 1);
     deployment.expect(0);
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt, stream::BoxStream};
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, memory::InMemory, path::Path,
@@ -30,6 +30,10 @@ pub enum Fault {
     CommitsAndDenies,
     /// Nothing is done, and "exists already" comes back: what was in the way is gone again.
     Denies,
+    /// It is done, and errors come back, of this and of the next calls about it: nobody hears what became of it.
+    FallsSilent,
+    /// The process stops before it is done, until it is let go on.
+    Stops,
     /// The process is killed before it is done.
     KilledBefore,
     /// The process is killed after it is done.
@@ -44,7 +48,12 @@ pub struct FaultyStore {
     /// What the faulty call was about.
     struck: Arc<Mutex<Option<String>>>,
     pub killed: Notify,
+    /// Lets a process go on that was stopped.
+    pub go_on: Arc<Notify>,
 }
+
+/// The calls about an object that fail after one at which the store fell silent: as many as a writer makes at once.
+const SILENT_CALLS: usize = 11;
 
 impl FaultyStore {
     pub fn new(inner: &Arc<InMemory>, fault: Option<(usize, Fault)>) -> Arc<Self> {
@@ -54,6 +63,7 @@ impl FaultyStore {
             calls: AtomicUsize::new(0),
             struck: Arc::default(),
             killed: Notify::new(),
+            go_on: Arc::default(),
         })
     }
 
@@ -62,8 +72,17 @@ impl FaultyStore {
         let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
         let is_refused = || self.struck.lock().unwrap().as_deref() == Some(about.as_ref());
         let fault = match self.fault {
+            Some((at, Fault::Stops)) if at == number => {
+                *self.struck.lock().unwrap() = Some(about.to_string());
+                self.killed.notify_one();
+                self.go_on.notified().await;
+                return call.await;
+            }
             Some((at, fault)) if at == number => fault,
             Some((at, Fault::Refuses)) if at < number && is_refused() => Fault::Refuses,
+            Some((at, Fault::FallsSilent)) if at < number && number <= at + SILENT_CALLS && is_refused() => {
+                Fault::Refuses
+            }
             Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => return end().await,
             _ => return call.await,
         };
@@ -72,7 +91,7 @@ impl FaultyStore {
             let _ = call.await;
         }
         match fault {
-            Fault::FailsBefore | Fault::Refuses | Fault::FailsAfter => {
+            Fault::FailsBefore | Fault::Refuses | Fault::FailsAfter | Fault::FallsSilent | Fault::Stops => {
                 Err(Error::Generic { store: "faulty", source: "told to fail".into() })
             }
             Fault::CommitsAndDenies | Fault::Denies => {
@@ -95,6 +114,16 @@ impl FaultyStore {
         match self.fault {
             Some((at, Fault::KilledBefore | Fault::KilledAfter)) if at < number => {
                 futures_util::stream::once(end()).boxed()
+            }
+            Some((at, Fault::Stops)) if at == number => {
+                *self.struck.lock().unwrap() = Some(about.to_owned());
+                self.killed.notify_one();
+                let (go_on, listed) = (Arc::clone(&self.go_on), call());
+                let stopped = async move {
+                    go_on.notified().await;
+                    listed
+                };
+                stopped.flatten_stream().boxed()
             }
             Some((at, fault)) if at == number => {
                 *self.struck.lock().unwrap() = Some(about.to_owned());

@@ -71,7 +71,10 @@ async fn each_answer_of_github_has_its_own_sentence(mode: Mode) {
         println!("GitHub: {name}");
         sentences.insert(name, click_answered(&host, &github, answer, outcome).await);
     }
-    sentences.extend(sentences_of_faults(mode).await);
+    let [nobody, reset, garbage, stall] = sentences_of_faults(mode).await;
+    // Nobody can tell more of either than that the answer did not arrive.
+    assert_eq!(reset.1, garbage.1);
+    sentences.extend([nobody, reset, stall]);
     assert_pairwise_different(&sentences);
 }
 

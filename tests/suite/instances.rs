@@ -8,16 +8,13 @@ use std::{
 
 use approve_release::{
     approval::{
-        ApprovalId, Approver, Approvers, Asked, Ballot, Click, Ending, EventType, EventTypes, Guid, Outcome,
-        Performer, Person, Policy, Repository, RepositoryPattern, Ruling, Seen, Verdict, Visibility, Vote,
-        Workload,
+        ApprovalId, Approver, Approvers, Asked, Ballot, Click, Delivery, Ending, EventType, EventTypes, Guid,
+        Outcome, Performer, Person, Policy, Repository, RepositoryPattern, Ruling, Standing, Subject,
+        Verdict, Visibility, Vote, Workload,
     },
-    approve::{Approvals, Asking, Clicked, Recording},
-    cards::Cards,
+    approve::{Clicked, NewRequest, Stories},
     http_client::{self, SecretUrl},
-    ledger::{Ledger, Store, Subject},
-    outbox::{Channel, Outbox, Routes},
-    senders::github::GitHub as GitHubClient,
+    outbox::Sender,
     senders::teams::webhook::Webhook,
     surfaces::action_message::parse_body,
     timing::Timing,
@@ -27,9 +24,7 @@ use futures_util::StreamExt;
 use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path};
 
 use crate::{
-    deployment::Channel as TeamsChannel,
-    github::{GitHub, TOKEN},
-    handler_process::within,
+    deployment::Channel as TeamsChannel, github::GitHub, handler_process::within, in_process::stories,
     tokens::ALEX,
 };
 
@@ -43,7 +38,7 @@ pub struct Instances {
     github: Option<String>,
     webhook: Option<String>,
     /// Those that may still be at work.
-    started: Mutex<Vec<Arc<Approvals>>>,
+    started: Mutex<Vec<Arc<Stories>>>,
 }
 
 impl Instances {
@@ -79,28 +74,16 @@ impl Instances {
     }
 
     /// An instance with the settings of now.
-    pub fn start(&self) -> Arc<Approvals> {
+    pub fn start(&self) -> Arc<Stories> {
         self.start_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
     }
 
     /// One that sees the store through `view`.
-    pub fn start_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Approvals> {
-        let url = |text: &str| text.parse().expect("a URL");
-        let policy = Arc::new(self.policy.clone());
-        let routes = Routes {
-            github: self.github.as_ref().map(|github| GitHubClient::new(url(github), TOKEN.into())),
-            channel: (self.webhook.as_ref())
-                .map(|webhook| Channel::Webhook(Webhook::new(SecretUrl::new(url(webhook))))),
-            cards: Arc::new(Cards {
-                public_url: url("https://approve.example"),
-                github: url("https://github.com"),
-                mail: None,
-            }),
-        };
-        let is_dry_run = self.github.is_none();
-        let ledger = Ledger::new(Store::of(view), is_dry_run);
-        let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), is_dry_run));
-        let instance = Arc::new(Approvals { policy, outbox, recording: Recording::default() });
+    pub fn start_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Stories> {
+        let policy = Policy { dry_run: self.github.is_none(), ..self.policy.clone() };
+        let webhook = self.webhook.as_ref().map(|webhook| webhook.parse().expect("a URL"));
+        let sender = webhook.map(|webhook| Sender::Webhook(Webhook::new(SecretUrl::new(webhook))));
+        let instance = stories(policy, view, self.github.as_deref(), sender, TimeDelta::hours(24));
         self.started.lock().unwrap().push(Arc::clone(&instance));
         instance
     }
@@ -120,12 +103,18 @@ impl Instances {
     }
 
     /// Asks, and gives the id.
-    pub async fn asked(&self, asking: Asking) -> ApprovalId {
+    pub async fn asked(&self, asking: NewRequest) -> ApprovalId {
         let asked = self.start().ask(asking, self.after(TimeDelta::zero())).await;
-        asked.map_err(|report| report.outcome).expect("it is open").0.approval.request.id
+        asked.map_err(|report| report.outcome).expect("it is open").0.request.id
     }
 
-    pub async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Seen {
+    /// How its event stands.
+    pub async fn delivery(&self, id: &ApprovalId, time: TimeDelta) -> Delivery {
+        let standing = self.look(id, time).await;
+        self.start().policy.delivery(&standing)
+    }
+
+    pub async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Standing {
         self.start().look(id, self.after(time)).await.expect("a store").expect("an approval")
     }
 
@@ -140,7 +129,7 @@ impl Instances {
         };
         let ruling =
             Ruling { ending: Ending::Approved, ballots: vec![ballot], decided_at: timing.now, ticket: None };
-        self.start().outbox.ledger.rule(id, (ruling, None), timing.deadline).await.expect("it is recorded");
+        self.start().outbox.ledger.rule(id, ruling, None, timing.deadline).await.expect("it is recorded");
     }
 
     /// Waits until no instance does anything any more beside its answers.
@@ -167,13 +156,13 @@ impl Instances {
 }
 
 /// What a sweep says.
-pub async fn sweep_by(instance: &Arc<Approvals>, timing: Timing) -> Vec<String> {
-    instance.outbox.sweep(timing).await.into_iter().map(|(_, line)| line).collect()
+pub async fn sweep_by(instance: &Arc<Stories>, timing: Timing) -> Vec<String> {
+    instance.sweep(timing).await.into_iter().map(|(_, line)| line).collect()
 }
 
 /// A vote of somebody.
 pub async fn vote(
-    instance: &Arc<Approvals>,
+    instance: &Arc<Stories>,
     (id, performer): (&ApprovalId, Performer),
     verdict: Verdict,
     timing: Timing,
@@ -184,7 +173,7 @@ pub async fn vote(
 }
 
 /// A click of Alex on a card that carries what GitHub shall get; each number is a card of its own.
-pub async fn relay(instance: &Arc<Approvals>, number: usize, timing: Timing) -> Outcome {
+pub async fn relay(instance: &Arc<Stories>, number: usize, timing: Timing) -> Outcome {
     let body = format!(r#"{{"event_type":"release-approved","client_payload":{{"run_id":"{number}"}}}}"#);
     let click = parse_body("application/json", body.as_bytes()).expect("a click");
     let clicked = Clicked { click, repository: None, performer: person(ALEX, None) };
@@ -192,8 +181,8 @@ pub async fn relay(instance: &Arc<Approvals>, number: usize, timing: Timing) -> 
 }
 
 /// What the job of a run asks for in the tests that ask for nothing special.
-pub fn asking(run_id: &str, body: &str) -> Asking {
-    Asking {
+pub fn asking(run_id: &str, body: &str) -> NewRequest {
+    NewRequest {
         asked: Asked::sample(event_type("go-live")),
         visibility: Visibility { said_at: 1, is_public: false },
         workload: Workload {
@@ -206,8 +195,8 @@ pub fn asking(run_id: &str, body: &str) -> Asking {
 }
 
 /// The same, for so many people to approve.
-pub fn asking_of(required: usize, asking: Asking) -> Asking {
-    Asking { asked: Asked { approvals_required: required, ..asking.asked }, ..asking }
+pub fn asking_of(required: usize, asking: NewRequest) -> NewRequest {
+    NewRequest { asked: Asked { approvals_required: required, ..asking.asked }, ..asking }
 }
 
 /// A person of the tenant, called so by administrators where that is known.

@@ -166,9 +166,11 @@ async fn a_click_leaves_a_decision_an_attempt_and_its_arrival(store: Store) {
         }
     })
     .await;
-    let (listed, rest): (Vec<_>, Vec<_>) = objects.into_iter().partition(|path| path.starts_with("listed/"));
+    let (listed, rest): (Vec<_>, Vec<_>) = objects
+        .into_iter()
+        .partition(|path| ["listed/", "decided/"].iter().any(|index| path.starts_with(index)));
     assert_eq!(rest, expected);
-    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed.len(), 2, "{listed:?}");
     let id = folder.strip_prefix("relayed/").and_then(|id| id.strip_suffix('/')).expect("an id");
     assert!(id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use approve_release::{
-    approval::{Limited, Outcome, Seen, Verdict},
-    approve::{Approvals, Asking},
+    approval::{Limited, Outcome, Standing, Verdict},
+    approve::{NewRequest, Stories},
+    surfaces::status,
 };
 use chrono::TimeDelta;
 use futures_util::future::join_all;
@@ -23,21 +24,21 @@ use crate::{
 const MOST: usize = Limited::MAX_OF_RUN;
 
 /// The number-th of what a run asks for.
-fn numbered(run_id: &str, number: usize) -> Asking {
+fn numbered(run_id: &str, number: usize) -> NewRequest {
     asking(run_id, &format!("body {number}"))
 }
 
 async fn ask(
     deployment: &Instances,
-    instance: &Arc<Approvals>,
-    asking: Asking,
-) -> Result<(Seen, bool), Outcome> {
+    instance: &Arc<Stories>,
+    asking: NewRequest,
+) -> Result<(Standing, bool), Outcome> {
     let asked = instance.ask(asking, deployment.after(TimeDelta::zero())).await;
     asked.map_err(|report| report.outcome)
 }
 
 /// A deployment in which run 1 has so many open, and an instance of it.
-async fn with_open(count: usize) -> (Instances, Arc<Approvals>) {
+async fn with_open(count: usize) -> (Instances, Arc<Stories>) {
     let deployment = Instances::dry_run();
     let instance = deployment.start();
     for number in 0..count {
@@ -49,7 +50,7 @@ async fn with_open(count: usize) -> (Instances, Arc<Approvals>) {
 #[track_caller]
 fn assert_limited<T: std::fmt::Debug>(asked: Result<T, Outcome>) {
     let outcome = asked.expect_err("it is one too many");
-    assert_eq!((outcome.status(), outcome.name()), (429, "limited"));
+    assert_eq!((status(&outcome), outcome.name()), (429, "limited"));
 }
 
 // T9
@@ -77,7 +78,7 @@ async fn one_more_than_a_run_may_have_open_is_limited_and_what_was_asked_is_foun
 async fn what_is_decided_or_expired_makes_room() {
     let (deployment, instance) = with_open(MOST).await;
     let (seen, _) = ask(&deployment, &instance, numbered("1", 0)).await.expect("it was asked before");
-    let cast = (&seen.approval.request.id, person(ALEX, None));
+    let cast = (&seen.request.id, person(ALEX, None));
     let outcome = vote(&instance, cast, Verdict::Reject, deployment.after(TimeDelta::minutes(1))).await;
     assert_eq!(outcome.name(), "rejected");
     deployment.settled().await;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use approve_release::{
     approval::{DeliveryState, Item, Verdict},
-    ledger::Cursor,
+    ledger::{Index, LineCursor},
     timing::Timing,
 };
 use chrono::TimeDelta;
@@ -45,13 +45,13 @@ async fn a_new_approval_is_on_the_first_page_and_a_recorded_decision_is_sent_by_
     deployment.decide_and_die(&decided, TimeDelta::zero()).await;
 
     let list = deployment.start().list(None, deployment.after(MINUTE)).await.expect("a list");
-    let is_open = |item: &Item| matches!(item, Item::Requested(seen) if seen.approval.request.id == open);
+    let is_open = |item: &Item| matches!(item, Item::Requested(seen) if seen.request.id == open);
     assert!(list.waiting.iter().any(is_open), "{:?}", list.waiting);
 
     github.expect_dispatches(1);
     deployment.sweep(MINUTE).await;
     assert_eq!(github.dispatches().len(), 1);
-    assert_eq!(deployment.look(&decided, MINUTE * 2).await.dispatch.delivery, DeliveryState::Delivered);
+    assert_eq!(deployment.delivery(&decided, MINUTE * 2).await.state, DeliveryState::Delivered);
 }
 
 #[tokio::test]
@@ -64,15 +64,13 @@ async fn every_line_is_reached_page_by_page_and_each_once() {
         deployment.write(&path, "x").await;
     }
     let ledger = &deployment.start().outbox.ledger;
-    let (mut lines, mut after): (Vec<String>, Option<Cursor>) = (Vec::new(), None);
+    let (mut lines, mut after): (Vec<String>, Option<LineCursor>) = (Vec::new(), None);
     loop {
         let until = Instant::now() + Duration::from_secs(60);
-        let (page, next) = ledger.listed(after.as_ref(), 2_000, until).await.expect("a page");
+        let page = ledger.lines(Index::Listed, after.as_ref(), 2_000, until).await.expect("a page");
+        let Some(last) = page.last() else { break };
+        after = Some(last.cursor.clone());
         lines.extend(page.into_iter().map(|line| format!("{:?}", line.subject)));
-        match next {
-            Some(next) => after = Some(next),
-            None => break,
-        }
     }
     assert_eq!(lines.len(), MANY);
     assert_eq!(lines.iter().collect::<BTreeSet<_>>().len(), MANY);
@@ -87,20 +85,21 @@ async fn approvals_are_all_reached_page_by_page_and_each_once() {
         // Three at each moment, over some days.
         let timing = deployment.after(TimeDelta::hours(number / 3));
         let asked = instance.ask(asking("1", &number.to_string()), timing).await.map_err(|r| r.outcome);
-        let id = asked.expect("it is open").0.approval.request.id;
+        let id = asked.expect("it is open").0.request.id;
         if number % 2 == 0 {
             vote(&instance, (&id, person(ALEX, None)), Verdict::Approve, timing).await;
         }
         ids.insert(id.to_string());
     }
     deployment.settled().await;
-    let (mut shown, mut after) = (Vec::new(), None);
-    for page in 0..=ids.len() {
+    let (mut shown, mut after, mut was_decided) = (Vec::new(), None, false);
+    for _ in 0..=ids.len() {
         let list =
             instance.list(after.as_ref(), deployment.after(TimeDelta::hours(32))).await.expect("a list");
-        assert!(page == 0 || list.waiting.is_empty());
-        shown.extend(list.waiting.into_iter().chain(list.recent).map(|item| match item {
-            Item::Requested(seen) => seen.approval.request.id.to_string(),
+        assert!(!(was_decided && !list.waiting.is_empty()), "all that waits stands first");
+        was_decided |= !list.decided.is_empty();
+        shown.extend(list.waiting.into_iter().chain(list.decided).map(|item| match item {
+            Item::Requested(seen) => seen.request.id.to_string(),
             other => panic!("not asked for: {other:?}"),
         }));
         match list.next {
@@ -143,7 +142,7 @@ async fn a_process_that_is_stopped_leaves_what_it_has_not_sent_to_the_next() {
     let deployment = Instances::sending_to(&github);
     decided_and_died(&deployment, 5).await;
     let stopping = deployment.start();
-    stopping.outbox.stop();
+    stopping.sweeper.stop();
     let lines = sweep_by(&stopping, deployment.sweep_time(MINUTE)).await;
     assert!(lines.iter().any(|line| line.contains("5 of 5 are left")), "{lines:?}");
     assert_eq!(github.dispatches().len(), 0);

@@ -43,6 +43,7 @@ mod functions_host;
 mod github;
 mod handler_process;
 mod http1;
+mod in_process;
 mod instances;
 mod misbehaving;
 mod node_tools;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use approve_release::approval::{ApprovalId, DeliveryState, Ending, Item, Verdict};
+use approve_release::approval::{ApprovalId, DeliveryError, DeliveryState, Ending, Item, Verdict};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -101,11 +101,7 @@ async fn an_open_request_keeps_its_vote_and_another_completes_it() {
         {
             deployment.policy.approvers = approvers(&[&listed[0], &listed[1]]);
             let seen = deployment.look(&id, TimeDelta::minutes(5)).await;
-            assert_eq!(
-                (seen.approval.ballots.len(), seen.approval.ruling),
-                (1, None),
-                "{format}: {listed:?}"
-            );
+            assert_eq!((seen.ballots.len(), seen.ruling), (1, None), "{format}: {listed:?}");
         }
         let other = person(&object_id(2), Some("person2@contoso.com"));
         let timing = deployment.after(TimeDelta::minutes(10));
@@ -113,7 +109,7 @@ async fn an_open_request_keeps_its_vote_and_another_completes_it() {
         assert_eq!(outcome.name(), "dispatched");
         deployment.settled().await;
         let seen = deployment.look(&id, TimeDelta::minutes(11)).await;
-        let ruling = seen.approval.ruling.expect("it is decided");
+        let ruling = seen.ruling.expect("it is decided");
         assert_eq!((ruling.ending, ruling.ballots.len()), (Ending::Approved, 2));
         let sent = github.only_dispatch();
         assert!(sent.client_payload().contains(r#""ticket":""#), "{}", sent.client_payload());
@@ -133,12 +129,13 @@ async fn what_waits_for_github_is_sent_by_the_next_sweep_and_once() {
             assert_eq!(github.dispatches().len(), 1, "{format}: {case}");
             assert_eq!(deployment.names("pending/").await, [""; 0], "{format}: {case}");
             let list = deployment.start().list(None, deployment.after(today)).await.expect("a list");
-            let dispatch = match &list.recent[..] {
-                [Item::Requested(seen)] => &seen.dispatch,
-                [Item::Relayed(_, dispatch)] => dispatch,
+            let policy = &deployment.policy;
+            let delivery = match &list.decided[..] {
+                [Item::Requested(standing)] => policy.delivery(standing),
+                [Item::Relayed(relay)] => policy.delivery_of_relay(relay),
                 other => panic!("one line, not {other:?}"),
             };
-            assert_eq!(dispatch.delivery, DeliveryState::Delivered, "{format}: {case}");
+            assert_eq!(delivery.state, DeliveryState::Delivered, "{format}: {case}");
         }
     }
 }
@@ -166,9 +163,10 @@ async fn a_dead_letter_stays_one_until_somebody_clicks() {
         let (id, _) = asked(format, "dead");
         deployment.sweep(today(&deployment)).await;
         assert_eq!(github.dispatches().len(), 0);
-        let seen = deployment.look(&id, TimeDelta::hours(1)).await;
-        assert_eq!(seen.dispatch.delivery, DeliveryState::Dead);
-        assert!(seen.dispatch.error.is_some_and(|error| error.contains("422")), "GitHub's words");
+        let delivery = deployment.delivery(&id, TimeDelta::hours(1)).await;
+        assert_eq!(delivery.state, DeliveryState::Dead);
+        let is_words = |error| matches!(error, DeliveryError::Refused(words) if words.contains("422"));
+        assert!(delivery.error.is_some_and(is_words), "GitHub's words");
         let timing = deployment.after(TimeDelta::hours(2));
         let click = (&id, person(&object_id(1), None));
         let outcome = vote(&deployment.start(), click, Verdict::Approve, timing).await;
@@ -182,11 +180,11 @@ async fn what_was_delivered_says_when_and_is_not_sent_again() {
         let github = GitHub::start().await;
         let deployment = deployment_on(&github, format, "delivered").await;
         let (id, _) = asked(format, "delivered");
-        let seen = deployment.look(&id, TimeDelta::minutes(5)).await;
-        assert_eq!(seen.dispatch.delivery, DeliveryState::Delivered);
+        let delivery = deployment.delivery(&id, TimeDelta::minutes(5)).await;
+        assert_eq!(delivery.state, DeliveryState::Delivered);
         let done = record(format, "delivered", "/dispatch.done");
         let expected = time(if format == 1 { &done["began_at"] } else { &done["arrived_at"] });
-        assert_eq!(seen.dispatch.delivered_at, Some(expected));
+        assert_eq!(delivery.delivered_at, Some(expected));
         deployment.sweep(today(&deployment)).await;
         let timing = deployment.after(TimeDelta::minutes(6));
         let click = (&id, person(&object_id(1), None));
@@ -212,7 +210,7 @@ async fn a_card_that_the_bot_posted_is_followed_by_the_result_and_nobody_is_remi
         let (id, asked_at) = asked(format, "bot");
         let since = asked_at - deployment.after(TimeDelta::zero()).now;
         let seen = deployment.look(&id, since + TimeDelta::minutes(6)).await;
-        assert_eq!((seen.approval.ballots.len(), seen.posted.as_str()), (1, "bot"));
+        assert_eq!((seen.ballots.len(), deployment.instance().outbox.posted(&seen).as_str()), (1, "bot"));
         deployment.github.expect_dispatches(1);
         let (instance, time) = (deployment.instance(), since + TimeDelta::minutes(7));
         let outcome = deployment.vote(&instance, (&id, 2), Verdict::Approve, time).await;
@@ -243,8 +241,8 @@ async fn the_list_shows_all_of_them_together() {
     }
     deployment.began = latest;
     let list = deployment.start().list(None, deployment.after(TimeDelta::minutes(1))).await.expect("a list");
-    let unreadable = list.recent.iter().filter(|item| matches!(item, Item::Unreadable(..))).count();
-    assert_eq!((list.waiting.len() + list.recent.len(), unreadable, list.next), (count, 0, None));
+    let unreadable = list.decided.iter().filter(|item| matches!(item, Item::Unreadable(..))).count();
+    assert_eq!((list.waiting.len() + list.decided.len(), unreadable, list.next), (count, 0, None));
 }
 
 #[tokio::test]
@@ -262,7 +260,7 @@ async fn what_an_older_version_was_asked_for_is_found_again_whatever_the_rules_a
     };
     let ask = async |asking| {
         let asked = deployment.start().ask(asking, deployment.after(TimeDelta::minutes(2))).await;
-        asked.map(|(seen, is_new)| (seen.approval.request.id, is_new)).map_err(|report| report.outcome.name())
+        asked.map(|(seen, is_new)| (seen.request.id, is_new)).map_err(|report| report.outcome.name())
     };
     assert_eq!(ask(the_same()).await, Ok((id.clone(), false)));
     // It did not note which job of the run it was.

@@ -4,8 +4,8 @@ use std::{io::Write, process::Stdio};
 
 use approve_release::{
     approval::{
-        Approval, ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Repository, Request,
-        Ruling, Verdict, Workload,
+        ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Repository, Request, Ruling,
+        Standing, Verdict, Workload,
     },
     cards::{Cards, Mail},
     http_client::SecretUrl,
@@ -55,7 +55,7 @@ fn problems(cards: &[Value]) -> Vec<Vec<String>> {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn approval(text: &str, ending: Option<Ending>) -> Approval {
+fn approval(text: &str, ending: Option<Ending>) -> Standing {
     let event_type = |text| EventType::parse(text).expect("an event type");
     let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
     let asked = Asked {
@@ -78,11 +78,8 @@ fn approval(text: &str, ending: Option<Ending>) -> Approval {
     let ballots = vec![Ballot { performer, verdict: Verdict::Approve, comment: text.to_owned(), at: now }];
     let ruling =
         ending.map(|ending| Ruling { ending, ballots: ballots.clone(), decided_at: now, ticket: None });
-    Approval {
-        request: Request { id: ApprovalId::new(now, [7; 16]), asked, workload, created_at: now },
-        ballots,
-        ruling,
-    }
+    let request = Request { id: ApprovalId::new(now, [7; 16]), asked, workload, created_at: now };
+    Standing { ballots, ruling, ..Standing::new(request) }
 }
 
 fn cards() -> Cards {

@@ -11,16 +11,15 @@ use std::{
 use approve_release::{
     approval::{
         ApprovalId, Approvers, Asked, Ballot, Click, DeliveryState, Ending, EventType, Guid, Outcome,
-        Performer, Person, Policy, Repository, RepositoryPattern, Seen, Verdict, Visibility, Vote, Workload,
+        Performer, Person, Policy, Repository, RepositoryPattern, Standing, Verdict, Visibility, Vote,
+        Workload,
     },
-    approve::{Approvals, Asking, Clicked, Recording},
-    cards::Cards,
+    approve::{Clicked, NewRequest, Stories},
     config::Config,
     http_client::{self, SecretUrl},
-    ledger::{Ledger, Store},
-    outbox::{Channel, Outbox, Routes},
-    senders::github::GitHub as GitHubClient,
+    outbox::Sender,
     senders::teams::{connector::Connector, webhook::Webhook},
+    surfaces::status,
     timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,8 +31,9 @@ use crate::{
     connector::BotConnector,
     deployment::Channel as TeamsChannel,
     faulty_store::{EVERY_FAULT, Fault, FaultyStore},
-    github::{GitHub, TOKEN, github_error},
+    github::{GitHub, github_error},
     handler_process::{GLANCE, within},
+    in_process::stories,
 };
 
 /// For how long people may decide here.
@@ -72,41 +72,29 @@ impl Deployment {
         Self { bot: Some((authority, connector)), reminder, ..Self::requiring(required).await }
     }
 
-    fn route(&self) -> Channel {
+    fn sender(&self) -> Sender {
         let Some((authority, connector)) = &self.bot else {
             let [(_, webhook)] = self.channel.setting();
-            return Channel::Webhook(Webhook::new(SecretUrl::new(webhook.parse().expect("a URL"))));
+            return Sender::Webhook(Webhook::new(SecretUrl::new(webhook.parse().expect("a URL"))));
         };
         let settings = authority.settings().into_iter().chain(connector.settings());
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).collect();
         let bot = Config::parse(&settings).expect("a configuration").bot.expect("a bot");
-        Channel::Bot(Arc::new(Connector::new(bot)))
+        Sender::Bot(Arc::new(Connector::new(bot)))
     }
 
-    fn instance_on(&self, view: &Arc<FaultyStore>) -> Arc<Approvals> {
+    fn instance_on(&self, view: &Arc<FaultyStore>) -> Arc<Stories> {
         self.views.borrow_mut().push(Arc::downgrade(view));
-        let view = Arc::clone(view) as Arc<dyn ObjectStore>;
-        let url = |text: &str| text.parse().expect("a URL");
-        let policy = Arc::new(Policy {
+        let policy = Policy {
             allowed_repositories: vec![RepositoryPattern::parse("octo/app").expect("a pattern")],
             approvers: Approvers::Everybody,
             ..Policy::default()
-        });
-        let routes = Routes {
-            github: Some(GitHubClient::new(url(&self.github.url()), TOKEN.into())),
-            channel: Some(self.route()),
-            cards: Arc::new(Cards {
-                public_url: url("https://approve.example"),
-                github: url("https://github.com"),
-                mail: None,
-            }),
         };
-        let ledger = Ledger::new(Store::of(view), false);
-        let outbox = Outbox::new(ledger, routes, Arc::clone(&policy), (TimeDelta::hours(24), false));
-        Arc::new(Approvals { policy, outbox, recording: Recording::default() })
+        let (view, github) = (Arc::clone(view) as Arc<dyn ObjectStore>, self.github.url());
+        stories(policy, view, Some(&github), Some(self.sender()), TimeDelta::hours(24))
     }
 
-    pub fn instance(&self) -> Arc<Approvals> {
+    pub fn instance(&self) -> Arc<Stories> {
         self.instance_on(&FaultyStore::new(&self.store, None))
     }
 
@@ -115,19 +103,19 @@ impl Deployment {
         Timing::new(self.began + time, Duration::from_millis(4_400))
     }
 
-    pub async fn ask(&self, instance: &Arc<Approvals>, time: TimeDelta) -> Result<(Seen, bool), Outcome> {
+    pub async fn ask(&self, instance: &Arc<Stories>, time: TimeDelta) -> Result<(Standing, bool), Outcome> {
         let asked = instance.ask(asking(self.required, self.reminder), self.after(time)).await;
         asked.map_err(|report| report.outcome)
     }
 
     pub async fn asked(&self) -> ApprovalId {
         let (seen, _) = self.ask(&self.instance(), TimeDelta::zero()).await.expect("it is open");
-        seen.approval.request.id
+        seen.request.id
     }
 
     pub async fn vote(
         &self,
-        instance: &Arc<Approvals>,
+        instance: &Arc<Stories>,
         (id, person): (&ApprovalId, u8),
         verdict: Verdict,
         time: TimeDelta,
@@ -150,21 +138,22 @@ impl Deployment {
             comment: String::new(),
             at: timing.now,
         };
-        self.instance()
-            .outbox
-            .ledger
-            .cast((id, &[]), &ballot, timing.deadline)
-            .await
-            .expect("it is recorded");
+        self.instance().outbox.ledger.cast(id, &ballot, &[], timing.deadline).await.expect("it is recorded");
     }
 
     pub async fn sweep_every_minute(&self, minutes: RangeInclusive<i64>) {
         for minute in minutes {
-            self.instance().outbox.sweep(self.after(TimeDelta::minutes(minute))).await;
+            self.instance().sweep(self.after(TimeDelta::minutes(minute))).await;
         }
     }
 
-    pub async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Seen {
+    /// How its event stands.
+    pub async fn delivery(&self, id: &ApprovalId, time: TimeDelta) -> DeliveryState {
+        let standing = self.look(id, time).await;
+        self.instance().policy.delivery(&standing).state
+    }
+
+    pub async fn look(&self, id: &ApprovalId, time: TimeDelta) -> Standing {
         self.instance().look(id, self.after(time)).await.expect("a store").expect("an approval")
     }
 
@@ -186,9 +175,9 @@ impl Deployment {
     }
 }
 
-fn asking(required: usize, reminder: Option<TimeDelta>) -> Asking {
+fn asking(required: usize, reminder: Option<TimeDelta>) -> NewRequest {
     let event_type = EventType::parse("go-live").expect("an event type");
-    Asking {
+    NewRequest {
         asked: Asked {
             approvals_required: required,
             expires_in: TIME_TO_DECIDE,
@@ -214,7 +203,7 @@ pub fn somebody(number: u8) -> Person {
 pub async fn stricken<T>(
     deployment: &Deployment,
     (at, fault): (usize, Fault),
-    story: impl AsyncFnOnce(&Arc<Approvals>) -> T,
+    story: impl AsyncFnOnce(&Arc<Stories>) -> T,
 ) -> (Option<T>, Option<String>) {
     let view = FaultyStore::new(&deployment.store, Some((at, fault)));
     let instance = deployment.instance_on(&view);
@@ -231,7 +220,7 @@ pub async fn stricken<T>(
 }
 
 /// Waits until an instance has nothing under way that it began beside an answer.
-pub async fn until_ended(instance: &Arc<Approvals>) {
+pub async fn until_ended(instance: &Arc<Stories>) {
     within("the instance's stories have ended", async || {
         while Arc::strong_count(instance) > 1 {
             tokio::time::sleep(GLANCE).await;
@@ -246,9 +235,10 @@ pub fn is_marker(path: &str) -> bool {
 }
 
 /// Whether the process was killed while its message may have been on its way: what was decided is taken out of the index
-/// of what is open beside that.
+/// of what is open, and listed as decided, beside that.
 fn was_sending(fault: Fault, path: &str) -> bool {
-    path == "delete" && matches!(fault, Fault::KilledBefore | Fault::KilledAfter)
+    (path == "delete" || path.starts_with("decided/"))
+        && matches!(fault, Fault::KilledBefore | Fault::KilledAfter)
 }
 
 #[tokio::test]
@@ -257,7 +247,7 @@ async fn whatever_fails_while_it_is_asked_there_is_one_approval_in_the_end() {
         let mut calls = 0;
         for at in 1.. {
             let deployment = Deployment::new().await;
-            let ask = async |instance: &Arc<Approvals>| deployment.ask(instance, TimeDelta::zero()).await;
+            let ask = async |instance: &Arc<Stories>| deployment.ask(instance, TimeDelta::zero()).await;
             let (outcome, struck) = stricken(&deployment, (at, fault), ask).await;
             let Some(struck) = struck else { break };
             calls += 1;
@@ -267,7 +257,7 @@ async fn whatever_fails_while_it_is_asked_there_is_one_approval_in_the_end() {
                 deployment.ask(&deployment.instance(), TimeDelta::minutes(1)).await.expect(&about);
             if let Some(Ok((before, is_new))) = outcome {
                 assert!(is_new, "{about}");
-                assert_eq!(before.approval.request.id, seen.approval.request.id, "{about}");
+                assert_eq!(before.request.id, seen.request.id, "{about}");
             }
             deployment.sweep_every_minute(2..=4).await;
             assert_eq!(deployment.names("asked/").await.len(), 1, "{about}");
@@ -286,12 +276,12 @@ async fn what_was_answered_with_an_approval_needs_no_retry() {
     for fault in EVERY_FAULT {
         for at in 1.. {
             let deployment = Deployment::new().await;
-            let ask = async |instance: &Arc<Approvals>| deployment.ask(instance, TimeDelta::zero()).await;
+            let ask = async |instance: &Arc<Stories>| deployment.ask(instance, TimeDelta::zero()).await;
             let (outcome, struck) = stricken(&deployment, (at, fault), ask).await;
             let Some(struck) = struck else { break };
             let Some(Ok((seen, _))) = outcome else { continue };
             deployment.sweep_every_minute(1..=3).await;
-            let id = seen.approval.request.id;
+            let id = seen.request.id;
             assert!(!deployment.channel.cards().is_empty(), "{fault:?} at {struck}");
             deployment.github.expect_dispatches(1);
             let outcome = deployment
@@ -310,7 +300,7 @@ async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hea
         for at in 1.. {
             let deployment = Deployment::new().await;
             let id = deployment.asked().await;
-            let vote = async |instance: &Arc<Approvals>| {
+            let vote = async |instance: &Arc<Stories>| {
                 deployment.vote(instance, (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await
             };
             let (outcome, struck) = stricken(&deployment, (at, fault), vote).await;
@@ -322,14 +312,14 @@ async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hea
             let about = format!("{fault:?} at {struck}: {outcome:?}");
             deployment.sweep_every_minute(2..=4).await;
             let dispatched = deployment.github.dispatches().len();
-            if outcome.as_ref().is_some_and(|outcome| outcome.status() == 200) {
+            if outcome.as_ref().is_some_and(|outcome| status(&outcome) == 200) {
                 assert!(dispatched >= 1, "lost: {about}");
             }
             // Whoever was not told clicks again.
             let again = deployment
                 .vote(&deployment.instance(), (&id, 1), Verdict::Approve, TimeDelta::minutes(5))
                 .await;
-            assert_eq!(again.status(), 200, "{again:?} after {about}");
+            assert_eq!(status(&again), 200, "{again:?} after {about}");
             deployment.settled().await;
             deployment.sweep_every_minute(6..=8).await;
             let most = if is_marker(&struck) || was_sending(fault, &struck) { 2 } else { 1 };
@@ -337,8 +327,8 @@ async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hea
             assert!((1..=most).contains(&dispatched), "{dispatched} dispatches: {about}");
             let results = deployment.channel.cards().len() - 1;
             assert!((1..=most).contains(&results), "{results} results: {about}");
-            let seen = deployment.look(&id, TimeDelta::minutes(9)).await;
-            assert_eq!(seen.dispatch.delivery, DeliveryState::Delivered, "{about}");
+            let delivery = deployment.delivery(&id, TimeDelta::minutes(9)).await;
+            assert_eq!(delivery, DeliveryState::Delivered, "{about}");
             assert_eq!(deployment.names("pending/").await, [""; 0], "{about}");
             deployment.github.expect_dispatches(dispatched);
         }
@@ -367,8 +357,8 @@ async fn votes_that_suffice_are_counted_by_whoever_looks_next() {
         }
         deployment.settled().await;
         let seen = deployment.look(&id, TimeDelta::minutes(4)).await;
-        assert_eq!(seen.approval.ruling.map(|ruling| ruling.ending), Some(Ending::Approved), "{heal}");
-        assert_eq!(seen.dispatch.delivery, DeliveryState::Delivered, "{heal}");
+        assert_eq!(seen.ruling.map(|ruling| ruling.ending), Some(Ending::Approved), "{heal}");
+        assert_eq!(deployment.delivery(&id, TimeDelta::minutes(4)).await, DeliveryState::Delivered, "{heal}");
         deployment.github.expect_dispatches(1);
     }
 }
@@ -384,7 +374,7 @@ async fn the_last_moment_to_decide_is_met_exactly() {
         deployment.settled().await;
         let seen = deployment.look(&id, TIME_TO_DECIDE * 2).await;
         let ending = if expected == "expired" { Ending::Expired } else { Ending::Approved };
-        assert_eq!(seen.approval.ruling.map(|ruling| ruling.ending), Some(ending));
+        assert_eq!(seen.ruling.map(|ruling| ruling.ending), Some(ending));
         deployment.github.expect_dispatches(usize::from(expected == "dispatched"));
         assert_eq!(deployment.channel.cards().len(), 2);
     }
@@ -417,7 +407,7 @@ async fn a_vote_and_the_end_of_the_time_at_once_come_to_one_decision() {
             },
             looking.look(&id, deployment.after(TIME_TO_DECIDE)),
         );
-        let ending = seen.expect("a store").expect("an approval").approval.ruling.expect("it is over").ending;
+        let ending = seen.expect("a store").expect("an approval").ruling.expect("it is over").ending;
         let expected = if ending == Ending::Expired { "expired" } else { "approved" };
         let said = match outcome.name() {
             "dispatched" | "already-decided" | "recorded" => "approved",
@@ -439,7 +429,7 @@ async fn nobody_has_to_look_for_an_approval_to_expire() {
     let cards = deployment.channel.cards();
     assert!(cards.len() == 2 && cards[1].to_string().contains("Expired"), "{cards:?}");
     let again = deployment.ask(&deployment.instance(), TimeDelta::hours(1)).await.expect("it was asked");
-    assert_eq!(again.0.approval.request.id, id);
+    assert_eq!(again.0.request.id, id);
     assert_eq!(deployment.channel.cards().len(), 2, "what is over is not announced anew");
 }
 
@@ -453,13 +443,10 @@ async fn a_dispatch_that_github_refuses_waits_and_the_channel_hears_of_the_decis
     assert_eq!(outcome.name(), "refused");
     deployment.settled().await;
     assert_eq!(deployment.channel.cards().len(), 2);
-    assert_eq!(deployment.look(&id, TimeDelta::minutes(2)).await.dispatch.delivery, DeliveryState::Pending);
+    assert_eq!(deployment.delivery(&id, TimeDelta::minutes(2)).await, DeliveryState::Pending);
     deployment.github.answer_as_github();
     deployment.sweep_every_minute(62..=63).await;
-    assert_eq!(
-        deployment.look(&id, TimeDelta::minutes(64)).await.dispatch.delivery,
-        DeliveryState::Delivered
-    );
+    assert_eq!(deployment.delivery(&id, TimeDelta::minutes(64)).await, DeliveryState::Delivered);
     assert_eq!(deployment.names("pending/").await, [""; 0]);
     deployment.github.expect_dispatches(2);
 }
@@ -468,7 +455,7 @@ async fn a_dispatch_that_github_refuses_waits_and_the_channel_hears_of_the_decis
 async fn what_was_never_opened_is_not_counted_as_open_for_ever() {
     for at in 1.. {
         let deployment = Deployment::new().await;
-        let ask = async |instance: &Arc<Approvals>| deployment.ask(instance, TimeDelta::zero()).await;
+        let ask = async |instance: &Arc<Stories>| deployment.ask(instance, TimeDelta::zero()).await;
         let (_, struck) = stricken(&deployment, (at, Fault::KilledBefore), ask).await;
         let struck = struck.expect("it is opened at some time");
         if !struck.ends_with("/request") || deployment.names("open/").await.is_empty() {

@@ -1,6 +1,6 @@
 //! What was asked and cast is held against the settings of now: who may decide, how many it takes, and what may be sent.
 
-use approve_release::approval::{DeliveryState, Verdict};
+use approve_release::approval::{DeliveryError, DeliveryState, Forbidden, Repository, Verdict};
 use chrono::TimeDelta;
 use serde_json::json;
 
@@ -102,7 +102,7 @@ async fn whether_a_vote_counts_follows_from_what_is_known_of_its_performer_and_t
         assert_eq!(outcome.name(), "counted");
         deployment.policy.approvers = approvers(&listed_now);
         let seen = deployment.look(&id, TimeDelta::minutes(2)).await;
-        assert_eq!(seen.approval.ballots.len(), usize::from(counts), "{performer:?} {listed_now:?}");
+        assert_eq!(seen.ballots.len(), usize::from(counts), "{performer:?} {listed_now:?}");
     }
 }
 
@@ -118,7 +118,7 @@ async fn a_no_of_somebody_who_has_left_rejects_nothing_that_is_still_open() {
         comment: String::new(),
         at: timing.now,
     };
-    deployment.start().outbox.ledger.cast((&id, &[]), &no, timing.deadline).await.expect("recorded");
+    deployment.start().outbox.ledger.cast(&id, &no, &[], timing.deadline).await.expect("recorded");
 
     deployment.policy.approvers = approvers(&["sam@contoso.com"]);
     let sam = person(&object_id(1), Some("sam@contoso.com"));
@@ -141,7 +141,7 @@ async fn whoever_was_renamed_votes_again_and_is_counted_once() {
     assert_eq!(says_yes(&deployment, old.clone(), 1).await.name(), "counted");
 
     deployment.policy.approvers = approvers(&["alex.wilber@contoso.com", "sam@contoso.com"]);
-    assert!(deployment.look(&id, TimeDelta::minutes(2)).await.approval.ballots.is_empty());
+    assert!(deployment.look(&id, TimeDelta::minutes(2)).await.ballots.is_empty());
     let new = person(ALEX, Some("Alex.Wilber@contoso.com"));
     for minutes in [3, 4] {
         assert_eq!(says_yes(&deployment, new.clone(), minutes).await.name(), "counted");
@@ -153,10 +153,10 @@ async fn whoever_was_renamed_votes_again_and_is_counted_once() {
     deployment.policy.approvers =
         approvers(&["alex@contoso.com", "alex.wilber@contoso.com", "sam@contoso.com"]);
     let seen = deployment.look(&id, TimeDelta::minutes(5)).await;
-    assert_eq!((seen.approval.ballots.len(), seen.approval.ruling), (1, None));
+    assert_eq!((seen.ballots.len(), seen.ruling), (1, None));
     assert_eq!(says_yes(&deployment, sam, 6).await.name(), "dry-run");
     let seen = deployment.look(&id, TimeDelta::minutes(7)).await;
-    assert_eq!(seen.approval.ruling.expect("it is approved").ballots.len(), 2);
+    assert_eq!(seen.ruling.expect("it is approved").ballots.len(), 2);
 }
 
 #[tokio::test]
@@ -209,11 +209,14 @@ async fn what_left_allowed_repositories_is_not_sent_and_a_click_sends_it_once_it
         let state = async |deployment: &Instances, minutes| {
             let (instance, timing) = (deployment.start(), deployment.after(TimeDelta::minutes(minutes)));
             if !is_relayed {
-                return instance.look(&id, timing).await.expect("a store").expect("an approval").dispatch;
+                let standing = instance.look(&id, timing).await.expect("a store").expect("an approval");
+                return instance.policy.delivery(&standing);
             }
             let list = instance.list(None, timing).await.expect("a list");
-            let relayed = list.recent.into_iter().find_map(|item| match item {
-                approve_release::approval::Item::Relayed(_, dispatched) => Some(dispatched),
+            let relayed = list.decided.into_iter().find_map(|item| match item {
+                approve_release::approval::Item::Relayed(relay) => {
+                    Some(instance.policy.delivery_of_relay(&relay))
+                }
                 _ => None,
             });
             relayed.expect("a line")
@@ -221,8 +224,9 @@ async fn what_left_allowed_repositories_is_not_sent_and_a_click_sends_it_once_it
         // At once, and after a sweep.
         for minutes in [2, 4] {
             let dispatch = state(&deployment, minutes).await;
-            assert_eq!(dispatch.delivery, DeliveryState::Dead);
-            assert!(dispatch.error.is_some_and(|error| error.contains("octo/app")), "a sentence");
+            assert_eq!(dispatch.state, DeliveryState::Dead);
+            let octo = Repository::parse("octo/app").expect("a repository");
+            assert_eq!(dispatch.error, Some(DeliveryError::Forbidden(Forbidden::Repository(octo))));
             deployment.sweep(TimeDelta::minutes(minutes + 1)).await;
         }
         assert_eq!(click(&deployment, 6).await.name(), "forbidden");
@@ -231,9 +235,9 @@ async fn what_left_allowed_repositories_is_not_sent_and_a_click_sends_it_once_it
         deployment.policy.allowed_repositories = allowing(&["octo/app"]);
         deployment.sweep(TimeDelta::minutes(7)).await;
         assert_eq!(github.dispatches().len(), 1, "only a click sends what was given up");
-        assert_eq!(state(&deployment, 8).await.delivery, DeliveryState::Dead);
+        assert_eq!(state(&deployment, 8).await.state, DeliveryState::Dead);
         assert_eq!(click(&deployment, 9).await.name(), "dispatched");
-        assert_eq!(state(&deployment, 10).await.delivery, DeliveryState::Delivered);
+        assert_eq!(state(&deployment, 10).await.state, DeliveryState::Delivered);
         github.expect_dispatches(2);
     }
 }

@@ -4,11 +4,12 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 
 use super::{
-    super::{Cards, title},
+    super::{Cards, sentences::delivery_error, title},
     LIST, STYLE, Stage, Time, decided_at, deciders, dispatch, html, name,
 };
 use crate::approval::{
-    Asked, Ballot, DeliveryState, Guid, Performer, Request, Seen, Verdict, Vote, Workload, approvals,
+    Asked, Ballot, Delivery, DeliveryState, Guid, Performer, Request, Standing, Verdict, Vote, Workload,
+    count_approvals,
 };
 use crate::text::markdown;
 
@@ -21,6 +22,8 @@ pub struct View<'a> {
     pub may_decide: bool,
     /// What became of the click that led here, if one did.
     pub said: Option<Said<'a>>,
+    /// How the event stands that follows.
+    pub delivery: &'a Delivery,
     /// Whether nothing is sent to GitHub (`DRY_RUN`).
     pub is_dry_run: bool,
     /// The time of day.
@@ -36,19 +39,18 @@ pub struct Said<'a> {
     pub is_error: bool,
 }
 
-/// The page of the approval `seen`.
-pub fn approval(cards: &Cards, seen: &Seen, view: &View) -> String {
-    let Seen { approval, dispatch: dispatched, .. } = seen;
-    let is_stuck = dispatched.delivery == DeliveryState::Dead || dispatched.error.is_some();
-    let Request { asked, workload, .. } = &approval.request;
-    let stage = Stage::of(approval, view.now);
+/// The page of the approval that stands so.
+pub fn approval(cards: &Cards, standing: &Standing, view: &View) -> String {
+    let is_stuck = view.delivery.state == DeliveryState::Dead || view.delivery.error.is_some();
+    let Request { asked, workload, .. } = &standing.request;
+    let stage = Stage::of(standing, view.now);
     html(&Page {
         is_dry_run: view.is_dry_run,
         view,
         stage,
-        title: title(&approval.request),
-        asked_at: Time(approval.request.created_at),
-        expires_at: Time(approval.request.expires_at()),
+        title: title(&standing.request),
+        asked_at: Time(standing.request.created_at),
+        expires_at: Time(standing.request.expires_at()),
         asked,
         workload,
         repository_url: cards.repository_url(&workload.repository),
@@ -56,12 +58,12 @@ pub fn approval(cards: &Cards, seen: &Seen, view: &View) -> String {
         run_url: cards.run_url(workload),
         text_html: asked.text.as_deref().map(markdown::html),
         payload: asked.client_payload.as_ref().map(|payload| unmoved(payload.as_str())),
-        ballots: &approval.ballots,
-        cast: approval.ballots.iter().map(Cast::of).collect(),
-        deciders: deciders(approval, stage),
-        decided_at: decided_at(approval).map(Time),
-        dispatch: dispatch(approval, stage, dispatched, view.is_dry_run),
-        dispatch_error: dispatched.error.as_deref(),
+        ballots: &standing.ballots,
+        cast: standing.ballots.iter().map(Cast::of).collect(),
+        deciders: deciders(standing, stage),
+        decided_at: decided_at(standing).map(Time),
+        dispatch: dispatch(standing, stage, view.delivery, view.is_dry_run),
+        dispatch_error: view.delivery.error.as_ref().map(delivery_error),
         send_again: stage.verdict().filter(|_| is_stuck && view.may_decide),
     })
 }
@@ -88,7 +90,7 @@ struct Page<'a> {
     decided_at: Option<Time>,
     dispatch: &'static str,
     /// Why it has not arrived, where somebody said so.
-    dispatch_error: Option<&'a str>,
+    dispatch_error: Option<String>,
     send_again: Option<Verdict>,
 }
 
@@ -99,7 +101,7 @@ impl Page<'_> {
     }
 
     fn approvals(&self) -> String {
-        format!("{} of {}", approvals(self.ballots), self.asked.approvals_required)
+        format!("{} of {}", count_approvals(self.ballots), self.asked.approvals_required)
     }
 
     /// The time to decide in, for those whose clock does not show UTC.

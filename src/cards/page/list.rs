@@ -7,7 +7,7 @@ use super::{
     super::{Cards, title},
     STYLE, Stage, Time, decided_at, deciders, delivery, dispatch, html, name, page_path,
 };
-use crate::approval::{Decision, Dispatched, Ending, Item, Repository, Seen, approvals};
+use crate::approval::{Ending, Item, Policy, RelayStanding, Repository, Standing, count_approvals};
 use crate::text::line::visible;
 
 /// What a page of the list shows.
@@ -15,14 +15,12 @@ use crate::text::line::visible;
 pub struct Listing<'a> {
     /// What waits for a decision.
     pub waiting: &'a [Item],
-    /// Whether more may wait than is shown there.
-    pub more_waiting: bool,
     /// What was decided.
     pub recent: &'a [Item],
     /// The address of the page with what was decided before that.
     pub next: Option<&'a str>,
-    /// Whether nothing is sent to GitHub (`DRY_RUN`).
-    pub is_dry_run: bool,
+    /// The operator's rules.
+    pub policy: &'a Policy,
     /// The time of day.
     pub now: DateTime<Utc>,
 }
@@ -30,8 +28,7 @@ pub struct Listing<'a> {
 /// The page of the list.
 pub fn list(cards: &Cards, listing: &Listing) -> String {
     html(&Page {
-        is_dry_run: listing.is_dry_run,
-        more_waiting: listing.more_waiting,
+        is_dry_run: listing.policy.dry_run,
         waiting: listing.waiting.iter().map(|item| Row::of(item, listing)).collect(),
         recent: listing.recent.iter().map(|item| Row::of(item, listing)).collect(),
         next: listing.next,
@@ -44,7 +41,6 @@ pub fn list(cards: &Cards, listing: &Listing) -> String {
 struct Page<'a> {
     is_dry_run: bool,
     waiting: Vec<Row<'a>>,
-    more_waiting: bool,
     recent: Vec<Row<'a>>,
     next: Option<&'a str>,
     request_url: String,
@@ -72,18 +68,17 @@ struct Row<'a> {
 impl<'a> Row<'a> {
     fn of(item: &'a Item, listing: &Listing) -> Self {
         match item {
-            Item::Requested(seen) => Self::requested(seen, listing),
-            Item::Relayed(decision, dispatched) => Self::relayed(decision, dispatched, listing.is_dry_run),
+            Item::Requested(standing) => Self::requested(standing, listing),
+            Item::Relayed(relay) => Self::relayed(relay, listing),
             Item::Unreadable(id, at) => Self::unreadable(id, *at),
         }
     }
 
-    fn requested(seen: &'a Seen, listing: &Listing) -> Self {
-        let Seen { approval, dispatch: dispatched, .. } = seen;
-        let request = &approval.request;
-        let stage = Stage::of(approval, listing.now);
+    fn requested(standing: &'a Standing, listing: &Listing) -> Self {
+        let request = &standing.request;
+        let stage = Stage::of(standing, listing.now);
         let required = request.asked.approvals_required;
-        let (when, at) = match decided_at(approval) {
+        let (when, at) = match decided_at(standing) {
             Some(at) => ("Decided", at),
             None if stage.is_waiting() => ("Expires", request.expires_at()),
             None => ("Expired", request.expires_at()),
@@ -93,16 +88,20 @@ impl<'a> Row<'a> {
             title: title(request),
             repository: Some(&request.workload.repository),
             stage: Some(stage),
-            approvals: stage.is_waiting().then(|| format!("{} of {required}", approvals(&approval.ballots))),
-            by: deciders(approval, stage),
+            approvals: stage
+                .is_waiting()
+                .then(|| format!("{} of {required}", count_approvals(&standing.ballots))),
+            by: deciders(standing, stage),
             when,
             at: Time(at),
-            delivery: (!stage.is_waiting())
-                .then(|| dispatch(approval, stage, dispatched, listing.is_dry_run)),
+            delivery: (!stage.is_waiting()).then(|| {
+                dispatch(standing, stage, &listing.policy.delivery(standing), listing.policy.dry_run)
+            }),
         }
     }
 
-    fn relayed(decision: &'a Decision, dispatched: &Dispatched, is_dry_run: bool) -> Self {
+    fn relayed(relay: &'a RelayStanding, listing: &Listing) -> Self {
+        let RelayStanding { decision, .. } = relay;
         Self {
             href: None,
             title: visible(decision.dispatch.event_type.as_str()),
@@ -112,7 +111,7 @@ impl<'a> Row<'a> {
             by: vec![name(&decision.performer)],
             when: "Decided",
             at: Time(decision.decided_at),
-            delivery: Some(delivery(dispatched, is_dry_run)),
+            delivery: Some(delivery(&listing.policy.delivery_of_relay(relay), listing.policy.dry_run)),
         }
     }
 

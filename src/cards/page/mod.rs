@@ -21,7 +21,7 @@ pub use self::{
     list::{Listing, list},
 };
 use crate::approval::{
-    Approval, ApprovalId, DeliveryState, Dispatched, Ending, Performer, Verdict, rfc_3339, tally,
+    ApprovalId, Delivery, DeliveryState, Ending, Performer, Standing, Verdict, rfc_3339, tally,
 };
 
 /// All that stands between `<style>` and `</style>`.
@@ -58,9 +58,9 @@ fn html(template: &impl Template) -> String {
 struct Stage(Option<Ending>);
 
 impl Stage {
-    /// The stage of `approval` at `now`. Time that has run out is an end also before anybody has recorded it.
-    fn of(approval: &Approval, now: DateTime<Utc>) -> Self {
-        let Approval { request, ballots, ruling } = approval;
+    /// The stage of an approval at `now`. Time that has run out is an end also before anybody has recorded it.
+    fn of(standing: &Standing, now: DateTime<Utc>) -> Self {
+        let Standing { request, ballots, ruling, .. } = standing;
         let run_out = || (now >= request.expires_at()).then(|| tally(request, ballots, now)).flatten();
         Self(ruling.as_ref().map(|ruling| ruling.ending).or_else(|| Some(run_out()?.ending)))
     }
@@ -113,10 +113,10 @@ fn name(performer: &Performer) -> String {
     }
 }
 
-/// Those whose votes made the end of `approval`, each once.
-fn deciders(approval: &Approval, stage: Stage) -> Vec<String> {
+/// The people whose votes decided an approval, each once.
+fn deciders(standing: &Standing, stage: Stage) -> Vec<String> {
     let mut deciders: Vec<&Performer> = Vec::new();
-    for ballot in approval.ballots.iter().filter(|ballot| Some(ballot.verdict) == stage.verdict()) {
+    for ballot in standing.ballots.iter().filter(|ballot| Some(ballot.verdict) == stage.verdict()) {
         if !deciders.iter().any(|performer| performer.is_same(&ballot.performer)) {
             deciders.push(&ballot.performer);
         }
@@ -125,19 +125,17 @@ fn deciders(approval: &Approval, stage: Stage) -> Vec<String> {
 }
 
 /// When somebody decided. That nobody did is decided by the time it expires, not by when that was noticed.
-fn decided_at(approval: &Approval) -> Option<DateTime<Utc>> {
-    let ruling = approval.ruling.as_ref().filter(|ruling| ruling.ending != Ending::Expired)?;
+fn decided_at(standing: &Standing) -> Option<DateTime<Utc>> {
+    let ruling = standing.ruling.as_ref().filter(|ruling| ruling.ending != Ending::Expired)?;
     Some(ruling.decided_at)
 }
 
 /// How the dispatch stands that is to follow.
-fn delivery(dispatched: &Dispatched, is_dry_run: bool) -> &'static str {
-    match dispatched.delivery {
+fn delivery(of: &Delivery, is_dry_run: bool) -> &'static str {
+    match of.state {
         DeliveryState::None if is_dry_run => "dry run: not sent",
         DeliveryState::None => "not sent yet",
-        DeliveryState::Pending if dispatched.error.is_some() => {
-            "refused by GitHub, and tried again every hour"
-        }
+        DeliveryState::Pending if of.error.is_some() => "refused by GitHub, and tried again every hour",
         DeliveryState::Pending => "on its way to GitHub",
         DeliveryState::Delivered => "delivered to GitHub",
         DeliveryState::Dead => "given up",
@@ -145,9 +143,9 @@ fn delivery(dispatched: &Dispatched, is_dry_run: bool) -> &'static str {
 }
 
 /// How the dispatch of an approval that is over stands.
-fn dispatch(approval: &Approval, stage: Stage, dispatched: &Dispatched, is_dry_run: bool) -> &'static str {
+fn dispatch(standing: &Standing, stage: Stage, of: &Delivery, is_dry_run: bool) -> &'static str {
     match stage.0 {
-        Some(ending) if approval.request.event_type(ending).is_some() => delivery(dispatched, is_dry_run),
+        Some(ending) if standing.request.event_type(ending).is_some() => delivery(of, is_dry_run),
         _ => "nothing to send",
     }
 }

@@ -7,8 +7,9 @@ use url::Url;
 use super::*;
 use crate::{
     approval::{
-        Asked, Ballot, ClientPayload, Decision, Dispatch, Dispatched, EventType, Guid, Item, Person, Posted,
-        Repository, Request, Ruling, Seen, Workload,
+        Asked, Attempt, AttemptResult, Ballot, ClientPayload, Decision, Delivery, Dispatch, DispatchAnswer,
+        EventType, Guid, Item, MessageName, Next, Person, Policy, Progress, RelayStanding, Repository,
+        RepositoryPattern, Request, Ruling, Standing, Workload,
     },
     cards::Cards,
 };
@@ -49,7 +50,7 @@ fn payload(json: &str) -> Option<ClientPayload> {
 }
 
 /// An approval in which `text` stands wherever somebody else's text can.
-fn saying(text: &str) -> Seen {
+fn saying(text: &str) -> Standing {
     let quoted = serde_json::Value::from(text);
     let asked = Asked {
         client_payload: payload(&format!("{{{quoted}:{quoted}}}")),
@@ -72,14 +73,13 @@ fn saying(text: &str) -> Seen {
     let id = ApprovalId::new(now(), [7; 16]);
     let request = Request { id, asked, workload, created_at: now() - TimeDelta::minutes(10) };
     let ballots = vec![ballot(person(Some(text)), Verdict::Approve, text)];
-    let approval = Approval { request, ballots, ruling: None };
-    Seen { approval, dispatch: Dispatched::NOTHING, posted: Posted::None }
+    Standing { ballots, ..Standing::new(request) }
 }
 
 /// A release as workflows ask for it.
-fn release() -> Seen {
+fn release() -> Standing {
     let mut seen = saying("1.4.2");
-    let request = &mut seen.approval.request;
+    let request = &mut seen.request;
     request.asked = Asked {
         client_payload: payload(r#"{"version":"1.4.2","image":"ghcr.io/octo/app:1.4.2"}"#),
         title: Some("Release 1.4.2 to production".into()),
@@ -90,66 +90,89 @@ fn release() -> Seen {
     };
     let repository = request.workload.repository.clone();
     request.workload = Workload { run_id: "17512345678".into(), ..Workload::sample(repository) };
-    seen.approval.ballots = vec![ballot(person(Some("Alex Wilber")), Verdict::Approve, "Looks good.")];
+    seen.ballots = vec![ballot(person(Some("Alex Wilber")), Verdict::Approve, "Looks good.")];
     seen
 }
 
-fn decided(ending: Ending, delivery: DeliveryState) -> Seen {
+fn decided(ending: Ending, delivery: DeliveryState) -> Standing {
     let mut seen = release();
-    seen.approval.request.asked.approvals_required = 1;
+    seen.request.asked.approvals_required = 1;
     if ending == Ending::Rejected {
-        seen.approval.ballots[0].verdict = Verdict::Reject;
+        seen.ballots[0].verdict = Verdict::Reject;
     }
-    let ballots = seen.approval.ballots.clone();
-    seen.approval.ruling =
-        Some(Ruling { ending, ballots, decided_at: now() - TimeDelta::minutes(5), ticket: None });
-    Seen { dispatch: Dispatched { delivery, ..Dispatched::NOTHING }, ..seen }
+    let ballots = seen.ballots.clone();
+    seen.ruling = Some(Ruling { ending, ballots, decided_at: now() - TimeDelta::minutes(5), ticket: None });
+    with_delivery(seen, delivery)
+}
+
+/// The same, whose event stands so.
+fn with_delivery(mut standing: Standing, delivery: DeliveryState) -> Standing {
+    let attempt = Attempt { number: 1, began_at: now(), lease_until: now(), window_from: now(), failures: 0 };
+    let result = AttemptResult {
+        ended_at: now(),
+        answer: DispatchAnswer::NotTried,
+        detail: String::new(),
+        asked_to_wait_until: None,
+        next: Next::Dead,
+        shown: None,
+    };
+    let progress = match delivery {
+        DeliveryState::None | DeliveryState::Pending => Progress::Untried,
+        DeliveryState::Delivered => Progress::Done(Some(now())),
+        DeliveryState::Dead => Progress::Tried(attempt, Some(result)),
+    };
+    standing.messages.insert(MessageName::DISPATCH, progress);
+    standing
 }
 
 fn relayed(text: &str) -> Item {
     let repository = Repository::parse("octo/app").expect("a repository");
     let dispatch = Dispatch { repository, event_type: event_type(text), client_payload: None };
-    Item::Relayed(
-        Box::new(Decision::new(dispatch, person(Some(text)), now())),
-        Dispatched { delivery: DeliveryState::Delivered, ..Dispatched::NOTHING },
-    )
+    let decision = Decision::new(dispatch, person(Some(text)), now());
+    Item::Relayed(Box::new(RelayStanding { decision, progress: Progress::Done(Some(now())) }))
 }
 
-fn requested(seen: Seen) -> Item {
+fn requested(seen: Standing) -> Item {
     Item::Requested(Box::new(seen))
 }
 
+/// The rules of a deployment that sends.
+fn policy() -> Policy {
+    let allowed_repositories = vec![RepositoryPattern::parse("octo/*").expect("a pattern")];
+    Policy { allowed_repositories, ..Policy::default() }
+}
+
 fn view(performer: &Performer) -> View<'_> {
-    View { performer, may_decide: true, said: None, is_dry_run: false, now: now() }
+    let delivery = &Delivery::NOTHING;
+    View { performer, may_decide: true, said: None, delivery, is_dry_run: false, now: now() }
 }
 
-fn show(seen: &Seen) -> String {
-    approval(&cards(), seen, &view(&person(None)))
+fn show(seen: &Standing) -> String {
+    approval(&cards(), seen, &View { delivery: &policy().delivery(seen), ..view(&person(None)) })
 }
 
-fn listing<'a>(waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
-    Listing { waiting, more_waiting: false, recent, next: None, is_dry_run: false, now: now() }
+fn listing<'a>(policy: &'a Policy, waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
+    Listing { waiting, recent, next: None, policy, now: now() }
 }
 
 fn show_list(waiting: &[Item], recent: &[Item]) -> String {
-    list(&cards(), &listing(waiting, recent))
+    list(&cards(), &listing(&policy(), waiting, recent))
 }
 
 /// Every kind of page, with `text` wherever somebody else's text can stand.
 fn pages(text: &str) -> Vec<String> {
     let alex = person(Some(text));
     let said = Some(Said { sentence: text, is_error: true });
-    let of = |seen: &Seen| approval(&cards(), seen, &View { said, ..view(&alex) });
+    let of = |seen: &Standing| approval(&cards(), seen, &View { said, ..view(&alex) });
     let mut over = saying(text);
-    let ballots = over.approval.ballots.clone();
-    over.approval.ruling =
-        Some(Ruling { ending: Ending::Approved, ballots, decided_at: now(), ticket: None });
-    over.dispatch.delivery = DeliveryState::Dead;
+    let ballots = over.ballots.clone();
+    over.ruling = Some(Ruling { ending: Ending::Approved, ballots, decided_at: now(), ticket: None });
+    let over = with_delivery(over, DeliveryState::Dead);
     let items = [requested(over.clone()), requested(saying(text)), relayed(text)];
     vec![
         of(&saying(text)),
         of(&over),
-        list(&cards(), &Listing { next: Some(text), ..listing(&items, &items) }),
+        list(&cards(), &Listing { next: Some(text), ..listing(&policy(), &items, &items) }),
         show_list(&[], &[]),
         note(text, text, Some((text, text))),
     ]
@@ -277,7 +300,7 @@ fn time_that_has_run_out_ends_the_vote_before_anybody_has_recorded_it() {
     let page = approval(&cards(), &release(), &late);
     assert!(page.contains("Expired") && !page.contains("<form"), "{page}");
     let listed = [requested(release())];
-    let page = list(&cards(), &Listing { now: late.now, ..listing(&listed, &[]) });
+    let page = list(&cards(), &Listing { now: late.now, ..listing(&policy(), &listed, &[]) });
     assert!(page.contains("Expired") && !page.contains("Waiting for approval"));
 }
 
@@ -351,7 +374,7 @@ fn times_are_for_people_and_programs() {
 #[test]
 fn a_payload_is_shown_to_the_letter_and_cannot_reorder_itself() {
     let mut seen = release();
-    seen.approval.request.asked.client_payload = payload("{\"n\":1.10,\"é\":\"a\u{202e}b\"}");
+    seen.request.asked.client_payload = payload("{\"n\":1.10,\"é\":\"a\u{202e}b\"}");
     assert!(show(&seen).contains(r"{&#34;n&#34;:1.10,&#34;é&#34;:&#34;a\u202eb&#34;}"));
 }
 
@@ -359,7 +382,7 @@ fn a_payload_is_shown_to_the_letter_and_cannot_reorder_itself() {
 fn a_request_without_a_title_is_called_by_its_repository() {
     let mut seen = release();
     for none in [None, Some("  ".to_owned())] {
-        seen.approval.request.asked.title = none;
+        seen.request.asked.title = none;
         assert!(show(&seen).contains(r#"<h1 dir="auto">Release of octo/app</h1>"#));
     }
 }
@@ -368,7 +391,7 @@ fn a_request_without_a_title_is_called_by_its_repository() {
 fn the_reader_of_a_comment_is_named_before_it_is_written() {
     let mut seen = release();
     assert!(show(&seen).contains("it is sent to GitHub with your name"));
-    seen.approval.request.workload.is_public = true;
+    seen.request.workload.is_public = true;
     assert!(!show(&seen).contains("with your name"));
 }
 
@@ -386,7 +409,8 @@ fn the_list_links_to_the_approvals_that_have_a_page() {
 
 #[test]
 fn older_decisions_are_one_link_away_where_there_are_any() {
-    let page = list(&cards(), &Listing { next: Some("/api/approvals?before=a&b"), ..listing(&[], &[]) });
+    let page =
+        list(&cards(), &Listing { next: Some("/api/approvals?before=a&b"), ..listing(&policy(), &[], &[]) });
     assert!(page.contains(r#"rel="next" href="/api/approvals?before=a&#38;b">Older</a>"#), "{page}");
     assert!(!show_list(&[], &[]).contains("Older"));
 }
@@ -405,7 +429,8 @@ fn dry_runs_say_so_on_every_page() {
     let dry = View { is_dry_run: true, ..view(&alex) };
     let page = approval(&cards(), &decided(Ending::Approved, DeliveryState::None), &dry);
     assert!(page.contains(banner) && page.contains("dry run: not sent"));
-    assert!(list(&cards(), &Listing { is_dry_run: true, ..listing(&[], &[]) }).contains(banner));
+    let policy = Policy { dry_run: true, ..policy() };
+    assert!(list(&cards(), &listing(&policy, &[], &[])).contains(banner));
     assert!(!show(&release()).contains(banner) && !show_list(&[], &[]).contains(banner));
 }
 

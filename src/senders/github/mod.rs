@@ -40,24 +40,34 @@ const MAX_MESSAGE: usize = 400;
 /// GitHub, or a server that speaks its API.
 pub struct GitHub {
     client: LazyClient,
-    token: SecretString,
+    token: Option<SecretString>,
 }
 
 impl GitHub {
     /// GitHub at `api` (`GITHUB_API_URL`), called with `token` (`GITHUB_TOKEN`). Nothing is loaded or called yet.
-    pub fn new(api: Url, token: SecretString) -> Self {
+    pub fn new(api: Url, token: Option<SecretString>) -> Self {
         Self { client: LazyClient::new(api, CONNECT_TIMEOUT), token }
     }
 
-    /// Builds the client, which for https loads the trusted certificates (some milliseconds), unless it is there.
+    /// The setting without which nothing can be sent.
+    pub fn lacks(&self) -> Option<&'static str> {
+        self.token.is_none().then_some("GITHUB_TOKEN")
+    }
+
+    /// Builds the client, which for https loads the trusted certificates (some milliseconds), unless it is there or
+    /// nothing can be sent.
     pub fn prepare(&self) -> anyhow::Result<()> {
-        self.client.get().map(drop)
+        match self.lacks() {
+            Some(_) => Ok(()),
+            None => self.client.get().map(drop),
+        }
     }
 
     /// Sends `dispatch`, at most once, and tells what GitHub said within `timeout`. `now` is what the end of a rate
     /// limit is counted from.
     pub async fn dispatch(&self, dispatch: &Dispatch, timeout: Duration, now: DateTime<Utc>) -> Answered {
-        let request = match self.request(dispatch) {
+        let Some(token) = &self.token else { return Answered::not_tried() };
+        let request = match self.request(dispatch, token) {
             Ok(request) => request,
             Err(error) => {
                 return Answered {
@@ -68,15 +78,15 @@ impl GitHub {
             }
         };
         match request.timeout(timeout).send().await {
-            Ok(response) => classify(response, &self.token, now).await,
+            Ok(response) => classify(response, token, now).await,
             Err(error) => failure("GitHub", &error),
         }
     }
 
-    fn request(&self, dispatch: &Dispatch) -> anyhow::Result<reqwest::RequestBuilder> {
+    fn request(&self, dispatch: &Dispatch, token: &SecretString) -> anyhow::Result<reqwest::RequestBuilder> {
         let (owner, name) = (dispatch.repository.owner(), dispatch.repository.name());
         let url = below(self.client.base(), ["repos", owner, name, "dispatches"]);
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", self.token.expose_secret()))
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
             .context("GITHUB_TOKEN does not fit into a header")?;
         authorization.set_sensitive(true);
         Ok(self

@@ -104,6 +104,11 @@ impl Connector {
         self.channel.as_deref()
     }
 
+    /// The setting without which nothing can be posted.
+    pub fn lacks(&self) -> Option<&'static str> {
+        self.channel.is_none().then_some("TEAMS_CHANNEL_ID")
+    }
+
     /// Builds the clients, unless they are there.
     pub fn prepare(&self) -> anyhow::Result<()> {
         self.client.get()?;

@@ -19,14 +19,14 @@ use super::{
     action_message::{parse_body, vote_of},
     bearer,
     fields::name as named,
-    json_answer, log_line, rejected, report_answer,
+    json_answer, log_line, rejected, report_answer, status,
 };
 use crate::{
     approval::{
-        self, Approval, ApprovalId, Approver, Approvers, Click, DispatchAnswer, Forbidden, Guid, Invalid,
-        Outcome, Performer, Person, Unreached, Vote,
+        ApprovalId, Click, DispatchAnswer, Forbidden, Guid, Invalid, Outcome, Performer, Person, Standing,
+        Unreached, Vote,
     },
-    approve::{Approvals, Clicked, Report, failed},
+    approve::{Clicked, Cursor, Report, Stories, failed},
     cards::{
         bot::{REFRESH, welcome},
         sentences::sentence,
@@ -61,7 +61,7 @@ const ERROR: &str = "application/vnd.microsoft.error";
 /// The function, with what it needs.
 pub struct Messages {
     /// Where approvals are.
-    pub approvals: Arc<Approvals>,
+    pub stories: Arc<Stories>,
     /// The bot; or the settings without which there is none.
     pub bot: Result<Bot, Vec<&'static str>>,
 }
@@ -125,7 +125,7 @@ impl Messages {
             ("conversationUpdate", _) if has_come(activity) => {
                 let welcome = match activity.is_in_channel() {
                     true => welcome(activity.channel()),
-                    false => self.approvals.outbox.routes.cards.elsewhere(),
+                    false => self.stories.outbox.cards.elsewhere(),
                 };
                 reply(bot, activity, &plain_text(&welcome), request).await
             }
@@ -144,7 +144,7 @@ impl Messages {
             return refreshed.unwrap_or_else(|report| refreshed_not(&report, request));
         }
         let report = self.vote(bot, activity, data, request).await;
-        let mut answer = self.told(activity, data, &report, request).await;
+        let mut answer = self.told(activity, &report);
         answer.log.push(log_line(FUNCTION, request, &report));
         answer
     }
@@ -158,49 +158,30 @@ impl Messages {
         data: &Value,
         request: &Request,
     ) -> Result<Answer, Report> {
-        let cards = &self.approvals.outbox.routes.cards;
+        let cards = &self.stories.outbox.cards;
         if !activity.is_in_channel() {
             return Ok(inside(200, MESSAGE, json!(cards.elsewhere())));
         }
-        let id = data["approval"].as_str().unwrap_or_default();
-        let approval = self.approval(id, request).await?.ok_or(Outcome::Unknown)?;
-        let known = self.known(bot, activity, Some(&approval.request), request).await?;
-        match self.approvals.policy.may_decide(&approval.request, &known.performer) {
-            true => Ok(inside(200, CARD, cards.bot(&approval, None))),
-            false => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
+        let id = ApprovalId::parse(data["approval"].as_str().unwrap_or_default()).ok_or(Outcome::Unknown)?;
+        let standing = self.stories.look(&id, request.timing).await;
+        let standing = standing.map_err(|error| failed(Unreached::Store, &error))?.ok_or(Outcome::Unknown)?;
+        let known = self.known(bot, activity, Some(&standing), request).await?;
+        match self.stories.policy.judge(&standing, &known.performer, request.timing.now).approve {
+            Err(Forbidden::Performer) => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
+            Ok(()) | Err(_) => Ok(inside(200, CARD, cards.bot(&standing, None))),
         }
     }
 
-    /// What the clicker is shown: the card as it is now where something was decided, or why nothing was.
-    async fn told(&self, activity: &Activity, data: &Value, report: &Report, request: &Request) -> Answer {
+    /// What the clicker is shown: the card as it is now if something was decided, or why nothing was.
+    fn told(&self, activity: &Activity, report: &Report) -> Answer {
         let outcome = &report.outcome;
         let sentence = sentence(outcome);
-        match error_status(outcome) {
-            Some(status) => inside(status, ERROR, error(outcome, &sentence)),
-            None if activity.is_in_channel() => match self.card(data, &sentence, request).await {
-                Some(card) => inside(200, CARD, card),
-                None => inside(200, MESSAGE, json!(sentence)),
-            },
-            None => inside(200, MESSAGE, json!(sentence)),
-        }
-    }
-
-    async fn card(&self, data: &Value, said: &str, request: &Request) -> Option<Value> {
-        match self.approval(data["approval"].as_str()?, request).await {
-            Ok(approval) => Some(self.approvals.outbox.routes.cards.bot(&approval?, Some(said))),
-            Err(report) => {
-                log::warn!("{FUNCTION}: {}", report.detail);
-                None
+        match (error_status(outcome), &report.standing) {
+            (Some(status), _) => inside(status, ERROR, error(outcome, &sentence)),
+            (None, Some(standing)) if activity.is_in_channel() => {
+                inside(200, CARD, self.stories.outbox.cards.bot(standing, Some(&sentence)))
             }
-        }
-    }
-
-    /// The approval with this id, if there is one.
-    async fn approval(&self, id: &str, request: &Request) -> Result<Option<Approval>, Report> {
-        let Some(id) = ApprovalId::parse(id) else { return Ok(None) };
-        match self.approvals.look(&id, request.timing).await {
-            Ok(seen) => Ok(seen.map(|seen| seen.approval)),
-            Err(error) => Err(failed(Unreached::Store, &error)),
+            (None, _) => inside(200, MESSAGE, json!(sentence)),
         }
     }
 
@@ -212,50 +193,54 @@ impl Messages {
         }
     }
 
-    /// A click of whoever the activity is from.
+    /// A click of whoever the activity is from. An approval is read once, before the person is asked for: only what it
+    /// says tells whether their name is needed.
     async fn click(&self, bot: &Bot, activity: &Activity, click: Click, request: &Request) -> Report {
-        let known = match self.clicker(bot, activity, &click, request).await {
-            Ok(known) => known,
-            Err(report) => return report,
-        };
-        let refusal = known.refusal();
-        let clicked = Clicked { click, repository: None, performer: known.performer };
-        let mut report = self.approvals.click(clicked, request.timing).await;
-        if report.outcome == Outcome::Forbidden(Forbidden::Performer) {
-            report.outcome = refusal;
+        match click {
+            Click::Relay(_) => match self.known(bot, activity, None, request).await {
+                Ok(known) => {
+                    let refusal = known.refusal();
+                    let clicked = Clicked { click, repository: None, performer: known.performer };
+                    refused_as(self.stories.click(clicked, request.timing).await, refusal)
+                }
+                Err(report) => report,
+            },
+            Click::Vote(vote) => {
+                let standing = match self.stories.to_vote_on(&vote.approval, request.timing).await {
+                    Ok(standing) => standing,
+                    Err(report) => return report,
+                };
+                match self.known(bot, activity, Some(&standing), request).await {
+                    Ok(known) => {
+                        let refusal = known.refusal();
+                        let voted = self.stories.vote(standing, vote, known.performer, request.timing);
+                        refused_as(voted.await, refusal)
+                    }
+                    Err(report) => report,
+                }
+            }
         }
-        report
     }
 
-    async fn clicker(
-        &self,
-        bot: &Bot,
-        activity: &Activity,
-        click: &Click,
-        request: &Request,
-    ) -> Result<Known, Report> {
-        let voted_on = match click {
-            Click::Relay(_) => None,
-            Click::Vote(vote) => self.approval(&vote.approval, request).await?,
-        };
-        self.known(bot, activity, voted_on.as_ref().map(|approval| &approval.request), request).await
-    }
-
-    /// Whoever the activity is from, by name too where only that can tell whether they may decide on what is `asked`, or
-    /// at all.
+    /// Whoever the activity is from, by name too if only that can tell whether they may decide on an approval, or at all.
     async fn known(
         &self,
         bot: &Bot,
         activity: &Activity,
-        asked: Option<&approval::Request>,
+        standing: Option<&Standing>,
         request: &Request,
     ) -> Result<Known, Report> {
         let mut person = person(bot, activity).ok_or_else(|| {
             let detail = Rejection::Failed(Check::Person).to_string();
             Report::of(Outcome::Forbidden(Forbidden::NoObjectId), detail)
         })?;
-        if !self.needs_name(asked, &person) {
-            return Ok(Known { performer: Performer::Person(person), lacks_name: false });
+        let (policy, performer) = (&self.stories.policy, Performer::Person(person.clone()));
+        let needs_name = match standing {
+            None => policy.needs_name(&performer),
+            Some(standing) => policy.judge(standing, &performer, request.timing.now).needs_name,
+        };
+        if !needs_name {
+            return Ok(Known { performer, lacks_name: false });
         }
         match name(bot, activity, request).await {
             Ok(name) => {
@@ -267,22 +252,6 @@ impl Messages {
         }
     }
 
-    /// Whether only what administrators call the person can tell whether they may decide: their object id is not among
-    /// the approvers, and some of those are listed by name.
-    fn needs_name(&self, asked: Option<&approval::Request>, person: &Person) -> bool {
-        let approvers = &self.approvals.policy.approvers;
-        let performer = Performer::Person(person.clone());
-        let names = |listed: &[Approver]| listed.iter().any(Approver::is_name);
-        let by_name = matches!(approvers, Approvers::Only(listed) if names(listed));
-        match asked {
-            None => by_name && !approvers.include(&performer),
-            Some(asked) => {
-                let by_name = by_name || asked.asked.approvers.as_deref().is_some_and(names);
-                by_name && !self.approvals.policy.may_decide(asked, &performer)
-            }
-        }
-    }
-
     /// A click on a MessageCard that a bot has sent: the article's shape, by its own rules.
     async fn action_message(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
         let report = match read_action(activity) {
@@ -290,7 +259,7 @@ impl Messages {
             Err(invalid) => Outcome::Invalid(invalid).into(),
         };
         let sentence = sentence(&report.outcome);
-        let mut answer = match report.outcome.status() {
+        let mut answer = match status(&report.outcome) {
             200 => inside(200, MESSAGE, json!(sentence)),
             _ => inside(400, ERROR, error(&report.outcome, &sentence)),
         };
@@ -310,7 +279,7 @@ impl Messages {
 
     /// Somebody has spoken to the bot. What waits is told to those who may decide at all, as on the page.
     async fn said(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
-        let cards = &self.approvals.outbox.routes.cards;
+        let cards = &self.stories.outbox.cards;
         if !activity.is_in_channel() {
             return reply(bot, activity, &plain_text(&cards.elsewhere()), request).await;
         }
@@ -333,13 +302,24 @@ impl Messages {
     /// What waits, for whoever may decide at all.
     async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Request) -> Result<String, Report> {
         let known = self.known(bot, activity, None, request).await?;
-        if !self.approvals.policy.approvers.include(&known.performer) {
+        if !self.stories.policy.approvers.include(&known.performer) {
             return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
         }
-        match self.approvals.list(None, request.timing).await {
-            Ok(list) => Ok(self.approvals.outbox.routes.cards.waiting_list(&list.waiting, list.more_waiting)),
+        match self.stories.list(None, request.timing).await {
+            Ok(list) => {
+                let more = matches!(list.next, Some(Cursor::Waiting(..)));
+                Ok(self.stories.outbox.cards.waiting_list(&list.waiting, more))
+            }
             Err(error) => Err(failed(Unreached::Progress, &error)),
         }
+    }
+}
+
+/// The report, with the reason that this person gets if they are not an approver.
+fn refused_as(report: Report, refusal: Outcome) -> Report {
+    match report.outcome {
+        Outcome::Forbidden(Forbidden::Performer) => Report { outcome: refusal, ..report },
+        _ => report,
     }
 }
 

@@ -1,0 +1,215 @@
+//! The messages that follow from an approval or a relay, and how far each of them has come.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use super::{ApprovalId, DispatchAnswer, RelayId};
+
+/// An approval or a relay: something that messages are about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A relayed decision.
+    Relayed(RelayId),
+    /// A requested approval.
+    Requested(ApprovalId),
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relayed(id) => write!(f, "relayed {}", id.short()),
+            Self::Requested(id) => write!(f, "approval {}", id.short()),
+        }
+    }
+}
+
+/// The kind of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// The event for GitHub.
+    Dispatch,
+    /// The card that asks for a decision.
+    Card,
+    /// The card that says what was decided, if the first cannot be changed.
+    Result,
+    /// The change of a card, so that it shows how the approval stands.
+    Update,
+    /// The n-th reminder that the approval is still open.
+    Reminder(u32),
+}
+
+/// The name of a channel that cards are posted to; the deployment's own channel has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TargetName(String);
+
+impl TargetName {
+    /// The most characters of a name.
+    const MAX: usize = 64;
+
+    /// Reads a name: letters, digits, `_` and `-`, so that it can be part of a path in the store.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        ((1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_part)).then(|| Self(text.to_owned()))
+    }
+}
+
+/// The name of a message among all about one subject: its kind and its target.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageName {
+    /// The kind.
+    pub kind: Kind,
+    /// The channel; GitHub's event has the name of none.
+    pub target: TargetName,
+}
+
+impl MessageName {
+    /// The event for GitHub.
+    pub const DISPATCH: Self = Self { kind: Kind::Dispatch, target: TargetName(String::new()) };
+
+    /// A message for the channel `target`.
+    pub fn new(kind: Kind, target: &TargetName) -> Self {
+        Self { kind, target: target.clone() }
+    }
+
+    /// Reads a name as `Display` writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, target) = match text.split_once('@') {
+            None => (text, TargetName::default()),
+            Some((kind, target)) => (kind, TargetName::parse(target)?),
+        };
+        let kind = match kind {
+            "dispatch" => Kind::Dispatch,
+            "card" => Kind::Card,
+            "result" => Kind::Result,
+            "update" => Kind::Update,
+            reminder => Kind::Reminder(reminder.strip_prefix("reminder-")?.parse().ok()?),
+        };
+        Some(Self { kind, target })
+    }
+}
+
+/// The names of its records in the store begin so.
+impl fmt::Display for MessageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Dispatch => f.write_str("dispatch")?,
+            Kind::Card => f.write_str("card")?,
+            Kind::Result => f.write_str("result")?,
+            Kind::Update => f.write_str("update")?,
+            Kind::Reminder(number) => write!(f, "reminder-{number:04}")?,
+        }
+        match self.target.0.as_str() {
+            "" => Ok(()),
+            target => write!(f, "@{target}"),
+        }
+    }
+}
+
+/// One message about one subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The approval or the relay.
+    pub subject: Subject,
+    /// Its name among the messages about that.
+    pub name: MessageName,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.name, self.subject)
+    }
+}
+
+/// A message that stands in Teams, by which it can be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedMessage {
+    /// The thread that it began.
+    pub conversation: String,
+    /// The message itself.
+    pub activity: String,
+}
+
+/// How far a message has come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Nobody has tried to send it.
+    Untried,
+    /// Somebody has tried; how that went was not read.
+    Begun,
+    /// The newest attempt, and its result if it has ended.
+    Tried(Attempt, Option<AttemptResult>),
+    /// It has arrived, and when, if that was read.
+    Done(Option<DateTime<Utc>>),
+}
+
+/// One attempt to send a message: the right to do so until its lease ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    /// When it began.
+    pub began_at: DateTime<Utc>,
+    /// Until when nobody else may send.
+    pub lease_until: DateTime<Utc>,
+    /// When the time for delivering began: with the decision, or with the click that revived a dead letter.
+    pub window_from: DateTime<Utc>,
+    /// The attempts in that time that failed before this one.
+    pub failures: u32,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptResult {
+    /// When it ended.
+    pub ended_at: DateTime<Utc>,
+    /// The receiver's answer.
+    pub answer: DispatchAnswer,
+    /// The answer in words, for the operator.
+    pub detail: String,
+    /// The receiver wants no other attempt before this, whoever asks.
+    pub asked_to_wait_until: Option<DateTime<Utc>>,
+    /// What comes next if nobody clicks.
+    pub next: Next,
+    /// The state that the card was made to show, or should have been; of updates only.
+    pub shown: Option<String>,
+}
+
+/// What comes after an attempt that failed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Another attempt, not before this.
+    NotBefore(DateTime<Utc>),
+    /// None: a dead letter.
+    Dead,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_was_written_and_nothing_else_is() {
+        let staging = TargetName::parse("STAGING").expect("a name");
+        for kind in [Kind::Dispatch, Kind::Card, Kind::Result, Kind::Update, Kind::Reminder(7)] {
+            for target in [&TargetName::default(), &staging] {
+                let name = MessageName::new(kind, target);
+                assert_eq!(MessageName::parse(&name.to_string()), Some(name));
+            }
+        }
+        for other in
+            ["", "vote", "request", "decision", "reminder-", "reminder-x", "card@", "card@a.b", "card@a/b"]
+        {
+            assert_eq!(MessageName::parse(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_names_of_today_never_change() {
+        let reminder = MessageName::new(Kind::Reminder(1), &TargetName::default());
+        assert_eq!(
+            (MessageName::DISPATCH.to_string(), reminder.to_string()),
+            ("dispatch".into(), "reminder-0001".into())
+        );
+    }
+}

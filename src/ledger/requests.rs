@@ -1,0 +1,266 @@
+//! Requests: what was asked for, once; which approvals are open; and what the newest token says of a repository.
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use object_store::{ObjectMeta, path::Path};
+use tokio::time::Instant;
+
+use super::{Ledger, Line, records::Record, shapes::StoredRequest, store::Created};
+use crate::approval::{ApprovalId, Request, Subject, Visibility, Workload, hash};
+
+/// What makes two requests one: the run, its attempt, the job as far as its token tells it from others, and the body.
+///
+/// The first request of a run, attempt and body stands under the key that older versions know as well, so that one that
+/// is asked for again during an upgrade is found by either. Another job that asks with the same body stands under its
+/// own.
+// T8
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestKeys {
+    of_run: String,
+    of_job: String,
+}
+
+impl RequestKeys {
+    /// The keys of what `workload` asks with `body`.
+    pub fn of(workload: &Workload, body: &[u8]) -> Self {
+        let Workload { repository_id, run_id, run_attempt, environment, job_workflow_ref, .. } = workload;
+        let run = [repository_id, run_id, run_attempt].map(|part| part.as_bytes());
+        let job = [environment, job_workflow_ref].map(|part| part.as_deref().unwrap_or_default().as_bytes());
+        // The first part says what is hashed and how; another way gets another one.
+        Self {
+            of_run: hash(
+                [b"ApproveRelease request 1"].into_iter().map(|tag| &tag[..]).chain(run).chain([body]),
+            ),
+            of_job: hash(
+                [b"ApproveRelease request 2"]
+                    .into_iter()
+                    .map(|tag| &tag[..])
+                    .chain(run)
+                    .chain(job)
+                    .chain([body]),
+            ),
+        }
+    }
+}
+
+/// An approval that is open, as its name in `open/{repository id}/` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The run that asked for it.
+    pub run_id: String,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+    /// Which it is.
+    pub id: ApprovalId,
+}
+
+/// Where it is noted that an approval is open.
+#[derive(Clone, Debug)]
+pub struct OpenNote(Path);
+
+impl Open {
+    /// `{run_id}.{expires_at}.{group}.{id}`, where the time is in milliseconds since 1970 and the group the same for
+    /// all that can supersede each other.
+    fn name(request: &Request) -> String {
+        let Request { id, asked, workload, .. } = request;
+        let workflow_file = workload.workflow_ref.as_deref().unwrap_or_default();
+        let group = [
+            workflow_file.split('@').next().unwrap_or_default(),
+            asked.event_type.as_str(),
+            workload.environment.as_deref().unwrap_or_default(),
+            asked.key.as_deref().unwrap_or_default(),
+        ];
+        let group = hash(group.map(str::as_bytes));
+        format!("{}.{}.{}.{id}", workload.run_id, request.expires_at().timestamp_millis(), &group[..16])
+    }
+
+    /// That of `request`.
+    pub fn of(request: &Request) -> Self {
+        let (run_id, expires_at) = (request.workload.run_id.clone(), request.expires_at());
+        Self { run_id, expires_at, id: request.id.clone() }
+    }
+
+    /// That of an approval whose request cannot be read: nobody knows when it expires.
+    pub fn unreadable(id: ApprovalId) -> Self {
+        Self { run_id: String::new(), expires_at: id.created_at(), id }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let mut parts = name.split('.');
+        let (run_id, expires_at, _group, id) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some(Self {
+            run_id: run_id.to_owned(),
+            expires_at: DateTime::from_timestamp_millis(expires_at.parse().ok()?)?,
+            id: ApprovalId::parse(id)?,
+        })
+    }
+}
+
+/// The name of the record that notes a visibility.
+fn name_of(visibility: Visibility) -> String {
+    format!("{:012}.{}", visibility.said_at, if visibility.is_public { "public" } else { "private" })
+}
+
+fn parse_visibility(name: &str) -> Option<Visibility> {
+    let (said_at, visibility) = name.split_once('.')?;
+    let is_public = match visibility {
+        "public" => true,
+        "private" => false,
+        _ => return None,
+    };
+    Some(Visibility { said_at: said_at.parse().ok()?, is_public })
+}
+
+impl Ledger {
+    /// What was asked for under these keys by a job like `workload`, if it was.
+    pub async fn asked(
+        &self,
+        keys: &RequestKeys,
+        workload: &Workload,
+        until: Instant,
+    ) -> anyhow::Result<Option<Request>> {
+        let read = async |path: Path| match self.store.get(&path, until).await? {
+            Some(content) => parse_request(&path, &content).map(Some),
+            None => Ok(None),
+        };
+        let (of_run, of_job) =
+            tokio::try_join!(read(self.asked_path(&keys.of_run)), read(self.asked_path(&keys.of_job)))?;
+        Ok(of_run.filter(|asked| is_same_job(&asked.workload, workload)).or(of_job))
+    }
+
+    /// Records that `request` is asked for, unless the same was asked before: then what was asked before counts.
+    /// An error means that it is not known to be recorded.
+    pub async fn ask(
+        &self,
+        keys: &RequestKeys,
+        request: &Request,
+        until: Instant,
+    ) -> anyhow::Result<Request> {
+        let of_run = self.ask_once(self.asked_path(&keys.of_run), request, until).await?;
+        match is_same_job(&of_run.workload, &request.workload) {
+            true => Ok(of_run),
+            false => self.ask_once(self.asked_path(&keys.of_job), request, until).await,
+        }
+    }
+
+    async fn ask_once(&self, path: Path, request: &Request, until: Instant) -> anyhow::Result<Request> {
+        let content = Record::of(StoredRequest::from(request))?.to_json()?;
+        match self.store.create(&path, content, until).await.context("cannot record the request")? {
+            Created::Ours => Ok(request.clone()),
+            Created::Theirs(content) => parse_request(&path, &content),
+        }
+    }
+
+    /// True if the approval with this id was opened to votes.
+    pub async fn was_opened(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<bool> {
+        Ok(self.store.get(&self.request_path(id), until).await?.is_some())
+    }
+
+    /// Opens what was asked for to votes: the indexes first, so that it is never forgotten, the request last. An error
+    /// means that it is not known to be open.
+    pub async fn open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
+        let path = self.request_path(&request.id);
+        let subject = Subject::Requested(request.id.clone());
+        let line = Line::listed(&subject, request.created_at);
+        tokio::try_join!(
+            self.note_pending(&subject, until),
+            self.note_line(&line, until),
+            self.note_open(request, until),
+        )?;
+        let content = Record::of(StoredRequest::from(request))?.to_json()?;
+        self.store.create(&path, content, until).await.context("cannot open the approval").map(drop)
+    }
+
+    /// Notes that the approval is open, for whoever counts those of its repository.
+    pub async fn note_open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
+        let content = Record::of(())?.to_json()?;
+        self.store
+            .create(&self.open_path(request), content, until)
+            .await
+            .context("cannot note what is open")
+            .map(drop)
+    }
+
+    /// The approval is not open any more.
+    pub async fn note_decided(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
+        self.store.delete(&self.open_path(request), until).await
+    }
+
+    /// What is open of a repository, as far as it is noted.
+    pub async fn open_in(&self, repository_id: &str, until: Instant) -> anyhow::Result<Vec<Open>> {
+        let names = self.names_in(&format!("open/{repository_id}"), until).await?;
+        Ok(names.iter().filter_map(|name| Open::parse(name)).collect())
+    }
+
+    /// What is open of all repositories, as far as it is noted, and where that stands.
+    pub async fn all_open(&self, until: Instant) -> anyhow::Result<Vec<(Open, OpenNote)>> {
+        let note =
+            |object: ObjectMeta| Some((Open::parse(object.location.filename()?)?, OpenNote(object.location)));
+        self.store.list(&self.path("open"), note, until).await
+    }
+
+    /// Takes out the note of something that was never opened.
+    pub async fn forget_open(&self, note: &OpenNote, until: Instant) -> anyhow::Result<()> {
+        self.store.delete(&note.0, until).await
+    }
+
+    /// What the newest token said of a repository's visibility, if it is noted.
+    pub async fn visibility(
+        &self,
+        repository_id: &str,
+        until: Instant,
+    ) -> anyhow::Result<Option<Visibility>> {
+        let names = self.names_in(&format!("visibility/{repository_id}"), until).await?;
+        Ok(names.iter().filter_map(|name| parse_visibility(name)).max())
+    }
+
+    /// Notes what a token said of a repository's visibility.
+    pub async fn note_visibility(
+        &self,
+        repository_id: &str,
+        visibility: Visibility,
+        until: Instant,
+    ) -> anyhow::Result<()> {
+        let path = self.path(&format!("visibility/{repository_id}/{}", name_of(visibility)));
+        let content = Record::of(())?.to_json()?;
+        self.store.create(&path, content, until).await.context("cannot note the visibility").map(drop)
+    }
+
+    fn asked_path(&self, key: &str) -> Path {
+        self.path(&format!("asked/{key}"))
+    }
+
+    fn open_path(&self, request: &Request) -> Path {
+        self.path(&format!("open/{}/{}", request.workload.repository_id, Open::name(request)))
+    }
+
+    pub(super) fn request_path(&self, id: &ApprovalId) -> Path {
+        self.requested_path(id, "request")
+    }
+}
+
+/// True if the two jobs ask for the same with the same body. What an older version recorded does not say which job it
+/// was: that is any of the run.
+fn is_same_job(recorded: &Workload, asking: &Workload) -> bool {
+    recorded.event_name.is_none()
+        || (&recorded.environment, &recorded.job_workflow_ref)
+            == (&asking.environment, &asking.job_workflow_ref)
+}
+
+/// Reads the request at `path`.
+pub(super) fn parse_request(path: &Path, content: &[u8]) -> anyhow::Result<Request> {
+    Record::parse_as(path, content, StoredRequest::request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_visibility_is_the_greatest_and_public_in_doubt() {
+        let names = ["000000000009.private", "000000000010.private", "000000000010.public", "x", "1.secret"];
+        let newest = names.into_iter().filter_map(parse_visibility).max();
+        assert_eq!(newest, Some(Visibility { said_at: 10, is_public: true }));
+        assert_eq!(newest.map(name_of).as_deref(), Some("000000000010.public"));
+    }
+}

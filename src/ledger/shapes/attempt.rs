@@ -1,0 +1,196 @@
+//! Attempts to send a message, and where a card stands, as it is stored.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::approval::{Attempt, AttemptResult, DispatchAnswer, Next, Permission, PostedMessage};
+
+/// One attempt to send a message.
+#[derive(Serialize, Deserialize)]
+pub struct StoredAttempt {
+    number: u32,
+    began_at: DateTime<Utc>,
+    lease_until: DateTime<Utc>,
+    window_from: DateTime<Utc>,
+    failures: u32,
+    /// The entry of the index that older versions took out when the message had arrived. They take any.
+    entry: String,
+}
+
+impl From<&Attempt> for StoredAttempt {
+    fn from(attempt: &Attempt) -> Self {
+        let Attempt { number, began_at, lease_until, window_from, failures } = *attempt;
+        Self { number, began_at, lease_until, window_from, failures, entry: String::new() }
+    }
+}
+
+impl StoredAttempt {
+    /// The attempt.
+    pub fn attempt(self) -> Attempt {
+        let Self { number, began_at, lease_until, window_from, failures, entry: _ } = self;
+        Attempt { number, began_at, lease_until, window_from, failures }
+    }
+}
+
+/// The arrival of a message: the attempt in which it arrived, and since format 2 when.
+#[derive(Serialize, Deserialize)]
+pub struct StoredArrival {
+    #[serde(flatten)]
+    attempt: StoredAttempt,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    arrived_at: Option<DateTime<Utc>>,
+}
+
+impl StoredArrival {
+    /// The arrival at `arrived_at`, in `attempt`.
+    pub fn new(attempt: &Attempt, arrived_at: DateTime<Utc>) -> Self {
+        Self { attempt: attempt.into(), arrived_at: Some(arrived_at) }
+    }
+
+    /// When it arrived; if that is not known, when its attempt began, some seconds before.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.arrived_at.unwrap_or(self.attempt.began_at)
+    }
+}
+
+/// The result of an attempt.
+#[derive(Serialize, Deserialize)]
+pub struct StoredResult {
+    ended_at: DateTime<Utc>,
+    answer: StoredAnswer,
+    detail: String,
+    asked_to_wait_until: Option<DateTime<Utc>>,
+    next: StoredNext,
+    /// Of updates only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shown: Option<String>,
+}
+
+impl From<&AttemptResult> for StoredResult {
+    fn from(result: &AttemptResult) -> Self {
+        Self {
+            ended_at: result.ended_at,
+            answer: StoredAnswer::from(&result.answer),
+            detail: result.detail.clone(),
+            asked_to_wait_until: result.asked_to_wait_until,
+            next: match result.next {
+                Next::NotBefore(time) => StoredNext::NotBefore(time),
+                Next::Dead => StoredNext::Dead,
+            },
+            shown: result.shown.clone(),
+        }
+    }
+}
+
+impl StoredResult {
+    /// The result, if this version knows its answer.
+    pub fn result(self) -> Option<AttemptResult> {
+        Some(AttemptResult {
+            ended_at: self.ended_at,
+            answer: self.answer.answer()?,
+            detail: self.detail,
+            asked_to_wait_until: self.asked_to_wait_until,
+            next: match self.next {
+                StoredNext::NotBefore(time) => Next::NotBefore(time),
+                StoredNext::Dead => Next::Dead,
+            },
+            shown: self.shown,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredNext {
+    NotBefore(DateTime<Utc>),
+    Dead,
+}
+
+/// The answer of GitHub or of a channel.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredAnswer {
+    Accepted,
+    Unauthorized,
+    PermissionDenied {
+        wanted: Option<String>,
+    },
+    RateLimited {
+        wait_s: Option<u64>,
+    },
+    NotFound,
+    Unprocessable,
+    Moved,
+    ServerError(u16),
+    Unexpected(u16),
+    Unreachable,
+    /// `garbled` is what older versions called an answer that is not HTTP.
+    #[serde(alias = "garbled")]
+    Broken,
+    TimedOut,
+    NotTried,
+}
+
+impl From<&DispatchAnswer> for StoredAnswer {
+    fn from(answer: &DispatchAnswer) -> Self {
+        match answer {
+            DispatchAnswer::Accepted => Self::Accepted,
+            DispatchAnswer::Unauthorized => Self::Unauthorized,
+            DispatchAnswer::PermissionDenied { wanted } => {
+                Self::PermissionDenied { wanted: wanted.as_ref().map(Permission::to_string) }
+            }
+            DispatchAnswer::RateLimited { wait_s } => Self::RateLimited { wait_s: *wait_s },
+            DispatchAnswer::NotFound => Self::NotFound,
+            DispatchAnswer::Unprocessable => Self::Unprocessable,
+            DispatchAnswer::Moved => Self::Moved,
+            DispatchAnswer::ServerError(status) => Self::ServerError(*status),
+            DispatchAnswer::Unexpected(status) => Self::Unexpected(*status),
+            DispatchAnswer::Unreachable => Self::Unreachable,
+            DispatchAnswer::Broken => Self::Broken,
+            DispatchAnswer::TimedOut => Self::TimedOut,
+            DispatchAnswer::NotTried => Self::NotTried,
+        }
+    }
+}
+
+impl StoredAnswer {
+    fn answer(self) -> Option<DispatchAnswer> {
+        Some(match self {
+            Self::Accepted => DispatchAnswer::Accepted,
+            Self::Unauthorized => DispatchAnswer::Unauthorized,
+            Self::PermissionDenied { wanted } => DispatchAnswer::PermissionDenied {
+                wanted: super::parsed(wanted, |text| Permission::parse(&text))?,
+            },
+            Self::RateLimited { wait_s } => DispatchAnswer::RateLimited { wait_s },
+            Self::NotFound => DispatchAnswer::NotFound,
+            Self::Unprocessable => DispatchAnswer::Unprocessable,
+            Self::Moved => DispatchAnswer::Moved,
+            Self::ServerError(status) => DispatchAnswer::ServerError(status),
+            Self::Unexpected(status) => DispatchAnswer::Unexpected(status),
+            Self::Unreachable => DispatchAnswer::Unreachable,
+            Self::Broken => DispatchAnswer::Broken,
+            Self::TimedOut => DispatchAnswer::TimedOut,
+            Self::NotTried => DispatchAnswer::NotTried,
+        })
+    }
+}
+
+/// The place of a card that can be changed.
+#[derive(Serialize, Deserialize)]
+pub struct StoredPlace {
+    conversation: String,
+    activity: String,
+}
+
+impl From<&PostedMessage> for StoredPlace {
+    fn from(PostedMessage { conversation, activity }: &PostedMessage) -> Self {
+        Self { conversation: conversation.clone(), activity: activity.clone() }
+    }
+}
+
+impl StoredPlace {
+    /// The place.
+    pub fn place(self) -> PostedMessage {
+        PostedMessage { conversation: self.conversation, activity: self.activity }
+    }
+}

@@ -1,0 +1,199 @@
+//! Votes, and what was decided, as it is stored.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{attempt::StoredAttempt, parsed};
+use crate::approval::{
+    Attempt, Ballot, ClientPayload, Decision, Dispatch, Ending, EventType, Guid, Performer, Person,
+    Repository, Ruling, Ticket, Verdict,
+};
+use crate::ledger::Decided;
+
+/// A relayed decision.
+#[derive(Serialize, Deserialize)]
+pub struct StoredDecision {
+    repository: String,
+    event_type: String,
+    client_payload: Option<Box<RawValue>>,
+    /// Nobody, where nobody had to say who they are.
+    performer: Option<StoredPerson>,
+    decided_at: DateTime<Utc>,
+    /// The first attempt to send it, which is claimed with the decision. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<StoredAttempt>,
+}
+
+/// A person.
+#[derive(Serialize, Deserialize)]
+struct StoredPerson {
+    object_id: String,
+    tenant: String,
+    display_name: Option<String>,
+    /// Only a vote keeps it, to be held against `APPROVERS` when it is counted. Since format 2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_principal_name: Option<String>,
+}
+
+impl StoredPerson {
+    fn of(performer: &Performer) -> Option<Self> {
+        match performer {
+            Performer::Anonymous => None,
+            Performer::Person(person) => Some(Self {
+                object_id: person.object_id.to_string(),
+                tenant: person.tenant.to_string(),
+                display_name: person.display_name.clone(),
+                user_principal_name: None,
+            }),
+        }
+    }
+
+    /// With the name that administrators gave them.
+    fn with_name(performer: &Performer) -> Option<Self> {
+        let user_principal_name = match performer {
+            Performer::Anonymous => None,
+            Performer::Person(person) => person.user_principal_name.clone(),
+        };
+        Self::of(performer).map(|person| Self { user_principal_name, ..person })
+    }
+
+    fn performer(&self) -> Option<Performer> {
+        Some(Performer::Person(Person {
+            object_id: Guid::parse(&self.object_id)?,
+            tenant: Guid::parse(&self.tenant)?,
+            user_principal_name: self.user_principal_name.clone(),
+            display_name: self.display_name.clone(),
+        }))
+    }
+}
+
+impl StoredDecision {
+    /// A decision, and the first attempt to send it, by whoever records it.
+    pub fn of(decision: &Decision, claim: Option<&Attempt>) -> Self {
+        let Dispatch { repository, event_type, client_payload } = &decision.dispatch;
+        Self {
+            repository: repository.to_string(),
+            event_type: event_type.as_str().to_owned(),
+            client_payload: client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
+            performer: StoredPerson::of(&decision.performer),
+            decided_at: decision.decided_at,
+            claim: claim.map(StoredAttempt::from),
+        }
+    }
+
+    /// The decision, where it can still be sent, and the claim of its first attempt.
+    pub fn decided(self) -> Option<Decided<Decision>> {
+        let client_payload = parsed(self.client_payload.as_ref(), |raw| ClientPayload::parse(raw).ok())?;
+        let dispatch = Dispatch {
+            repository: Repository::parse(&self.repository)?,
+            event_type: EventType::parse(&self.event_type)?,
+            client_payload,
+        };
+        let performer =
+            self.performer.as_ref().map_or(Some(Performer::Anonymous), StoredPerson::performer)?;
+        let decision = Decision::new(dispatch, performer, self.decided_at);
+        Some(Decided { decision, claim: self.claim.map(StoredAttempt::attempt) })
+    }
+}
+
+/// A vote.
+#[derive(Serialize, Deserialize)]
+pub struct StoredBallot {
+    /// Nobody, where nobody had to say who they are.
+    performer: Option<StoredPerson>,
+    verdict: String,
+    comment: String,
+    at: DateTime<Utc>,
+}
+
+impl From<&Ballot> for StoredBallot {
+    fn from(ballot: &Ballot) -> Self {
+        Self {
+            performer: StoredPerson::with_name(&ballot.performer),
+            verdict: ballot.verdict.as_str().to_owned(),
+            comment: ballot.comment.clone(),
+            at: ballot.at,
+        }
+    }
+}
+
+impl StoredBallot {
+    /// The vote.
+    pub fn ballot(&self) -> Option<Ballot> {
+        Some(Ballot {
+            performer: self.performer.as_ref().map_or(Some(Performer::Anonymous), StoredPerson::performer)?,
+            verdict: Verdict::parse(&self.verdict)?,
+            comment: self.comment.clone(),
+            at: self.at,
+        })
+    }
+}
+
+/// How a requested approval was decided. Since format 2, the members after `decided_at` may be there.
+#[derive(Serialize, Deserialize)]
+pub struct StoredRuling {
+    verdict: String,
+    votes: Vec<StoredBallot>,
+    decided_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    /// The first attempt to send its dispatch, if it was claimed with the decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    claim: Option<StoredAttempt>,
+    #[serde(flatten)]
+    later: LaterRuling,
+}
+
+/// What a decision may say that this version does not write. It changes nothing about what was decided.
+#[derive(Default, Serialize, Deserialize)]
+struct LaterRuling {
+    /// The name of the operator's rule that held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
+    /// What that rule required, and who met it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    requirements: Option<Vec<StoredRequirement>>,
+    /// Who or what withdrew it, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<StoredWithdrawal>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRequirement {
+    name: Option<String>,
+    approvals: usize,
+    met_by: Vec<StoredPerson>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredWithdrawal {
+    by: Option<StoredPerson>,
+    run_id: Option<String>,
+    comment: Option<String>,
+}
+
+impl StoredRuling {
+    /// A ruling, and the first attempt to send its dispatch, by whoever records it.
+    pub fn of(ruling: &Ruling, claim: Option<&Attempt>) -> Self {
+        Self {
+            verdict: ruling.ending.as_str().to_owned(),
+            votes: ruling.ballots.iter().map(StoredBallot::from).collect(),
+            decided_at: ruling.decided_at,
+            ticket: ruling.ticket.as_ref().map(|ticket| ticket.expose().to_owned()),
+            claim: claim.map(StoredAttempt::from),
+            later: LaterRuling::default(),
+        }
+    }
+
+    /// The ruling, and the claim of its dispatch's first attempt.
+    pub fn ruled(self) -> Option<Decided<Ruling>> {
+        let ruling = Ruling {
+            ending: Ending::parse(&self.verdict)?,
+            ballots: self.votes.iter().map(StoredBallot::ballot).collect::<Option<_>>()?,
+            decided_at: self.decided_at,
+            ticket: parsed(self.ticket, |ticket| Ticket::parse(&ticket))?,
+        };
+        Some(Decided { decision: ruling, claim: self.claim.map(StoredAttempt::attempt) })
+    }
+}

@@ -1,0 +1,146 @@
+//! How an approval or a relay stands, read in one call.
+
+use anyhow::{Context, anyhow};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use object_store::path::Path;
+use tokio::time::Instant;
+
+use super::{
+    Decided, Ledger,
+    attempts::{Detail, Names},
+    records::{Record, Unreadable},
+    requests::parse_request,
+    shapes::{StoredBallot, StoredRuling},
+};
+use crate::approval::{
+    ApprovalId, Ballot, Decision, Message, MessageName, RelayId, RelayStanding, Ruling, Standing, Subject,
+};
+
+/// The most votes that are read at the same time.
+const BALLOTS_AT_ONCE: usize = 16;
+
+/// The name of the record that decides.
+pub(super) const DECISION: &str = "decision";
+
+/// The names of votes begin so.
+pub(super) const VOTE: &str = "vote.";
+
+impl Ledger {
+    /// How the approval with this id stands, if there is one, as it is recorded: the votes are not held against any
+    /// settings. Two rounds; one if there is nothing but the request.
+    pub async fn standing(
+        &self,
+        id: &ApprovalId,
+        detail: Detail,
+        until: Instant,
+    ) -> anyhow::Result<Option<Standing>> {
+        let (path, subject) = (self.request_path(id), Subject::Requested(id.clone()));
+        let (found, names) = tokio::try_join!(self.store.get(&path, until), self.names(&subject, until))?;
+        let Some(content) = found else { return Ok(None) };
+        let request = parse_request(&path, &content)?;
+        if request.id != *id {
+            return Err(anyhow!("it holds another approval").context(Unreadable::at(&path)));
+        }
+        let decided = async {
+            match names.contain(DECISION) {
+                true => self.ruling(id, until).await,
+                false => Ok(None),
+            }
+        };
+        let ballots = async {
+            match names.contain(DECISION) {
+                true => Ok(Vec::new()),
+                false => self.ballots(id, &names, until).await,
+            }
+        };
+        let (decided, ballots, event, mut messages, places) = tokio::try_join!(
+            decided,
+            ballots,
+            self.event(&subject, &names, until),
+            self.channel_progress(&subject, &names, detail, until),
+            self.places(&subject, &names, detail, until),
+        )?;
+        let (ruling, claim) = decided.map_or((None, None), |decided| (Some(decided.decision), decided.claim));
+        let message = Message { subject, name: MessageName::DISPATCH };
+        messages.insert(MessageName::DISPATCH, event.progress(&message, claim)?);
+        let standing = Standing { ballots, messages, places, ..Standing::new(request) };
+        Ok(Some(match ruling {
+            Some(ruling) => standing.ruled(ruling),
+            None => standing,
+        }))
+    }
+
+    /// How the relay with this id stands, if there is one. Two rounds.
+    pub async fn relay_standing(
+        &self,
+        id: &RelayId,
+        until: Instant,
+    ) -> anyhow::Result<Option<RelayStanding>> {
+        let subject = Subject::Relayed(id.clone());
+        let (decided, names) = tokio::try_join!(self.decision(id, until), self.names(&subject, until))?;
+        match decided {
+            None => Ok(None),
+            Some(decided) => self.standing_of(decided, &names, until).await.map(Some),
+        }
+    }
+
+    /// How a relay stands that was decided so. Two rounds.
+    pub async fn standing_of_relay(
+        &self,
+        decided: Decided<Decision>,
+        until: Instant,
+    ) -> anyhow::Result<RelayStanding> {
+        let names = self.names(&Subject::Relayed(decided.decision.id.clone()), until).await?;
+        self.standing_of(decided, &names, until).await
+    }
+
+    async fn standing_of(
+        &self,
+        Decided { decision, claim }: Decided<Decision>,
+        names: &Names,
+        until: Instant,
+    ) -> anyhow::Result<RelayStanding> {
+        let subject = Subject::Relayed(decision.id.clone());
+        let event = self.event(&subject, names, until).await?;
+        let progress = event.progress(&Message { subject, name: MessageName::DISPATCH }, claim)?;
+        Ok(RelayStanding { decision, progress })
+    }
+
+    async fn ruling(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<Option<Decided<Ruling>>> {
+        let path = self.requested_path(id, DECISION);
+        let found = self.store.get(&path, until).await?;
+        found.map(|content| parse_ruling(&path, &content)).transpose()
+    }
+
+    pub(super) async fn ballots(
+        &self,
+        id: &ApprovalId,
+        names: &Names,
+        until: Instant,
+    ) -> anyhow::Result<Vec<Ballot>> {
+        let paths: Vec<_> = names.beginning(VOTE).map(|name| self.requested_path(id, name)).collect();
+        let reads = paths.into_iter().map(|path| self.ballot(path, until).boxed());
+        let mut ballots: Vec<_> = stream::iter(reads).buffer_unordered(BALLOTS_AT_ONCE).try_collect().await?;
+        ballots.sort_by_key(|ballot| ballot.at);
+        Ok(ballots)
+    }
+
+    async fn ballot(&self, path: Path, until: Instant) -> anyhow::Result<Ballot> {
+        let content = self.store.get(&path, until).await?;
+        parse_ballot(&path, &content.with_context(|| format!("{path} is gone"))?)
+    }
+
+    pub(super) fn requested_path(&self, id: &ApprovalId, name: &str) -> Path {
+        self.path(&format!("requested/{id}/{name}"))
+    }
+}
+
+/// Reads the decision at `path`.
+pub(super) fn parse_ruling(path: &Path, content: &[u8]) -> anyhow::Result<Decided<Ruling>> {
+    Record::parse_as(path, content, StoredRuling::ruled)
+}
+
+/// Reads the vote at `path`.
+pub(super) fn parse_ballot(path: &Path, content: &[u8]) -> anyhow::Result<Ballot> {
+    Record::parse_as(path, content, |stored: StoredBallot| stored.ballot())
+}

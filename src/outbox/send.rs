@@ -1,0 +1,530 @@
+//! Claim, send, note: the same for every message.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use futures_util::future::join_all;
+use log::Level;
+use tokio::{
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Body, LeftOut, Outbox, Sender, Swept,
+    plan::{Occasion, Step, is_revived, plan, plan_update, result_of, showing},
+    wanted::{Effect, Wanted, wanted, wanted_by_relay},
+};
+use crate::{
+    approval::{
+        Answered, Attempt, AttemptResult, Dispatch, DispatchAnswer, Kind, Message, MessageName, Next,
+        Outcome, PostedMessage, Progress, RelayStanding, Request, Standing, Subject,
+    },
+    cards::sentences::sentence,
+    ledger::{Detail, Entry, Ledger, Line},
+    text::log::describe,
+    timing::Timing,
+};
+
+/// The longest time for one call to GitHub or a channel.
+const SENDING_TIME: Duration = Duration::from_secs(4);
+
+/// The time that is kept of a click's for noting the answer.
+const NOTING_TIME: Duration = Duration::from_millis(500);
+
+/// With less time than this left an attempt is not begun.
+const LEAST_SENDING_TIME: Duration = Duration::from_millis(500);
+
+/// The time for noting how an attempt ended: as long as its lease surely holds.
+const NOTED_WITHIN: Duration = Duration::from_secs(20);
+
+/// One try of that.
+const ONE_NOTE_TIME: Duration = Duration::from_secs(2);
+
+/// The most passes over the messages of one approval: each message that was sent may make others due.
+const MAX_PASSES: usize = 5;
+
+/// An approval or a relay, as it stands.
+#[derive(Clone, Copy)]
+pub enum Matter<'a> {
+    /// An approval.
+    Approval(&'a Standing),
+    /// A relay.
+    Relay(&'a RelayStanding),
+}
+
+impl Matter<'_> {
+    fn subject(self) -> Subject {
+        match self {
+            Self::Approval(standing) => standing.subject(),
+            Self::Relay(relay) => Subject::Relayed(relay.decision.id.clone()),
+        }
+    }
+
+    fn progress(self, name: &MessageName) -> Progress {
+        match self {
+            Self::Approval(standing) => standing.progress(name).clone(),
+            Self::Relay(relay) => relay.progress.clone(),
+        }
+    }
+}
+
+/// What became of a message, and the words of whoever made it so.
+#[derive(Debug, PartialEq)]
+pub struct Sent {
+    /// What became of it by now.
+    pub delivered: Delivered,
+    /// The receiver's words, for the log; empty if nothing was sent.
+    pub detail: String,
+    /// How far it has come now, if this call has changed that.
+    pub progress: Option<Progress>,
+}
+
+impl Sent {
+    fn nothing(delivered: Delivered) -> Self {
+        Self { delivered, detail: String::new(), progress: None }
+    }
+}
+
+/// What became of a message by now.
+#[derive(Debug, PartialEq)]
+pub enum Delivered {
+    /// It has just arrived.
+    Arrived,
+    /// It had arrived before.
+    Before,
+    /// Somebody else is sending it, or it waits for its time; nothing was sent now.
+    OnItsWay,
+    /// It was sent now and failed.
+    Failed(AttemptResult),
+    /// It was given up, and is not sent now; until when nobody wants it sent, if somebody said so.
+    Dead(Option<DateTime<Utc>>),
+    /// It was given up too long ago to be revived.
+    TooLate,
+    /// It cannot be sent without this setting.
+    Lacks(&'static str),
+}
+
+impl Delivered {
+    /// True if a call was made.
+    fn is_new(&self) -> bool {
+        matches!(self, Self::Arrived | Self::Failed(_))
+    }
+
+    /// True if nothing more is done about it by itself.
+    pub(super) fn is_at_rest(&self) -> bool {
+        match self {
+            Self::Arrived
+            | Self::Before
+            | Self::Dead(_)
+            | Self::TooLate
+            | Self::Failed(AttemptResult { next: Next::Dead, .. }) => true,
+            Self::OnItsWay
+            | Self::Lacks(_)
+            | Self::Failed(AttemptResult { next: Next::NotBefore(_), .. }) => false,
+        }
+    }
+}
+
+/// The first attempt to send an event, claimed with the decision by us.
+pub struct Claimed {
+    /// The attempt.
+    pub attempt: Attempt,
+    /// The entry in the index that is for this event alone.
+    pub entry: Option<Entry>,
+    /// The lines that must stand before that entry is taken out.
+    pub lines: Vec<Line>,
+}
+
+/// A message that is about to be sent, under our claim.
+struct Outgoing {
+    message: Message,
+    body: Body,
+    /// The state that it shows, if it can show another later.
+    state: Option<String>,
+    entry: Option<Entry>,
+    lines: Vec<Line>,
+}
+
+/// How an attempt ended.
+struct Ended {
+    attempt: Attempt,
+    /// Nothing if the message has arrived for good.
+    result: Option<AttemptResult>,
+    /// The place of a card that can be changed.
+    place: Option<PostedMessage>,
+    at: DateTime<Utc>,
+}
+
+impl Outbox {
+    /// Sends the event of what was decided this very moment, by us. An approval's request has the visibility that its
+    /// repository has by now. An error means that nothing was sent.
+    pub async fn send_event(
+        &self,
+        matter: Matter<'_>,
+        claimed: Claimed,
+        timing: Timing,
+    ) -> anyhow::Result<Sent> {
+        let body = Body::Event(match matter {
+            Matter::Approval(standing) => dispatch(standing, &standing.request)?,
+            Matter::Relay(relay) => relay.decision.dispatch.clone(),
+        });
+        let Claimed { attempt, entry, lines } = claimed;
+        let message = Message { subject: matter.subject(), name: MessageName::DISPATCH };
+        Ok(self.send_claimed(Outgoing { message, body, state: None, entry, lines }, attempt, timing).await)
+    }
+
+    /// Sends the event of what was decided before and a person has clicked again, if it is to be sent now. An error
+    /// means that nothing was sent.
+    pub async fn send_event_again(&self, matter: Matter<'_>, timing: Timing) -> anyhow::Result<Sent> {
+        self.deliver(matter, &self.event(matter)?, Occasion::Click, timing).await
+    }
+
+    fn event(&self, matter: Matter<'_>) -> anyhow::Result<Wanted> {
+        let event = match matter {
+            Matter::Approval(standing) => {
+                wanted(standing, &[], &self.policy, standing.request.created_at).into_iter().next()
+            }
+            Matter::Relay(relay) => wanted_by_relay(relay, &self.policy),
+        };
+        event.context("there is nothing to send")
+    }
+
+    /// Posts the first card of an open approval to each channel that lacks it. A card that cannot be posted now will be.
+    pub async fn post_first_cards(&self, standing: &mut Standing, occasion: Occasion, timing: Timing) {
+        let wanted = wanted(standing, &self.channels, &self.policy, timing.now);
+        let first = wanted.iter().filter(|wanted| wanted.name.kind == Kind::Card);
+        let matter = Matter::Approval(standing);
+        let sent =
+            join_all(first.map(async |wanted| {
+                (wanted.name.clone(), self.deliver(matter, wanted, occasion, timing).await)
+            }))
+            .await;
+        for (name, sent) in sent {
+            let message = Message { subject: standing.subject(), name };
+            match sent {
+                Ok(sent) => {
+                    if matches!(sent.delivered, Delivered::Failed(_)) {
+                        Swept::of(&message, &sent).log();
+                    }
+                    standing.messages.extend(sent.progress.map(|progress| (message.name, progress)));
+                }
+                Err(error) => log::warn!("{message}: {}", describe(&error)),
+            }
+        }
+    }
+
+    /// Sends whatever about the approval is due now and nobody else is sending, except for what is `left_out`.
+    pub async fn carry_on(&self, mut standing: Standing, left_out: LeftOut, timing: Timing) -> Swept {
+        let mut swept = Swept::default();
+        for _ in 0..MAX_PASSES {
+            let wanted = wanted(&standing, &self.channels, &self.policy, timing.now);
+            let is_left_out =
+                |wanted: &&Wanted| if wanted.is_event() { left_out.event } else { left_out.channel };
+            let due: Vec<_> = wanted.iter().filter(|wanted| !is_left_out(wanted)).collect();
+            let matter = Matter::Approval(&standing);
+            let sends = due.iter().map(|wanted| self.deliver(matter, wanted, Occasion::Sweep, timing));
+            let sent = join_all(sends).await;
+            let is_new = sent.iter().any(|sent| sent.as_ref().is_ok_and(|sent| sent.delivered.is_new()));
+            swept.begin_pass(due.len() == wanted.len() && standing.ruling.is_some());
+            for (wanted, sent) in due.into_iter().zip(sent) {
+                let message = Message { subject: standing.subject(), name: wanted.name.clone() };
+                swept.add(&message, matter.progress(&wanted.name), sent, timing.now);
+            }
+            if !is_new {
+                break;
+            }
+            // What was sent may make something else due, and more may have been voted in between.
+            match self.standing(&standing.request.id, Detail::Attempts, timing.deadline).await {
+                Ok(Some(now)) => standing = now,
+                Ok(None) => break,
+                Err(error) => {
+                    log::warn!("{}: {}", standing.subject(), describe(&error));
+                    swept.at_rest = false;
+                    break;
+                }
+            }
+        }
+        let awaits_event = self.event(Matter::Approval(&standing)).is_ok()
+            && !matches!(standing.progress(&MessageName::DISPATCH), Progress::Done(_));
+        swept.awaits_event = awaits_event || standing.ruling.is_none();
+        swept.left_out = awaits_event && left_out.event;
+        swept.standing = Some(standing);
+        swept
+    }
+
+    /// Sends the event of a relay, if that is due and nobody else is sending it.
+    pub async fn carry_on_relay(&self, relay: &RelayStanding, timing: Timing) -> Swept {
+        let mut swept = Swept { at_rest: true, ..Swept::default() };
+        let Some(wanted) = wanted_by_relay(relay, &self.policy) else { return swept };
+        let matter = Matter::Relay(relay);
+        let sent = self.deliver(matter, &wanted, Occasion::Sweep, timing).await;
+        let message = Message { subject: matter.subject(), name: wanted.name };
+        swept.awaits_event = !sent.as_ref().is_ok_and(|sent| sent.delivered.is_at_rest());
+        swept.to = format!("to {}: ", relay.decision.dispatch.repository);
+        swept.add(&message, relay.progress.clone(), sent, timing.now);
+        swept
+    }
+
+    /// Sends a message if it is due.
+    async fn deliver(
+        &self,
+        matter: Matter<'_>,
+        wanted: &Wanted,
+        occasion: Occasion,
+        timing: Timing,
+    ) -> anyhow::Result<Sent> {
+        let (progress, times) = (matter.progress(&wanted.name), (timing.now, self.deliver_for));
+        let step = match wanted.state() {
+            Some(state) => plan_update(progress, state, (occasion, wanted.since), times),
+            None => plan(progress, occasion, wanted.since, times),
+        };
+        let attempt = match step {
+            Step::Rest(delivered) => return Ok(Sent::nothing(delivered)),
+            Step::GiveUp(attempt) => {
+                return self
+                    .give_up(matter, wanted, attempt, "the time for delivering is over", timing)
+                    .await;
+            }
+            Step::Send(attempt) => attempt,
+        };
+        if let Some(forbidden) = &wanted.forbidden {
+            let why = sentence(&Outcome::Forbidden(forbidden.clone()));
+            return self.give_up(matter, wanted, attempt, &why, timing).await;
+        }
+        match self.targets.lacks(wanted) {
+            Some(setting) => Ok(Sent::nothing(Delivered::Lacks(setting))),
+            None => self.claim_and_send(matter, wanted, attempt, timing).await,
+        }
+    }
+
+    async fn claim_and_send(
+        &self,
+        matter: Matter<'_>,
+        wanted: &Wanted,
+        attempt: Attempt,
+        timing: Timing,
+    ) -> anyhow::Result<Sent> {
+        let message = Message { subject: matter.subject(), name: wanted.name.clone() };
+        let body = self.body(matter, wanted, timing).await?;
+        // When it was given up its entry was taken out of the index.
+        let entry = match is_revived(&attempt) {
+            true => Some(self.ledger.note_pending(&message.subject, timing.deadline).await?),
+            false => None,
+        };
+        let claimed = time_left(timing) >= LEAST_SENDING_TIME
+            && self.ledger.claim(&message, &attempt, timing.deadline).await?;
+        if !claimed {
+            // A dead letter that is not revived is not on its way.
+            let delivered = if is_revived(&attempt) { Delivered::Dead(None) } else { Delivered::OnItsWay };
+            return Ok(Sent::nothing(delivered));
+        }
+        // An approval's entry is for all its messages, and is left to the sweep.
+        let entry = entry.filter(|_| matches!(matter, Matter::Relay(_)));
+        let state = wanted.state().map(str::to_owned);
+        let outgoing = Outgoing { message, body, state, entry, lines: Vec::new() };
+        Ok(self.send_claimed(outgoing, attempt, timing).await)
+    }
+
+    /// What is sent, written at the last moment, so that it says how things stand.
+    async fn body(&self, matter: Matter<'_>, wanted: &Wanted, timing: Timing) -> anyhow::Result<Body> {
+        let standing = match matter {
+            Matter::Relay(relay) => return Ok(Body::Event(relay.decision.dispatch.clone())),
+            Matter::Approval(standing) => standing,
+        };
+        let sender = self.targets.sender(&wanted.name.target);
+        Ok(match (&wanted.effect, sender) {
+            (Effect::Event, _) => {
+                let request = self.as_visible_now(&standing.request, timing.deadline).await?;
+                Body::Event(dispatch(standing, &request)?)
+            }
+            (Effect::Card, Some(Sender::Bot(_))) => Body::Card(self.cards.bot(standing, None)),
+            (Effect::Card, Some(Sender::Webhook(_)) | None) => Body::Card(self.cards.teams(standing)),
+            (Effect::Change { place, .. }, _) => Body::Change(place.clone(), self.cards.bot(standing, None)),
+            (Effect::Reminder(Some(place)), Some(Sender::Bot(bot))) => {
+                Body::Reply(place.clone(), self.cards.reminder(standing, &bot.link(place)))
+            }
+            (Effect::Reminder(_), _) => {
+                let link = self.cards.page_url(&standing.request.id);
+                Body::Card(self.cards.reminder(standing, &link))
+            }
+        })
+    }
+
+    /// Sends what nobody else may send while our claim holds.
+    async fn send_claimed(&self, outgoing: Outgoing, attempt: Attempt, timing: Timing) -> Sent {
+        let lines = self.note_lines(&outgoing.lines);
+        let (mut answered, place) = match time_left(timing) {
+            left if left < LEAST_SENDING_TIME => (Answered::not_tried(), None),
+            left => {
+                let target = &outgoing.message.name.target;
+                self.targets.send(target, &outgoing.body, left.min(SENDING_TIME), timing.now).await
+            }
+        };
+        answered.detail = format!("attempt {}: {}", attempt.number, answered.detail);
+        let detail = answered.detail.clone();
+        let arrived = answered.answer == DispatchAnswer::Accepted;
+        // A card that can change is never done once and for all: the note says what it shows now.
+        let result = (!arrived || outgoing.state.is_some()).then(|| {
+            let result = result_of(&attempt, answered, timing.current(), (self.deliver_for, jitter()));
+            showing(outgoing.state.clone(), result)
+        });
+        let progress = match &result {
+            None => Progress::Done(Some(timing.current())),
+            Some(result) => Progress::Tried(attempt.clone(), Some(result.clone())),
+        };
+        let delivered = match &result {
+            Some(result) if !arrived => Delivered::Failed(result.clone()),
+            _ => Delivered::Arrived,
+        };
+        let ended = Ended { attempt, result, place, at: timing.current() };
+        self.note(outgoing, lines, ended, timing.deadline).await;
+        Sent { delivered, detail, progress: Some(progress) }
+    }
+
+    /// Notes how an attempt ended, and waits for that until the deadline. If the store is slow it goes on afterwards,
+    /// while the lease keeps everybody else from sending: what is not noted is sent twice. Nobody waits for the index.
+    async fn note(
+        &self,
+        outgoing: Outgoing,
+        lines: Vec<JoinHandle<anyhow::Result<()>>>,
+        ended: Ended,
+        deadline: Instant,
+    ) {
+        let ledger = Arc::clone(&self.ledger);
+        let (noted, is_noted) = oneshot::channel();
+        self.tasks.spawn(async move {
+            let message = &outgoing.message;
+            if let Err(error) = note_during_lease(&ledger, message, &ended).await {
+                log::warn!("{message}: {}", describe(&error));
+                return;
+            }
+            let _ = noted.send(());
+            let are_listed = join_all(lines).await.iter().all(|line| matches!(line, Ok(Ok(()))));
+            let is_over = !matches!(&ended.result, Some(AttemptResult { next: Next::NotBefore(_), .. }));
+            if let Some(entry) = outgoing.entry.filter(|_| is_over && are_listed) {
+                settle_all(&ledger, &[entry]).await;
+            }
+        });
+        // It goes on whether or not it has ended by then.
+        let _ = timeout_at(deadline, is_noted).await;
+    }
+
+    async fn give_up(
+        &self,
+        matter: Matter<'_>,
+        wanted: &Wanted,
+        attempt: Attempt,
+        why: &str,
+        timing: Timing,
+    ) -> anyhow::Result<Sent> {
+        let message = Message { subject: matter.subject(), name: wanted.name.clone() };
+        if !self.ledger.claim(&message, &attempt, timing.deadline).await? {
+            return Ok(Sent::nothing(Delivered::OnItsWay));
+        }
+        let result = AttemptResult {
+            ended_at: timing.current(),
+            answer: DispatchAnswer::NotTried,
+            detail: why.to_owned(),
+            asked_to_wait_until: None,
+            next: Next::Dead,
+            shown: wanted.state().map(str::to_owned),
+        };
+        self.ledger.note_result(&message, attempt.number, &result, timing.deadline).await?;
+        let progress = Some(Progress::Tried(attempt, Some(result.clone())));
+        Ok(Sent { delivered: Delivered::Failed(result), detail: why.to_owned(), progress })
+    }
+
+    /// Writes lines beside whatever else is done.
+    fn note_lines(&self, lines: &[Line]) -> Vec<JoinHandle<anyhow::Result<()>>> {
+        let note = |line: &Line| {
+            let (ledger, line) = (Arc::clone(&self.ledger), line.clone());
+            self.tasks.spawn(async move {
+                let noted = ledger.note_line(&line, Instant::now() + NOTED_WITHIN).await;
+                noted.inspect_err(|error| log::warn!("{}: {}", line.subject, describe(error)))
+            })
+        };
+        lines.iter().map(note).collect()
+    }
+}
+
+impl Ended {
+    async fn note(&self, ledger: &Ledger, message: &Message, until: Instant) -> anyhow::Result<()> {
+        // The place comes first: a card that is known to have arrived and not where is never changed.
+        if let Some(place) = &self.place {
+            ledger.note_place(message, place, until).await?;
+        }
+        match &self.result {
+            None => ledger.note_arrival(message, &self.attempt, self.at, until).await,
+            Some(result) => ledger.note_result(message, self.attempt.number, result, until).await,
+        }
+    }
+}
+
+fn dispatch(standing: &Standing, request: &Request) -> anyhow::Result<Dispatch> {
+    let ruling = standing.ruling.as_ref();
+    ruling.and_then(|ruling| ruling.dispatch(request)).context("there is nothing to send")
+}
+
+/// The time that is left for sending, when some is kept for noting the answer.
+fn time_left(timing: Timing) -> Duration {
+    timing.deadline.saturating_duration_since(Instant::now() + NOTING_TIME)
+}
+
+async fn note_during_lease(ledger: &Ledger, message: &Message, ended: &Ended) -> anyhow::Result<()> {
+    let give_up_at = Instant::now() + NOTED_WITHIN;
+    let mut pause = Duration::from_millis(50);
+    loop {
+        let until = Instant::now() + ONE_NOTE_TIME;
+        match ended.note(ledger, message, until).await {
+            Err(_) if Instant::now() + pause < give_up_at => tokio::time::sleep(pause).await,
+            noted => return noted,
+        }
+        pause = (pause * 2).min(ONE_NOTE_TIME);
+    }
+}
+
+/// Takes entries out of the index. One that stays is found by a later sweep.
+pub async fn settle_all(ledger: &Ledger, entries: &[Entry]) {
+    for entry in entries {
+        if let Err(error) = ledger.settle(entry, Instant::now() + ONE_NOTE_TIME).await {
+            log::warn!("an entry of the index stays for now: {}", describe(&error));
+        }
+    }
+}
+
+/// From 0 to 1; without random numbers in the middle.
+fn jitter() -> f64 {
+    let mut random = [0_u8; 1];
+    match getrandom::fill(&mut random) {
+        Ok(()) => f64::from(random[0]) / 255.0,
+        Err(_) => 0.5,
+    }
+}
+
+/// A line for the log, if there is anything to say; `to` says where the message goes.
+pub(super) fn line(message: &Message, to: &str, sent: &Sent) -> Option<(Level, String)> {
+    let (detail, is_event) = (&sent.detail, message.name == MessageName::DISPATCH);
+    let (level, said) = match &sent.delivered {
+        Delivered::OnItsWay
+        | Delivered::Before
+        | Delivered::Dead(_)
+        | Delivered::TooLate
+        | Delivered::Lacks(_) => return None,
+        Delivered::Arrived => (Level::Info, format!("arrived ({detail})")),
+        Delivered::Failed(AttemptResult { next: Next::NotBefore(time), .. }) => {
+            let time = time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+            (Level::Warn, format!("failed ({detail}); next attempt not before {time}"))
+        }
+        Delivered::Failed(AttemptResult { next: Next::Dead, .. }) if !is_event => {
+            (Level::Error, format!("given up ({detail})"))
+        }
+        Delivered::Failed(AttemptResult { next: Next::Dead, .. }) => {
+            let said = format!("given up ({detail}); a click within 7 days of the decision sends it again");
+            (Level::Error, said)
+        }
+    };
+    Some((level, format!("{message} {to}{said}")))
+}

@@ -1,0 +1,118 @@
+//! Where messages go: GitHub, and the deployment's channels.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::wanted::Wanted;
+use crate::{
+    approval::{self, Answered, Dispatch, Means, PostedMessage, TargetName},
+    senders::{
+        github::GitHub,
+        teams::{card_message, connector::Connector, webhook::Webhook},
+    },
+};
+
+/// Where messages go.
+pub struct Targets {
+    /// GitHub.
+    pub github: GitHub,
+    /// The channels, each under a name of its own.
+    pub channels: Vec<Target>,
+}
+
+/// A channel.
+pub struct Target {
+    /// Its name.
+    pub name: TargetName,
+    /// How it is reached.
+    pub sender: Sender,
+}
+
+/// The way to a channel.
+pub enum Sender {
+    /// Through a Workflows webhook.
+    Webhook(Webhook),
+    /// By the bot.
+    Bot(Arc<Connector>),
+}
+
+/// What is sent.
+pub enum Body {
+    /// The event, for GitHub.
+    Event(Dispatch),
+    /// A card of its own.
+    Card(Value),
+    /// A card in the thread of another.
+    Reply(PostedMessage, Value),
+    /// A card in the place of another.
+    Change(PostedMessage, Value),
+}
+
+impl Targets {
+    /// Builds the clients, which for https loads the trusted certificates (some milliseconds), unless they are there.
+    pub fn prepare(&self) -> anyhow::Result<()> {
+        self.github.prepare()?;
+        self.channels.iter().try_for_each(|target| match &target.sender {
+            Sender::Webhook(webhook) => webhook.prepare(),
+            Sender::Bot(connector) => connector.prepare(),
+        })
+    }
+
+    /// The channels, as far as that decides which messages they are sent.
+    pub fn channels(&self) -> Vec<approval::Channel> {
+        let means = |sender: &Sender| match sender {
+            Sender::Webhook(_) => Means::Webhook,
+            Sender::Bot(_) => Means::Bot,
+        };
+        let channel =
+            |target: &Target| approval::Channel { name: target.name.clone(), means: means(&target.sender) };
+        self.channels.iter().map(channel).collect()
+    }
+
+    /// The setting without which `wanted` cannot be sent.
+    pub fn lacks(&self, wanted: &Wanted) -> Option<&'static str> {
+        match wanted.is_event() {
+            true => self.github.lacks(),
+            false => self.sender(&wanted.name.target).map_or(Some("TEAMS_CHANNEL_ID"), Sender::lacks),
+        }
+    }
+
+    pub(super) fn sender(&self, name: &TargetName) -> Option<&Sender> {
+        self.channels.iter().find(|target| target.name == *name).map(|target| &target.sender)
+    }
+
+    /// Sends `body`. Returns the answer, and the place of the card if one now stands that can be changed.
+    pub async fn send(
+        &self,
+        target: &TargetName,
+        body: &Body,
+        timeout: Duration,
+        now: DateTime<Utc>,
+    ) -> (Answered, Option<PostedMessage>) {
+        let answered = match (body, self.sender(target)) {
+            (Body::Event(dispatch), _) => self.github.dispatch(dispatch, timeout, now).await,
+            (Body::Card(card), Some(Sender::Webhook(webhook))) => webhook.post(card, timeout).await,
+            (Body::Card(card), Some(Sender::Bot(bot))) => return bot.post(card, timeout, now).await,
+            (Body::Reply(place, card), Some(Sender::Bot(bot))) => {
+                bot.send(&place.conversation, &card_message(card), timeout, now).await
+            }
+            (Body::Change(place, card), Some(Sender::Bot(bot))) => {
+                bot.update(place, card, timeout, now).await
+            }
+            (Body::Reply(..) | Body::Change(..), Some(Sender::Webhook(_)))
+            | (Body::Card(_) | Body::Reply(..) | Body::Change(..), None) => Answered::not_tried(),
+        };
+        (answered, None)
+    }
+}
+
+impl Sender {
+    fn lacks(&self) -> Option<&'static str> {
+        match self {
+            Self::Webhook(_) => None,
+            Self::Bot(bot) => bot.lacks(),
+        }
+    }
+}
