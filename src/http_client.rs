@@ -12,7 +12,7 @@ use crate::{
     text::log::printable,
 };
 
-/// What is sent as `User-Agent`; GitHub requires one.
+/// The `User-Agent`; GitHub requires one.
 const USER_AGENT: &str = concat!("ApproveRelease/", env!("CARGO_PKG_VERSION"));
 
 /// Chooses the cryptography of TLS for the whole process; to be called before any client is built.
@@ -21,7 +21,7 @@ pub fn use_ring() {
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// A URL that is itself a key: whoever has it may do what it leads to. It is never printed.
+/// A URL that is itself a key: anyone who has it may use it. It is never printed.
 #[derive(Clone)]
 pub struct SecretUrl(Url);
 
@@ -56,7 +56,7 @@ impl LazyClient {
         Self { base, connect_timeout, client: OnceCell::new() }
     }
 
-    /// Where its calls go.
+    /// The address that its calls go to.
     pub fn base(&self) -> &Url {
         &self.base
     }
@@ -88,7 +88,7 @@ pub fn build(base: &Url, connect_timeout: Duration) -> reqwest::Result<Client> {
     builder.https_only(true).tls_certs_merge(roots.collect::<Result<Vec<_>, _>>()?).build()
 }
 
-/// The first `limit` bytes of the body, or less where it breaks off: the status has been said already.
+/// The first `limit` bytes of the body, or fewer if it breaks off: the status is known already.
 pub async fn read_start(response: &mut Response, limit: usize) -> Vec<u8> {
     let mut start = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
@@ -101,7 +101,7 @@ pub async fn read_start(response: &mut Response, limit: usize) -> Vec<u8> {
     start
 }
 
-/// What it means that a call to `whom` brought no answer. The address, which may be a secret, is not repeated.
+/// The meaning of a call to `whom` without an answer. The address, which may be a secret, is not repeated.
 pub fn failure(whom: &str, error: &reqwest::Error) -> Answered {
     let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let (answer, detail) = if error.is_connect() {

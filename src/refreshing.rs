@@ -3,7 +3,7 @@
 //! - One request at a time: callers who come meanwhile share its outcome.
 //! - A request is a task of its own. It goes on if its callers go away, so the next caller profits. Each request limits
 //!   its own time; how long to wait for it is the caller's decision.
-//! - The value outlives failures. It stays until a newer one arrives or somebody forgets it.
+//! - The value outlives failures. It stays until a newer one arrives or it is forgotten.
 //! - The caller says when a request is due. [`CoolDown`] helps if others can cause requests.
 //!
 //! One value per [`Refreshing`], which is cheap to make and to clone: a map holds one for each key.

@@ -23,7 +23,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// `base`, with or without a slash at its end, and further parts of its path. Each stays one part, whatever it holds.
+/// `base`, with or without a slash at its end, and further parts of its path. Each stays one part, even with a slash in it.
 pub fn below<S: AsRef<str>>(base: &Url, segments: impl IntoIterator<Item = S>) -> Url {
     let mut url = base.clone();
     // Only a URL without a path, such as `mailto:`, has no segments, and no setting takes one.

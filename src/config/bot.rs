@@ -1,4 +1,4 @@
-//! The bot: who it is, what it shows for that, and where.
+//! The bot: its id, its credential and its addresses.
 
 use secrecy::SecretString;
 use url::Url;
@@ -12,7 +12,7 @@ use crate::{
     senders::teams::{Bot, BotCredential},
 };
 
-/// Any of these says that there shall be a bot.
+/// Any of these says that a bot is meant.
 const BOT_SETTINGS: [&str; 4] =
     ["MicrosoftAppId", "MicrosoftAppPassword", "MicrosoftAppTenantId", "TEAMS_CHANNEL_ID"];
 
@@ -58,10 +58,10 @@ fn tenant(reader: &mut Reader<'_>) -> Option<Guid> {
     let tenant = |text: &str| {
         Guid::parse(text).filter(|tenant| of_performers.as_ref().is_none_or(|other| tenant == other))
     };
-    reader.parse("MicrosoftAppTenantId", "a GUID, and ENTRA_TENANT_ID where that is set", tenant)
+    reader.parse("MicrosoftAppTenantId", "a GUID, and ENTRA_TENANT_ID if that is set", tenant)
 }
 
-/// What is said at start of a bot that shall be one and cannot.
+/// A warning about a bot that is meant, and lacks settings.
 pub fn unlikely(reader: &Reader<'_>, bot: &Result<Bot, Vec<&'static str>>) -> Option<String> {
     let missing = bot.as_ref().err()?;
     let is_meant = BOT_SETTINGS.iter().any(|name| reader.text(name).is_some());
@@ -73,15 +73,14 @@ fn credential(reader: &mut Reader<'_>) -> Option<BotCredential> {
     if let Some(password) = password {
         return Some(BotCredential::Password(password));
     }
-    // Both are App Service's, which sets them where the app has an identity; without an app id there is no bot to ask
-    // for.
+    // Both are App Service's, which sets them if the app has an identity; without an app id there is no bot to ask for.
     reader.text("MicrosoftAppId")?;
     let endpoint = reader.parse("IDENTITY_ENDPOINT", "a URL", |text| Url::parse(text).ok())?;
     let header: Option<SecretString> = reader.parse("IDENTITY_HEADER", "a value without spaces", secret);
     Some(BotCredential::ManagedIdentity { endpoint, header: header? })
 }
 
-/// What tokens for the Bot Connector are for: each cloud calls it otherwise, and its metadata's address says which it is.
+/// The resource of tokens for the Bot Connector: each cloud has its own, and the metadata's address says which cloud it is.
 fn resource(metadata: &Url) -> &'static str {
     match metadata.host_str() {
         Some(host) if host.ends_with(".us") => "https://api.botframework.us",
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_of_a_bot_is_named_at_start() {
+    fn missing_settings_of_a_bot_are_named_at_start() {
         for missing in ["MicrosoftAppId", "MicrosoftAppPassword", "MicrosoftAppTenantId"] {
             let config = config(&BOT, &[missing]);
             let [named] = &config.bot.expect_err("no bot")[..] else { panic!("one is missing") };
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_once_and_not_repeated() {
+    fn an_unusable_value_is_named_once_and_not_repeated() {
         for (name, value) in [
             ("MicrosoftAppId", "hunter2"),
             ("MicrosoftAppTenantId", "hunter2.onmicrosoft.com"),

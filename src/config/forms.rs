@@ -1,4 +1,4 @@
-//! Settings that people copy from somewhere, of which the wrong part, or the right one in the wrong form, is easily taken.
+//! Settings that people copy from somewhere, and easily take the wrong part of, or the right one in the wrong form.
 //!
 //! Each is [`Ok`], or says the likely cause, as the end of a sentence; never a part of the value.
 
@@ -7,24 +7,24 @@ use url::Url;
 use super::reader::{safe_url, secret_url};
 use crate::{approval::Guid, http_client::SecretUrl, urls::is_loopback};
 
-/// What a channel's id looks like, for people.
+/// The form of a channel's id, for people.
 pub const CHANNEL_ID: &str = "a channel's id, 19:…@thread.tacv2 or 19:…@thread.skype";
 
-/// What the address of the mail cards' buttons looks like, for people.
+/// The form of the address of the mail cards' buttons, for people.
 pub const APPROVE_URL: &str =
     "ApproveRelease's URL with its key, https://…/api/ApproveRelease?code=…, without user or fragment";
 
-/// What the provider's id looks like, for people.
+/// The form of the provider's id, for people.
 pub const MAIL_ORIGINATOR: &str = "the provider's id, a GUID";
 
-/// What the address of GitHub's API looks like, for people.
+/// The form of the address of GitHub's API, for people.
 pub const GITHUB_API_URL: &str =
     "the https URL of GitHub's API, or http to this computer, without user, query or fragment";
 
-/// What an audience looks like, for people.
+/// The form of an audience, for people.
 pub const AUDIENCE: &str = "an Application ID URI, such as api://…";
 
-/// Nothing is known but that it is wrong.
+/// No cause is known.
 const UNKNOWN: &str = "";
 
 /// The longest channel id; Teams' have some sixty characters.
@@ -90,7 +90,7 @@ pub fn mail_originator(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Where GitHub's API is, which is not where its pages are.
+/// The address of GitHub's API, which is not that of its pages.
 pub fn github_api_url(text: &str) -> Result<Url, &'static str> {
     let url = safe_url(text).ok_or(UNKNOWN)?;
     match url.host_str() {
@@ -110,7 +110,7 @@ pub fn audience(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// What is unlikely of usable addresses, in whole sentences.
+/// Warnings about usable addresses, in whole sentences.
 pub fn unlikely_urls(public_url: &Url, github_api_url: &Url, entra_authority: &Url) -> Vec<&'static str> {
     let segments = |url: &Url| url.path().split('/').map(str::to_ascii_lowercase).collect::<Vec<_>>();
     let host = github_api_url.host_str().unwrap_or_default();
@@ -131,7 +131,7 @@ pub fn unlikely_urls(public_url: &Url, github_api_url: &Url, entra_authority: &U
     .collect()
 }
 
-/// What is unlikely of a webhook's address, which is a secret.
+/// A warning about a webhook's address, which is a secret.
 pub fn unlikely_webhook(text: &str) -> Option<&'static str> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str().unwrap_or_default();

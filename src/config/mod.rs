@@ -34,13 +34,13 @@ use crate::{
 /// The port outside a host unless one is said, which is that of `func start`.
 const LOCAL_PORT: u16 = 7071;
 
-/// Where local settings stand, in the working directory.
+/// The file of local settings, in the working directory.
 const LOCAL_SETTINGS: &str = "local.settings.json";
 
 /// Everything that can be set.
 #[derive(Debug)]
 pub struct Config {
-    /// Where to listen; always on loopback.
+    /// The port to listen on; always on loopback.
     pub listen: Listen,
     /// `PUBLIC_URL`: the base of links to ourselves.
     pub public_url: Url,
@@ -54,7 +54,7 @@ pub struct Config {
     pub github_oidc_issuer: Url,
     /// `TEAMS_WEBHOOK_URL`.
     pub teams_webhook_url: Option<SecretUrl>,
-    /// `APPROVE_URL` and `MAIL_ORIGINATOR`, where both are set.
+    /// `APPROVE_URL` and `MAIL_ORIGINATOR`, if both are set.
     pub mail: Option<Mail>,
     /// `WEBSITE_AUTH_ENABLED`, `SIGN_IN`: the platform signs people in, and its headers can be believed.
     pub signs_in: bool,
@@ -75,11 +75,11 @@ pub struct Config {
     pub deliver_for: TimeDelta,
     /// `RUST_LOG`.
     pub log_filter: String,
-    /// What is usable and yet unlikely to be meant, to be said at start.
+    /// Warnings about settings that are usable and yet unlikely to be meant, to be logged at start.
     pub warnings: Vec<String>,
 }
 
-/// Who starts us, and on which port we listen.
+/// The starter of this process, and the port to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listen {
     /// A Functions host, which says the port (`FUNCTIONS_CUSTOMHANDLER_PORT`).
@@ -172,8 +172,7 @@ impl Config {
 
 const SECRET_URL: &str = "an https URL, or http to this computer, without user or fragment";
 
-/// Settings that are to limit who may decide, and that only later versions keep: to pass over one would be to say yes
-/// where the operator says no.
+/// Settings of later versions that limit who may decide. Ignoring one would allow something that the operator forbids.
 const LATER_SETTINGS: [&str; 2] = ["SELF_APPROVAL", "POLICY"];
 
 fn refuse_later_settings(reader: &mut Reader<'_>) {
@@ -255,8 +254,8 @@ fn public_url(reader: &mut Reader<'_>, listen: Listen) -> Url {
     reader.url("PUBLIC_URL").or(hosted).unwrap_or_else(local)
 }
 
-/// Whether the platform signs people in. Where it says so itself, that counts, above all that it does not: then it hands
-/// on a header that anybody may have sent.
+/// True if the platform signs people in. If it says so itself, that counts, above all that it does not: then it hands on
+/// a header that anyone may have sent.
 // T17
 fn signs_in(reader: &mut Reader<'_>) -> bool {
     let platform = |text: &str| text.eq_ignore_ascii_case("platform").then_some(());
@@ -432,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn who_lets_people_in_another_way_only_misses_the_mails() {
+    fn a_deployment_with_another_way_in_only_misses_the_mails() {
         let tenant = ("ENTRA_TENANT_ID", "99999999-1111-2222-3333-444455556666");
         let told =
             |more: &[_]| parse(&[&[tenant, ("APPROVERS", "*")], more].concat()).expect("usable").warnings;
@@ -443,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn who_signs_people_in_is_what_the_platform_says_and_else_the_operator() {
+    fn the_platform_says_who_signs_people_in_and_else_the_operator() {
         let platform = ("SIGN_IN", "platform");
         let azure = ("WEBSITE_INSTANCE_ID", "1f3c");
         for (settings, signs_in, warning) in [

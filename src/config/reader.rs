@@ -1,4 +1,4 @@
-//! Reading settings one by one: what each may look like, and what is said of it if it does not.
+//! Reading settings one by one: the form of each, and the complaint about one that does not have it.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ impl Reader<'_> {
         self.parse_or_tell(name, expected, |text| parse(text).ok_or(""))
     }
 
-    /// The same, where `parse` may know why the value is another: "NAME must be …; it is a link".
+    /// The same, if `parse` may know the cause: "NAME must be …; it is a link".
     pub fn parse_or_tell<T>(
         &mut self,
         name: &str,
@@ -46,7 +46,7 @@ impl Reader<'_> {
         None
     }
 
-    /// Once, also of a setting that is read for two purposes.
+    /// Adds a complaint, once also for a setting that is read for two purposes.
     fn cannot_use(&mut self, line: String) {
         if !self.unusable.contains(&line) {
             self.unusable.push(line);
@@ -70,7 +70,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many people must approve at least.
+/// The least number of people who must approve.
 pub fn approvals(text: &str) -> Option<usize> {
     text.parse().ok().filter(|least| (1..=Asked::MAX_REQUIRED).contains(least))
 }
@@ -88,7 +88,7 @@ pub fn hours(text: &str) -> Option<TimeDelta> {
     text.parse().ok().filter(|hours| (0..=4000).contains(hours)).map(TimeDelta::hours)
 }
 
-/// `true` or `false`, whatever the case.
+/// `true` or `false`, in any case.
 pub fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" => Some(true),

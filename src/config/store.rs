@@ -1,4 +1,4 @@
-//! Where decisions live: `STORE_URL`, and the storage account that the Functions host has anyway.
+//! The place where decisions live: `STORE_URL`, and the storage account that the Functions host has anyway.
 //!
 //! The account is described as the host itself understands it, by a connection string or by an identity:
 //! <https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection>.
@@ -27,17 +27,18 @@ const ACCOUNT_SETTINGS: [&str; 5] = [
     "AzureWebJobsStorage__clientId",
 ];
 
-/// The container where `STORE_URL` names none.
+/// The container if `STORE_URL` names none.
 const CONTAINER: &str = "approvals";
 
 /// The account of a storage emulator, which everybody knows:
 /// <https://learn.microsoft.com/azure/storage/common/storage-use-azurite#well-known-storage-account-and-key>.
-const EMULATOR: (&str, &str) = (
-    "devstoreaccount1",
-    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
-);
+const EMULATOR: &str = "devstoreaccount1";
 
-/// Reads where decisions live.
+/// Its key, which everybody knows, too.
+const EMULATOR_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// Reads the place where decisions live.
 pub fn location(reader: &mut Reader<'_>) -> Location {
     let expected = "memory:, file:, file:///an/absolute/path or az://container";
     let chosen = reader.parse("STORE_URL", expected, |text| Some(text.to_owned()));
@@ -99,14 +100,19 @@ fn azure(reader: &mut Reader<'_>, name: &str) -> Location {
         None => None,
     };
     match account {
-        Some((account, endpoint, credential)) => {
+        Some(Account { name: account, endpoint, credential }) => {
             Location::Azure(Box::new(Container { name: name.to_owned(), account, endpoint, credential }))
         }
         None => Location::Memory,
     }
 }
 
-type Account = (String, Url, Credential);
+/// A storage account, and the way into it.
+struct Account {
+    name: String,
+    endpoint: Url,
+    credential: Credential,
+}
 
 fn account_by_key(connection_string: &str) -> Option<Account> {
     let parts: BTreeMap<String, &str> = connection_string
@@ -119,8 +125,9 @@ fn account_by_key(connection_string: &str) -> Option<Account> {
         return None;
     }
     if part("usedevelopmentstorage").is_some_and(|value| value.eq_ignore_ascii_case("true")) {
-        let endpoint = safe_url(&format!("http://127.0.0.1:10000/{}", EMULATOR.0))?;
-        return Some((EMULATOR.0.to_owned(), endpoint, Credential::AccessKey(EMULATOR.1.into())));
+        let endpoint = safe_url(&format!("http://127.0.0.1:10000/{EMULATOR}"))?;
+        let credential = Credential::AccessKey(EMULATOR_KEY.into());
+        return Some(Account { name: EMULATOR.to_owned(), endpoint, credential });
     }
     let account = part("accountname")?;
     let protocol = part("defaultendpointsprotocol").unwrap_or("https");
@@ -129,7 +136,8 @@ fn account_by_key(connection_string: &str) -> Option<Account> {
         Some(endpoint) => safe_url(endpoint)?,
         None => safe_url(&format!("{protocol}://{account}.blob.{suffix}"))?,
     };
-    Some((account.to_owned(), endpoint, Credential::AccessKey(SecretString::from(part("accountkey")?))))
+    let credential = Credential::AccessKey(SecretString::from(part("accountkey")?));
+    Some(Account { name: account.to_owned(), endpoint, credential })
 }
 
 fn account_by_identity(reader: &mut Reader<'_>) -> Option<Account> {
@@ -151,11 +159,8 @@ fn account_by_identity(reader: &mut Reader<'_>) -> Option<Account> {
             .unusable
             .push("AzureWebJobsStorage__accountName must be set, since the URI does not say it".to_owned());
     }
-    Some((
-        account?,
-        uri?,
-        Credential::ManagedIdentity { client_id: client_id.map(|id| id.to_string()), endpoint },
-    ))
+    let credential = Credential::ManagedIdentity { client_id: client_id.map(|id| id.to_string()), endpoint };
+    Some(Account { name: account?, endpoint: uri?, credential })
 }
 
 fn account_name(text: &str) -> Option<String> {
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_place_is_named() {
+    fn an_unusable_place_is_named() {
         for store in [
             "memory:x",
             "file:x",

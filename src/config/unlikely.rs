@@ -1,4 +1,4 @@
-//! What is usable and yet unlikely to be meant, told at start.
+//! Warnings at start about settings that are usable and yet unlikely to be meant.
 
 use url::Url;
 
@@ -29,7 +29,7 @@ impl Config {
         store.map(str::to_owned).into_iter().chain(identity).chain(urls).chain(cards).collect()
     }
 
-    /// A header that says who is signed in, and may be anybody's.
+    /// A header that says who is signed in, and may be anyone's.
     fn unlikely_sign_in(&self, reader: &Reader<'_>, in_azure: bool) -> Option<&'static str> {
         reader.text(SIGN_IN)?;
         if !self.signs_in {
@@ -39,7 +39,7 @@ impl Config {
             );
         }
         (!in_azure && reader.text(AUTH_ENABLED).is_none()).then_some(
-            "SIGN_IN is platform, but this is not Azure: anybody who reaches the page can say who they are",
+            "SIGN_IN is platform, but this is not Azure: anyone who reaches the page can say who they are",
         )
     }
 
@@ -56,7 +56,7 @@ impl Config {
         });
         let no_page = no_page.then(|| {
             "the cards in the channel lead to a page that nobody can sign in to: switch on App Service Authentication, \
-             and where it is on and the host does not say so, set SIGN_IN to platform"
+             and if it is on and the host does not say so, set SIGN_IN to platform"
                 .to_owned()
         });
         no_page.into_iter().chain(half_a_mail).collect()
@@ -65,7 +65,7 @@ impl Config {
     fn unlikely_identity(&self) -> Option<String> {
         if !self.require_identity {
             let who =
-                "REQUIRE_IDENTITY is false: whoever has the address may approve, and nobody knows who it was";
+                "REQUIRE_IDENTITY is false: anyone with the address may approve, and nobody knows who it was";
             return Some(who.to_owned());
         }
         let mut missing = self.entra.as_ref().err().cloned().unwrap_or_default();

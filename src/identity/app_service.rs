@@ -41,7 +41,7 @@ const OF_A_PERSON: [&str; 5] = [
     "http://schemas.microsoft.com/identity/claims/scope",
 ];
 
-/// What kind of token it was; "app" is an application's own.
+/// The kind of the token; "app" is an application's own.
 const KIND: &str = "idtyp";
 
 #[derive(Deserialize)]

@@ -7,7 +7,7 @@
 //! 2. the endorsements of the key that signed the token contain the activity's `channelId`;
 //! 3. `serviceurl` is the activity's `serviceUrl`, letter by letter.
 //!
-//! The token says nothing of persons and tenants: those stand in the activity, to be believed after these checks. Checks
+//! The token does not name persons or tenants: those stand in the activity, to be believed after these checks. Checks
 //! 2 and 3 hold the token against the activity, which is not read before the rest holds.
 
 use std::sync::Arc;
@@ -19,13 +19,13 @@ use url::Url;
 use super::{Check, Issuer, Rejection, Verifier, keys::Key};
 use crate::approval::Guid;
 
-/// How far clocks may differ, in seconds: the five minutes that Microsoft's own validators allow.
+/// Allowed difference of clocks, in seconds: the five minutes that Microsoft's own validators allow.
 const LEEWAY_S: i64 = 5 * 60;
 
 /// Verifies the Bot Connector's tokens.
 pub struct ConnectorTokens(Verifier);
 
-/// Who sends an activity, as far as its token says.
+/// The sender of an activity, as far as its token says.
 #[derive(Clone, Debug)]
 pub struct Caller {
     service_url: String,
@@ -50,12 +50,12 @@ impl ConnectorTokens {
         }))
     }
 
-    /// Loads the keys before anybody needs them.
+    /// Loads the keys before they are needed.
     pub fn warm_up(&self) {
         self.0.warm_up();
     }
 
-    /// Who sends what comes with `token`. It is to be believed where [`Caller::vouches_for`] it.
+    /// The sender of a request that came with `token`. An activity is believed only if [`Caller::vouches_for`] it.
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Caller, Rejection> {
         // 1.
         let (claims, key): (Claims, _) = self.0.verify(token, now).await?;

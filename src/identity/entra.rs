@@ -7,7 +7,7 @@
 //! 2. `tid` is our tenant;
 //! 3. the caller (`appid` in version 1, `azp` in version 2) is Microsoft's Actions app;
 //! 4. `scp` is there, which only tokens on behalf of a person have, and `idtyp` does not say "app";
-//! 5. `oid` is the person. `sub` differs from app to app and `name` is chosen by people: neither identifies anybody.
+//! 5. `oid` is the person. `sub` differs from app to app and `name` is chosen by people: neither identifies a person.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
@@ -20,10 +20,10 @@ use crate::approval::{Guid, Person};
 /// Microsoft's app that sends the clicks of actionable messages.
 const ACTIONS_APP: &str = "48af08dc-f6d2-435f-b2a7-069abd99c086";
 
-/// How far clocks may differ, in seconds: the five minutes that Microsoft's own validators allow.
+/// Allowed difference of clocks, in seconds: the five minutes that Microsoft's own validators allow.
 const LEEWAY_S: i64 = 5 * 60;
 
-/// Whose tokens are accepted, and for which app.
+/// The tenant whose tokens are accepted, and the app that they must be for.
 #[derive(Clone, Debug)]
 pub struct EntraApp {
     /// `ENTRA_AUTHORITY`
@@ -79,7 +79,7 @@ impl ActionTokens {
         Self { version_1: verifier(&[]), version_2: verifier(&["v2.0"]), tenant: app.tenant }
     }
 
-    /// Loads the keys before anybody needs them.
+    /// Loads the keys before they are needed.
     pub fn warm_up(&self) {
         self.version_1.warm_up();
         self.version_2.warm_up();
@@ -120,7 +120,7 @@ impl ActionTokens {
     }
 }
 
-/// What the token says of its version, unverified: good for choosing the verifier and for nothing else.
+/// The version that the token claims, unverified: good for choosing the verifier and for nothing else.
 pub fn unverified_version(unverified_token: &str) -> Result<Version, Check> {
     #[derive(Deserialize)]
     struct UnverifiedClaims {

@@ -1,17 +1,17 @@
-//! GitHub's OIDC tokens, by which a job of a workflow says whose it is.
+//! GitHub's OIDC tokens, by which a job of a workflow says which repository and run it belongs to.
 //!
 //! After GitHub's "OpenID Connect reference", beyond the checks that every token gets. The audience is our own public
 //! URL, with or without a slash at its end, so that a token for a cloud is worth nothing here, and ours nothing there.
 //! The keys are those of the issuer that is configured: metadata that names another is not believed.
 //!
 //! 1. `repository` is an `owner/name`, and `repository_id` its number, which no later repository of that name has;
-//! 2. `repository_visibility` is there; whatever it says but "private" or "internal", everybody may be reading;
+//! 2. `repository_visibility` is there; unless it says "private" or "internal", everybody may be reading;
 //! 3. `sha` is a commit, and `ref` a name that fits into a line;
 //! 4. `run_id` and `run_attempt` are numbers, and `event_name` is one of GitHub's names, since some of them mean less
 //!    than the others: a token of a pull request is a good one, and what it may ask for is not decided here;
 //! 5. `actor` is a name that fits into a line;
 //! 6. what an older GitHub Enterprise Server does not say (`repository_owner_id`, `environment`, `workflow_ref`,
-//!    `job_workflow_ref`, `actor_id`, `run_number`) may be missing; where it is there, it has its form.
+//!    `job_workflow_ref`, `actor_id`, `run_number`) may be missing; if it is there, it has its form.
 //!
 //! The subject (`sub`) is not looked at: repositories can choose what stands in it.
 
@@ -22,7 +22,7 @@ use url::Url;
 use super::{Check, Issuer, METADATA, Rejection, Verifier, below};
 use crate::approval::{Repository, Visibility, Workload};
 
-/// How far clocks may differ, in seconds. GitHub's tokens live five minutes, and a leeway as long as Microsoft's would
+/// Allowed difference of clocks, in seconds. GitHub's tokens live five minutes, and a leeway as long as Microsoft's would
 /// double that.
 const LEEWAY_S: i64 = 60;
 
@@ -41,12 +41,12 @@ pub struct JobTokens(Verifier);
 /// The job that a token was issued to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// What asks.
+    /// The job's repository, commit and run.
     pub workload: Workload,
-    /// Whether a pull request or what people say of one started it, or whether it runs at a pull request's ref: nobody
-    /// may have read that code.
+    /// True if a pull request or a comment on one started it, or if it runs at a pull request's ref: perhaps nobody has
+    /// read that code.
     pub is_pull_request: bool,
-    /// What the token says of its repository's visibility, and when.
+    /// The repository's visibility as the token states it, and the time of that.
     pub visibility: Visibility,
 }
 
@@ -141,13 +141,13 @@ fn job(claims: Claims, now: DateTime<Utc>) -> Result<Job, Check> {
     })
 }
 
-/// Whether the code that runs may be one that only a pull request has. Events of pull requests begin alike, also those
-/// that GitHub may add.
+/// True if the code that runs may exist in a pull request only. Events of pull requests begin alike, also those that
+/// GitHub may add.
 fn is_pull_request(event: &str, git_ref: &str) -> bool {
     event.starts_with("pull_request") || git_ref.starts_with("refs/pull/")
 }
 
-/// A claim that need not be there; an empty one says as much as none.
+/// An optional claim; an empty one counts as none.
 fn optional(
     claim: Option<String>,
     is_right: fn(&str) -> bool,
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_clock_ahead_says_of_the_visibility_is_said_now() {
+    fn a_visibility_from_the_future_counts_from_now() {
         for (iat, said_at) in [
             (json!(1_800_000_000), 1_800_000_000),
             (json!(1_800_000_000.9), 1_800_000_000),
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_older_server_does_not_say_is_not_known() {
+    fn claims_that_an_older_server_leaves_out_are_none() {
         let job = read("environment", Value::Null).expect("a job").workload;
         let (environment, workflow) = (job.environment, [job.workflow_ref, job.job_workflow_ref]);
         let numbers = [job.owner_id, job.actor_id, job.run_number];

@@ -1,7 +1,7 @@
 //! An issuer's published keys: OpenID metadata, then the key set that it names.
 //!
 //! Loaded once and kept for a day. A token of an unknown key makes us look again, since keys are rotated, but at
-//! most once a minute, since anybody can send one. Keys that are known go on serving while the issuer is away.
+//! most once a minute, since anyone can send one. Keys that are known go on serving while the issuer is away.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -18,22 +18,22 @@ use crate::{
     urls::is_safe_url,
 };
 
-/// How long keys serve before they are looked up again.
+/// Time for which keys serve before they are looked up again.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
 
-/// How long after a look-up that an unknown key caused it causes no other.
+/// Shortest time between two look-ups that unknown keys cause.
 const COOL_DOWN: Duration = Duration::from_secs(60);
 
-/// How long after a failed first look-up the next may come.
+/// Shortest time between two look-ups while no key is known.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// How long a caller waits for a look-up; the look-up itself goes on, so that the next caller profits.
+/// Time for which a caller waits for a look-up; the look-up itself goes on, so that the next caller profits.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// How long a look-up may take, metadata and keys together. While one is under way no other begins.
+/// Limit on a look-up, metadata and keys together. While one is under way no other begins.
 const LOOK_UP_TIME: Duration = Duration::from_secs(6);
 
-/// Connecting to the issuer.
+/// Limit on connecting to the issuer.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 
 /// The largest document that is read, in bytes. Entra's keys are some 15 KB.
@@ -48,16 +48,16 @@ pub struct Key {
     pub endorsements: Vec<String>,
 }
 
-/// What an issuer publishes.
+/// The metadata and keys of an issuer.
 #[derive(Debug)]
 pub struct Published {
-    /// What its tokens must say as `iss`.
+    /// The `iss` that its tokens must have.
     pub issuer: String,
     /// By key id.
     keys: HashMap<String, Arc<Key>>,
 }
 
-/// What is known about a key id.
+/// The result of looking for a key id.
 #[derive(Debug)]
 pub enum Found {
     /// The key, and what was published with it.
@@ -72,11 +72,11 @@ pub enum Found {
 pub struct Keys {
     source: Arc<Source>,
     cache: Cache,
-    /// Since an unknown key last made us look again.
+    /// Begun by an unknown key that made us look again.
     looked_again: CoolDown,
 }
 
-/// A failure is logged where it happens.
+/// Failures are logged by the look-up itself.
 type Cache = Refreshing<Arc<Published>, ()>;
 
 type Seen = Known<Arc<Published>, ()>;
@@ -102,12 +102,12 @@ impl Keys {
 
     async fn find_at(&self, key_id: &str, now: Instant) -> Found {
         let mut known = self.look_up_if_due(|known| find(known, key_id).is_some(), now);
-        match find(&known, key_id) {
-            Some(found) if !is_stale(&known, now) => return found,
-            // Stale keys may have been withdrawn: they serve only if the issuer does not say otherwise in time.
-            Some(_) | None => {}
+        if let Some(found) = find(&known, key_id)
+            && !is_stale(&known, now)
+        {
+            return found;
         }
-        // However this ends, what is known by then is the answer.
+        // Stale keys may have been withdrawn: they serve only if the issuer does not say otherwise in time.
         let _ = timeout(PATIENCE, known.outcome()).await;
         let known = self.cache.known();
         match find(&known, key_id) {
@@ -117,7 +117,7 @@ impl Keys {
         }
     }
 
-    /// Loads the keys before anybody needs them.
+    /// Loads the keys before they are needed.
     pub fn warm_up(&self) {
         self.look_up_if_due(|_| true, Instant::now());
     }
@@ -158,7 +158,7 @@ struct KeySet {
     keys: Vec<serde_json::Value>,
 }
 
-/// RFC 7517, as far as an RSA key that signs has it; what such a key is for need not be said.
+/// RFC 7517, as far as an RSA key that signs has it; its use is optional.
 #[derive(Deserialize)]
 struct JsonWebKey {
     kid: String,
@@ -209,7 +209,7 @@ impl Source {
     }
 }
 
-/// Whether `text` is `issuer`, which as a URL may have a slash at its end that the issuer itself does not write.
+/// True if `text` is `issuer`; as a URL that may have a slash at its end which the issuer itself leaves out.
 fn names(text: &str, issuer: &Url) -> bool {
     let bare = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
     Url::parse(text).is_ok_and(|url| bare(&url) == bare(issuer))

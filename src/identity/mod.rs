@@ -1,8 +1,8 @@
-//! Who is calling: tokens and principals in, a verified person, job or caller out.
+//! Callers and their identity: tokens and principals in, a verified person, job or caller out.
 //!
-//! One [`Verifier`] does what all tokens have in common; an issuer is a description of where its keys are and whom
+//! One [`Verifier`] does what all tokens have in common; an issuer is a description of its keys' place and of the audience
 //! its tokens are for, and a file of its own for what it alone wants checked. Nothing is believed before it is
-//! verified, and what failed is told to the operator's log, never to the caller.
+//! verified, and a failed check is told to the operator's log, never to the caller.
 
 pub mod app_service;
 pub mod bot_connector;
@@ -17,10 +17,10 @@ use std::fmt;
 pub use self::verifier::{Issuer, Verifier, unverified_key_id};
 use crate::urls::below;
 
-/// Where OpenID metadata is, below an issuer's address.
+/// The path of OpenID metadata below an issuer's address.
 const METADATA: [&str; 2] = [".well-known", "openid-configuration"];
 
-/// Why nobody is known to be calling.
+/// The reason why a caller is not believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejection {
     /// There are no credentials.
@@ -33,7 +33,7 @@ pub enum Rejection {
     KeysNotReached,
 }
 
-/// What was checked and failed, for the operator's log.
+/// A check that failed, for the operator's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// One header, one bearer token.

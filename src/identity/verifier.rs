@@ -1,9 +1,9 @@
-//! What is checked of every token, whoever issued it.
+//! The checks that every token gets, of any issuer.
 //!
 //! After RFC 8725 (JSON Web Token Best Current Practices) and RFC 7519, section 4.1:
 //!
 //! 1. the token is no longer than a token can be, and has a header that can be read;
-//! 2. the algorithm is RS256, whatever the header would like (RFC 8725, 3.1);
+//! 2. the algorithm is RS256, even if the header asks for another (RFC 8725, 3.1);
 //! 3. the header asks for no extension (`crit`, RFC 7515, 4.1.11), and nothing else in it is believed: no `jku`, no
 //!    `jwk`, no `x5u` (RFC 8725, 3.10);
 //! 4. `kid` names a key that this issuer publishes for signing, and that key has signed the token (3.2, 3.3);
@@ -34,16 +34,16 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The longest key id that is looked up, in bytes.
 const MAX_KEY_ID_BYTES: usize = 256;
 
-/// Who issues tokens, and to whom.
+/// An issuer of tokens, and the audience that they must be for.
 #[derive(Clone, Debug)]
 pub struct Issuer {
     /// Its OpenID metadata.
     pub metadata: Url,
-    /// What the metadata must say as `issuer`, where that is known beforehand.
+    /// The `issuer` that the metadata must have, if that is known beforehand.
     pub url: Option<Url>,
-    /// What its tokens may say as `aud`.
+    /// The values that its tokens may have as `aud`.
     pub audiences: Vec<String>,
-    /// How far its clock and ours may differ, in seconds.
+    /// Allowed difference of its clock and ours, in seconds.
     pub leeway_s: i64,
 }
 
@@ -63,7 +63,7 @@ struct RegisteredClaims {
     nbf: f64,
 }
 
-/// Whom a token is for.
+/// The audience of a token.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Audience {
@@ -88,7 +88,7 @@ impl Verifier {
         Self { audiences: issuer.audiences, leeway_s: issuer.leeway_s, keys }
     }
 
-    /// Loads the issuer's keys before anybody needs them.
+    /// Loads the issuer's keys before they are needed.
     pub fn warm_up(&self) {
         self.keys.warm_up();
     }
@@ -135,7 +135,7 @@ impl Verifier {
     }
 }
 
-/// Checks 1 to 3; what they leave is the id of the key to look up.
+/// Checks 1 to 3, and the id of the key to look up.
 pub fn unverified_key_id(token: &str) -> Result<String, Check> {
     // 1.
     if token.len() > MAX_TOKEN_BYTES {

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-/// What stands in the place of half a character, and is no part of any name.
+/// The replacement of half a character, which is no part of any name.
 pub const REPLACEMENT: char = char::REPLACEMENT_CHARACTER;
 
 /// The length of `\uXXXX`, in bytes.
@@ -87,7 +87,7 @@ mod tests {
     proptest! {
         /// Any text, written with an escape for each of its UTF-16 code units, is read as Rust reads its code units.
         #[test]
-        fn what_is_escaped_is_read_as_its_code_units_are(units in prop::collection::vec(
+        fn escapes_are_read_as_their_code_units_are(units in prop::collection::vec(
             prop_oneof![any::<u16>(), 0xD7F0_u16..0xE010, Just(0x5C), Just(0x22)], 0..40,
         )) {
             let escaped: String = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
@@ -97,7 +97,7 @@ mod tests {
             prop_assert_eq!(whole_characters(&json).len(), json.len());
         }
 
-        /// What is JSON to a strict parser is not touched, and what was made whole is not touched again.
+        /// JSON that a strict parser takes is not touched, and neither is the result a second time.
         #[test]
         fn whole_text_is_not_touched(text in "[\\\\u\"d83e0-9A-Fé]{0,80}") {
             let whole = whole_characters(&text);

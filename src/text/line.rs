@@ -1,22 +1,22 @@
 //! Text from outside, made plain: nothing invisible in it, no template, and of bounded length.
 //!
-//! Whatever a request, a token or a person brings passes through here before it becomes part of a card or a page.
-//! It is then harmless as text; where it goes into markdown or HTML it is to be escaped as well.
+//! All text from a request, a token or a person passes through here before it becomes part of a card or a page.
+//! It is then harmless as text; for markdown or HTML it must be escaped as well.
 
-/// What stands at the end of a text that was cut.
+/// The end of a text that was cut.
 pub const CUT: &str = " […]";
 
 const JOINERS: [char; 2] = ['\u{200C}', '\u{200D}'];
 /// Asks for the coloured form of the character before it.
 const EMOJI_STYLE: char = '\u{FE0F}';
 
-/// `text` as one plain line of at most `limit` characters, of which [`CUT`] is the end where it was longer.
+/// `text` as one plain line of at most `limit` characters, of which [`CUT`] is the end if it was longer.
 pub fn plain(text: &str, limit: usize) -> String {
     cut(&without_templates(&one_line(&visible(text))), limit)
 }
 
 /// `text` as plain lines, with no more than one empty one between two, of at most `limit` characters, of which
-/// [`CUT`] is the end where it was longer.
+/// [`CUT`] is the end if it was longer.
 pub fn plain_lines(text: &str, limit: usize) -> String {
     let visible = visible(text);
     let mut lines: Vec<_> = visible.lines().map(one_line).collect();
@@ -24,7 +24,7 @@ pub fn plain_lines(text: &str, limit: usize) -> String {
     cut(without_templates(&lines.join("\n")).trim(), limit)
 }
 
-/// `text` without what cannot be seen, such as controls of the writing direction; every line break becomes `\n`,
+/// `text` without invisible characters, such as controls of the writing direction; every line break becomes `\n`,
 /// every other white space ` `.
 // T11
 pub fn visible(text: &str) -> String {
@@ -67,14 +67,14 @@ fn cut(text: &str, limit: usize) -> String {
     format!("{}{CUT}", kept.trim_end())
 }
 
-/// Whether `hidden` is one of those that alphabets and emoji cannot do without, and stands where they need it: beside
-/// ASCII it could only make two texts differ that look the same.
+/// True if `hidden` is one that alphabets and emoji cannot do without, in a place in which they need it: beside ASCII it
+/// could only make two texts differ that look the same.
 fn belongs(hidden: char, before: char) -> bool {
     let joins = JOINERS.contains(&hidden) || hidden == EMOJI_STYLE;
     joins && !before.is_ascii() && !JOINERS.contains(&before) && before != hidden
 }
 
-/// Whether nothing is to be seen of the character itself: controls, formats, fillers, selectors and tags of Unicode.
+/// True if the character itself is invisible: controls, formats, fillers, selectors and tags of Unicode.
 fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -104,14 +104,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_gone() {
+    fn invisible_characters_are_gone() {
         let hidden = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}\u{e007f}\u{200b}\u{ad}\u{7}\u{9b}";
         assert_eq!(plain(&format!("a{hidden}b{hidden}"), 80), "ab");
         assert_eq!(plain("ap\u{200d}prove\u{fe0f}", 80), "approve");
     }
 
     #[test]
-    fn what_alphabets_and_emoji_need_stays() {
+    fn joiners_of_alphabets_and_emoji_stay() {
         for text in
             ["\u{2764}\u{fe0f}\u{200d}\u{1f525}", "\u{645}\u{6cc}\u{200c}\u{62e}", "Ærøskøbing", "山田"]
         {

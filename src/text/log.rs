@@ -1,6 +1,6 @@
 //! Outside text made safe to print: in a log line, a header or a sentence.
 //!
-//! Whatever a card, a caller or GitHub sends passes through here before a person or a log reads it. The result
+//! All text from a card, a caller or GitHub passes through here before a person or a log reads it. The result
 //! is visible ASCII with plain spaces, of bounded length, so that it can neither break a line nor start a new one.
 
 /// `text` with everything but visible ASCII and single spaces escaped, cut to at most `limit` characters.
@@ -23,8 +23,8 @@ pub fn printable(text: &str, limit: usize) -> String {
     printed
 }
 
-/// What failed and why, in a printable line of bounded length: what we were about, and the first cause. What stands
-/// between them in a library's chain of errors mostly says the same again.
+/// A failure and its reason, in a printable line of bounded length: our own context, and the first cause. The errors
+/// between them in a library's chain mostly repeat it.
 pub fn describe(error: &anyhow::Error) -> String {
     let about: Vec<_> = error.chain().take(2).map(|cause| printable(&cause.to_string(), 200)).collect();
     let root = printable(&error.root_cause().to_string(), 200);

@@ -1,4 +1,4 @@
-//! Text from outside, made harmless for the place where it is going. Nothing here writes a word of its own.
+//! Text from outside, made harmless for its destination. Nothing here writes a word of its own.
 //!
 //! | the text goes into | use |
 //! |---|---|
@@ -7,7 +7,7 @@
 //! | several lines that people read | [`line::plain_lines`] |
 //! | HTML, whose template escapes it | [`line::visible`] |
 //! | the Markdown of a card | [`markdown::literal`] for a value, [`markdown::card`] for Markdown from a request |
-//! | HTML, where Markdown from a request is rendered | [`markdown::html`] |
+//! | HTML, as rendered Markdown from a request | [`markdown::html`] |
 //! | a parser of JSON | [`json::whole_characters`] |
 
 pub mod json;

@@ -1,8 +1,8 @@
 //! GitHub's side: `repository_dispatch`, one call on one pooled client.
 //!
 //! Every call has a limit on connecting, on its whole length and on what is read of the answer. Redirects are never
-//! followed, and the token goes to `GITHUB_API_URL` alone. What GitHub said is a value; nothing here decides what
-//! becomes of it.
+//! followed, and the token goes to `GITHUB_API_URL` alone. GitHub's answer is a value; its consequences
+//! are decided elsewhere.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ const API_VERSION: &str = "2022-11-28";
 /// A connection that takes longer is given up: the event was surely not sent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How much of a refusal is read, in bytes: enough for GitHub's message.
+/// The part of a refusal that is read, in bytes: enough for GitHub's message.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// The most of GitHub's `errors` that are repeated.
@@ -160,7 +160,7 @@ fn is_rate_limit(headers: &HeaderMap, message: &str) -> bool {
         || message.to_ascii_lowercase().contains("rate limit")
 }
 
-/// How long GitHub asks to wait, in seconds: `retry-after` in seconds, else until `x-ratelimit-reset`, in epoch seconds.
+/// The wait that GitHub asks for, in seconds: `retry-after` in seconds, else until `x-ratelimit-reset`, in epoch seconds.
 fn rate_limit_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<u64> {
     let seconds = |name| text(headers, name)?.trim().parse::<u64>().ok();
     if let Some(wait_s) = seconds("retry-after") {
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_told_of_each_error_whichever_form_it_has() {
+    fn each_error_is_told_in_whichever_form_it_comes() {
         let told =
             |errors: Value| message(json!({"message": "Invalid", "errors": errors}).to_string().as_bytes());
         let object = json!({"resource": "Dispatch", "field": "event_type", "code": "missing_field"});

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::approval::Guid;
 
-/// A bot, and where it is one.
+/// A bot, its tenant and its channel.
 #[derive(Clone, Debug)]
 pub struct Bot {
     /// `MicrosoftAppId`
@@ -16,7 +16,7 @@ pub struct Bot {
     pub tenant: Guid,
     /// `ENTRA_AUTHORITY`
     pub authority: Url,
-    /// What the bot's tokens are for, as the cloud calls it.
+    /// The resource that the bot's tokens are for; each cloud has a name for it.
     pub resource: &'static str,
     /// `BOT_SERVICE_URL`
     pub service_url: Url,
@@ -24,7 +24,7 @@ pub struct Bot {
     pub channel: Option<String>,
 }
 
-/// By what the bot gets its token.
+/// The credential for which the bot gets its token.
 #[derive(Clone, Debug)]
 pub enum BotCredential {
     /// The app's client secret, shown to Entra.
@@ -33,7 +33,7 @@ pub enum BotCredential {
     ManagedIdentity {
         /// App Service's endpoint for tokens (`IDENTITY_ENDPOINT`).
         endpoint: Url,
-        /// What it wants as `X-IDENTITY-HEADER` (`IDENTITY_HEADER`).
+        /// The value of `X-IDENTITY-HEADER` (`IDENTITY_HEADER`).
         header: SecretString,
     },
 }

@@ -1,8 +1,8 @@
-//! The Bot Connector: through it the bot posts cards, changes them, and asks who somebody is.
+//! The Bot Connector: through it the bot posts cards, changes them, and asks for a person's name.
 //!
-//! Every call goes to `BOT_SERVICE_URL`, whatever an activity says of where it came from, with each id of it as one
+//! Every call goes to `BOT_SERVICE_URL`, even if an activity names another service, with each id of it as one
 //! segment of the path. Each has a limit on its whole length, the token included, and on what is read of the answer;
-//! redirects are never followed. A token that is refused is fetched anew, once.
+//! redirects are never followed. If a token is refused, another is fetched, once.
 
 use std::{iter, time::Duration};
 
@@ -39,7 +39,7 @@ const MAX_ID_BYTES: usize = 1024;
 /// The longest user principal name that is believed, in bytes; Entra's longest, in the form that guests have.
 const MAX_NAME_BYTES: usize = 512;
 
-/// What of an id is no part of the path's own writing: everything but RFC 3986's unreserved characters.
+/// Characters of an id that are encoded in a path: all but RFC 3986's unreserved ones.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The Bot Connector, as the bot sees it.
@@ -61,7 +61,7 @@ struct Call<'a> {
     now: DateTime<Utc>,
 }
 
-/// What came back, and the start of its body.
+/// An answer, and the start of its body.
 struct Reply {
     answered: Answered,
     body: Vec<u8>,
@@ -75,14 +75,14 @@ struct Begun {
     activity_id: String,
 }
 
-/// As far as we ask who somebody is.
+/// A member of a team or a channel, as far as we read it.
 #[derive(Deserialize)]
 struct Member {
     #[serde(rename = "userPrincipalName")]
     user_principal_name: Option<String>,
 }
 
-/// A message of a text without any markup, whatever stands in it.
+/// A message with a text that is shown to the letter.
 pub fn plain_text(text: &str) -> Value {
     json!({"type": "message", "text": text, "textFormat": "plain"})
 }
@@ -138,7 +138,7 @@ impl Connector {
         (reply.answered, posted)
     }
 
-    /// Where a person finds a message in Teams.
+    /// The link that opens a message in Teams.
     pub fn link(&self, message: &PostedMessage) -> String {
         let segment = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
         let channel = segment(self.channel.as_deref().unwrap_or_default());
@@ -174,8 +174,8 @@ impl Connector {
         self.call(Call::new(Method::POST, &path, timeout, now).with(activity)).await.answered
     }
 
-    /// What administrators call a member of a team or a channel; nothing where it has no such member, or the member no
-    /// such name. What is known is believed for an hour.
+    /// The user principal name of a member of a team or a channel; `None` if there is no such member, or the member has
+    /// none. A name is believed for an hour.
     ///
     /// `roster` is the team's or the channel's id, and not that of a thread.
     pub async fn member(
@@ -202,7 +202,7 @@ impl Connector {
         Ok(name)
     }
 
-    /// Calls, and once more with a new token where the first is refused: nothing was done then.
+    /// Calls, and once more with a new token if the first is refused: nothing was done then.
     async fn call(&self, call: Call<'_>) -> Reply {
         let called = async {
             let url = address(self.client.base(), call.path)?;
@@ -277,7 +277,7 @@ impl Reply {
     }
 }
 
-/// Where the message stands that began a conversation.
+/// The place of the message that began a conversation.
 fn posted_message(body: &[u8]) -> Option<PostedMessage> {
     let begun: Begun = serde_json::from_slice(body).ok()?;
     let are_ids = is_id(&begun.id) && is_id(&begun.activity_id);
@@ -295,12 +295,12 @@ impl Member {
     }
 }
 
-/// Nothing was sent, since the token took all the time.
+/// The answer if the token took all the time: nothing was sent.
 fn too_late() -> Answered {
     unsent(DispatchAnswer::Unreachable, &anyhow::anyhow!("the bot's token did not come in time"))
 }
 
-/// Where a call goes. What cannot be an id is nowhere.
+/// The address of a call. An invalid id has none.
 fn address(service: &Url, path: &[&str]) -> Result<Url, Answered> {
     if !path.iter().all(|segment| is_id(segment)) {
         let error = anyhow::anyhow!("this is no id of Teams, and the Bot Connector is not asked for it");
@@ -313,7 +313,7 @@ fn address(service: &Url, path: &[&str]) -> Result<Url, Answered> {
     Ok(url)
 }
 
-/// Whether a text can be one segment of a path: to a URL one or two dots are steps, however they are encoded.
+/// True if a text can be one segment of a path: to a URL one or two dots are steps, however they are encoded.
 fn is_id(text: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&text.len()) && !matches!(text, "." | "..")
 }
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_segment_is_no_id() {
+    fn an_invalid_id_is_never_part_of_an_address() {
         for id in ["", ".", "..", &"x".repeat(MAX_ID_BYTES + 1)] {
             assert_eq!(path("https://x", &[id, "activities"]), None, "{id:?}");
         }

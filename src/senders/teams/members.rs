@@ -1,4 +1,4 @@
-//! What administrators call the members of a team or a channel, remembered for a while.
+//! The user principal names of members of a team or a channel, remembered for a while.
 
 use std::{
     collections::HashMap,
@@ -7,7 +7,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// How long a name is believed without asking again.
+/// Time for which a name is believed without asking again.
 const FRESH: TimeDelta = TimeDelta::hours(1);
 
 /// The most names that are remembered.
@@ -43,7 +43,7 @@ impl Members {
             members.retain(|_, member| member.is_fresh(now));
         }
         if members.len() >= MAX_MEMBERS {
-            // So many approvers there are not; and asking again costs little.
+            // Nobody has that many approvers, and asking again costs little.
             members.clear();
         }
         let member = Member { user_principal_name: name.to_owned(), known_at: now };
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_are_remembered_than_there_is_room_for() {
+    fn the_number_of_remembered_names_is_limited() {
         let members = Members::default();
         for number in 0..3 * MAX_MEMBERS {
             members.remember(TEAM, &number.to_string(), "x@y", at(0));
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_made_by_forgetting_what_is_not_believed_any_more() {
+    fn stale_names_are_forgotten_first_if_room_is_needed() {
         let members = Members::default();
         (1..MAX_MEMBERS).for_each(|number| members.remember(TEAM, &number.to_string(), "x@y", at(0)));
         members.remember(TEAM, "young", "x@y", at(50));

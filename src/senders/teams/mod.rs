@@ -1,7 +1,6 @@
 //! Outbound to Microsoft Teams: as a bot through the Bot Connector, or to a Workflows webhook.
 //!
-//! What Teams answers is told as a value; of its words, which may hold an address or a name, none are kept but the code of
-//! an error. The bot's token goes to the configured service alone.
+//! The answer of Teams is a value. Its words may hold an address or a name, so only the code of an error is kept. The bot's token goes to the configured service alone.
 
 mod bot;
 pub mod connector;
@@ -19,13 +18,13 @@ use crate::{
     text::log::describe,
 };
 
-/// How much of an answer is read, in bytes: more than ids, a member or an error ever take.
+/// The part of an answer that is read, in bytes: more than ids, a member or an error ever take.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
 /// The longest code of an error that is repeated, in bytes.
 const MAX_CODE_BYTES: usize = 60;
 
-/// What an attachment with an Adaptive Card is.
+/// The content type of an attachment with an Adaptive Card.
 const CARD_TYPE: &str = "application/vnd.microsoft.card.adaptive";
 
 /// An activity with an Adaptive Card and nothing else, as the Bot Connector takes it.
@@ -33,12 +32,12 @@ pub fn card_message(card: &Value) -> Value {
     json!({"type": "message", "attachments": [{"contentType": CARD_TYPE, "content": card}]})
 }
 
-/// What it means that nothing could be sent.
+/// The answer if nothing could be sent.
 fn unsent(answer: DispatchAnswer, error: &anyhow::Error) -> Answered {
     Answered { answer, asked_to_wait_s: None, detail: describe(error) }
 }
 
-/// What `whom` means by an answer, and the start of its body. `secret` is what the call was made with.
+/// The meaning of an answer of `whom`, and the start of its body. `secret` is the credential of the call.
 async fn answered(whom: &str, mut response: Response, secret: &str) -> (Answered, Vec<u8>) {
     let status = response.status();
     let wait_s =

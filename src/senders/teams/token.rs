@@ -1,8 +1,7 @@
 //! The bot's own token: from Entra by the app's secret, or from App Service by the managed identity.
 //!
-//! One request at a time, whoever waits for it, and it goes on when nobody does any more. The token serves until
-//! shortly before it expires, or until the Bot Connector refuses it. Neither it nor what it was asked with is ever
-//! printed, and what an issuer says in words is not repeated.
+//! One request at a time ([`Refreshing`]). The token serves until shortly before it expires, or until the Bot Connector
+//! refuses it. Neither it nor the credential is ever printed, and the words of an issuer are not repeated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,22 +24,22 @@ use crate::{
     urls::below,
 };
 
-/// How long before its end a token serves no more: a call that it is for takes far less.
+/// Time before its end at which a token serves no more: a call takes far less.
 const MARGIN: TimeDelta = TimeDelta::minutes(5);
 
 /// The longest that a token is kept, in seconds; a managed identity's live for a day.
 const MAX_LIFE_S: u64 = 48 * 3600;
 
-/// Connecting to the issuer.
+/// Limit on connecting to the issuer.
 const CONNECT_TIME: Duration = Duration::from_secs(2);
 
-/// One request for a token. While it is under way no other begins.
+/// Limit on a request for a token. While it is under way no other begins.
 const REQUEST_TIME: Duration = Duration::from_secs(6);
 
 /// The largest answer that is read, in bytes; a token is some 2 KB.
 const MAX_ANSWER_BYTES: usize = 32 * 1024;
 
-/// The longest token that is believed to be one, in bytes.
+/// The longest token that is accepted, in bytes.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// The version of App Service's endpoint that the request is written for.
@@ -61,10 +60,10 @@ pub struct Token {
     serves_until: DateTime<Utc>,
 }
 
-/// Why there is no token.
+/// The reason why there is no token.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    /// What it comes to for the message that was to be sent, which surely was not.
+    /// The answer for the message that was to be sent, which surely was not.
     pub answer: DispatchAnswer,
     /// For the operator's log.
     pub detail: String,
@@ -75,7 +74,7 @@ struct Source {
     bot: Bot,
 }
 
-/// What both issuers answer, in one of two ways to tell the end. Numbers may stand as texts.
+/// The answer of both issuers, with one of two ways to tell the end. Numbers may stand as texts.
 #[derive(Deserialize)]
 struct TokenAnswer {
     access_token: String,
@@ -100,7 +99,7 @@ struct ErrorAnswer {
 }
 
 impl Token {
-    /// What stands in `Authorization`; marked as sensitive, so that it is never printed.
+    /// The value of `Authorization`; marked as sensitive, so that it is never printed.
     pub fn authorization(&self) -> HeaderValue {
         self.authorization.clone()
     }
@@ -321,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_none() {
+    fn an_answer_without_a_valid_token_is_refused() {
         for answer in [
             json!({"access_token": "x"}),
             json!({"expires_in": 3599}),

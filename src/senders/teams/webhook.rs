@@ -1,6 +1,6 @@
-//! A Workflows webhook: what is posted to it stands in the channel.
+//! A Workflows webhook: it posts cards to its channel.
 //!
-//! The URL is a secret. No id of what was posted comes back, so it can never be changed.
+//! The URL is a secret. No id of a card comes back, so cards can never be changed.
 
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ impl Webhook {
     }
 }
 
-/// What the trigger takes: a list of attachments, each with a `contentUrl`, also where there is none.
+/// The trigger's input: a list of attachments, each with a `contentUrl`, which may be null.
 fn message(card: &Value) -> Value {
     let attachment = json!({"contentType": CARD_TYPE, "contentUrl": null, "content": card});
     json!({"type": "message", "attachments": [attachment]})

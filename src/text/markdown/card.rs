@@ -12,7 +12,7 @@ const PARAGRAPH: &str = "\n\n";
 
 /// A request's markdown as the markdown that cards show: paragraphs, lists, bold, italic and links.
 ///
-/// Headings are bold, lists inside lists are one list. Where it is longer than `limit` characters, the addresses of its
+/// Headings are bold, lists inside lists are one list. If it is longer than `limit` characters, the addresses of its
 /// links and its marks among them, it ends there and says so.
 pub fn card(markdown: &str, limit: usize) -> String {
     let mut writer = Writer::new(limit);
@@ -27,13 +27,13 @@ pub fn card(markdown: &str, limit: usize) -> String {
 struct Writer {
     out: Escaped,
     left: usize,
-    /// What is to stand before the next text, unless it is the first.
+    /// Markdown that goes before the next text, unless it is the first.
     gap: &'static str,
-    /// And after that, where an item begins.
+    /// The bullet that follows it, if an item begins.
     bullet: String,
-    /// The lists that are open, each with its next number where it has any.
+    /// The lists that are open, each with its next number if it has numbers.
     lists: Vec<Option<u64>>,
-    /// Whether the outermost of them has no line yet.
+    /// True if the outermost of them has no line yet.
     is_new_list: bool,
     /// The inline marks that are open, of which the first `written` are written: an empty one never is.
     inlines: Vec<Inline>,
@@ -115,7 +115,7 @@ impl Writer {
         Some(())
     }
 
-    /// The next text is apart from the one before: by a paragraph, or by a space where a paragraph would end more than
+    /// The next text is apart from the one before: by a paragraph, or by a space if a paragraph would end more than
     /// it should.
     fn separate(&mut self) {
         if self.bullet.is_empty() {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_request_may_say_is_shown() {
+    fn allowed_markdown_is_shown() {
         let markdown = "# A *b*\n\nc **d**\ne  \nf `g_h`\n- i\n  - j\n\n    k\n- l\n\n3. m\n4. n\n\n> o\n\n```\np\n  q\n```\n";
         assert_eq!(
             whole(markdown),

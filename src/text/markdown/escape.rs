@@ -2,7 +2,7 @@
 //!
 //! There are two kinds: the desktop's follows CommonMark with its tables and strikethrough, the phones' knows bold,
 //! italic, links and lists alone, and no backslash except before `*`, `_` and brackets. So others are escaped only
-//! where the desktop would see something in them.
+//! if the desktop would see something in them.
 
 /// `text` as markdown that shows it to the letter, each `\n` as a new paragraph.
 pub fn literal(text: &str) -> String {
@@ -19,12 +19,12 @@ pub fn literal(text: &str) -> String {
 /// Markdown that is being written.
 #[derive(Default)]
 pub struct Escaped {
-    /// What is written of it.
+    /// The text so far.
     pub text: String,
     place: Place,
 }
 
-/// Where in its line the next character stands.
+/// The place of the next character in its line.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Place {
     /// At the beginning, where a mark would make a list or a heading of it.
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::text::line::plain_lines;
 
-    /// What a reader of markdown with everything that clients may know sees, where it is paragraphs of text only.
+    /// The text that a reader of markdown with all extensions sees, if it is paragraphs of text only.
     fn shown(markdown: &str) -> Option<String> {
         let all = Options::ENABLE_TABLES
             | Options::ENABLE_STRIKETHROUGH

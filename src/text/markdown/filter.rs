@@ -1,4 +1,4 @@
-//! What of a request's markdown is kept.
+//! The parts of a request's markdown that are kept.
 
 use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 
@@ -18,12 +18,12 @@ pub enum Part {
     Close(Mark),
 }
 
-/// What a stretch of text can be.
+/// A kind of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// A paragraph.
     Paragraph,
-    /// A heading, whatever its level: the levels are ours.
+    /// A heading of any level: the levels are ours.
     Heading,
     /// A quotation.
     Quote,
@@ -57,9 +57,9 @@ pub fn parts(markdown: &str) -> Vec<Part> {
 #[derive(Default)]
 struct Filter {
     parts: Vec<Part>,
-    /// What is open; `None` for what is not kept itself, only its text.
+    /// The open marks; `None` for one of which only the text is kept.
     open: Vec<Option<Mark>>,
-    /// How many images are open: inside is a description, of which the text alone counts.
+    /// The number of open images: inside is a description, of which the text alone counts.
     images: usize,
 }
 
@@ -123,7 +123,7 @@ impl Filter {
         }
     }
 
-    /// No link stands inside another, where it would borrow that one's host.
+    /// A link, unless it stands inside another, whose host it would borrow.
     fn link(&self, address: &str) -> Option<Mark> {
         let is_inside = self.open.iter().any(|mark| matches!(mark, Some(Mark::Link(_))));
         if is_inside { None } else { Link::parse(address).map(Mark::Link) }

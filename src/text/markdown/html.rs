@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_request_may_say_is_shown() {
+    fn allowed_markdown_is_shown() {
         let markdown = "# A *b*\n\nc **d** `e<`  \nf\n\n- g\n- h\n\n3. i\n\n> j\n\n```sh\nk &\n  l\n```\n";
         assert_eq!(
             html(markdown),

@@ -1,12 +1,12 @@
-//! Where a link may lead, and how its address is written.
+//! Links: the targets that are allowed, and the form of an address.
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use url::{Host, Position, Url};
 
 use super::literal;
 
-/// What could end a link's address early, in markdown or in HTML, or be read as something else inside it. A URL means
-/// the same with these encoded.
+/// Characters that could end a link's address early, in markdown or in HTML, or be read as something else inside it. A
+/// URL means the same with these encoded.
 const UNQUIET: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -25,12 +25,12 @@ const UNQUIET: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// Where a link of a request leads.
+/// The target of a link in a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The address, which can stand in markdown's parentheses and between HTML's quotes.
     pub address: String,
-    /// The host, in ASCII, and its port where it has one: what people are to judge the link by.
+    /// The host, in ASCII, and its port if it has one: people judge the link by it.
     pub host: String,
 }
 
