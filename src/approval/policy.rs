@@ -162,10 +162,8 @@ impl Policy {
         let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
         let some_by_name = matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
             || request.asked.approvers.as_deref().is_some_and(by_name);
-        let vote = self.may_send(request).and_then(|()| match is_listed {
-            true => Ok(()),
-            false => Err(Forbidden::Performer),
-        });
+        let is_allowed = if is_listed { Ok(()) } else { Err(Forbidden::Performer) };
+        let vote = self.may_send(request).and(is_allowed);
         Judgement {
             approve: vote.clone(),
             reject: vote,

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     functions_host::{FunctionsHost, Mode},
-    github::GitHub,
     handler_process::repository_root,
     node_tools::node,
 };
@@ -23,9 +22,8 @@ fn card_body() -> String {
 }
 
 async fn a_click_on_the_cards_button_is_dispatched(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     host.click(card_body()).await.assert_outcome(200, "dispatched");
 

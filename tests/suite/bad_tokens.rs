@@ -282,7 +282,7 @@ fn doubled(authority: &Authority, version: Version) -> Vec<BadToken> {
     ])
 }
 
-/// What no HTTP host lets through; whoever reaches the handler's port does not need one.
+/// What no HTTP host lets through; anyone who reaches the handler's port does not need one.
 #[tokio::test]
 async fn a_payload_cannot_hide_anything_in_a_token() {
     let (github, authority) = (GitHub::start().await, Authority::start().await);

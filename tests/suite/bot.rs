@@ -56,6 +56,17 @@ impl Surroundings {
         self.bot_with(&[])
     }
 
+    /// Asserts how many tokens have been asked for when the bot has spoken so many seconds from now.
+    async fn assert_tokens(&self, bot: &Connector, expected: &[(i64, usize)]) {
+        let began = now();
+        for (seconds, tokens) in expected {
+            let at = began + TimeDelta::seconds(*seconds);
+            let answered = bot.send(CHANNEL_ID, &plain_text("hello"), AMPLE, at).await;
+            assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
+            assert_eq!(self.authority.desk.asked(), *tokens, "after {seconds} s");
+        }
+    }
+
     /// How many tokens were asked for, and how many calls came with one.
     fn traffic(&self) -> (usize, usize) {
         (self.authority.desk.asked(), self.connector.calls().len())
@@ -164,13 +175,7 @@ async fn nobody_and_no_answer_are_not_remembered() {
 #[tokio::test]
 async fn one_token_serves_until_shortly_before_it_expires() {
     let around = Surroundings::start().await;
-    let (bot, began) = (around.bot(), now());
-    for (seconds, tokens) in [(0, 1), (3298, 1), (3299, 2), (3300, 2)] {
-        let at = began + TimeDelta::seconds(seconds);
-        let answered = bot.send(CHANNEL_ID, &plain_text("hello"), AMPLE, at).await;
-        assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
-        assert_eq!(around.authority.desk.asked(), tokens, "after {seconds} s");
-    }
+    around.assert_tokens(&around.bot(), &[(0, 1), (3298, 1), (3299, 2), (3300, 2)]).await;
 }
 
 #[tokio::test]
@@ -217,15 +222,8 @@ async fn without_a_password_the_managed_identity_is_the_bot() {
     let identity = identity.settings();
     let mut others = vec![("MicrosoftAppPassword", "")];
     others.extend(identity.iter().map(|(name, value)| (*name, value.as_str())));
-    let (bot, began) = (around.bot_with(&others), now());
-
     // The end is told by a clock that goes on while the test runs.
-    for (seconds, tokens) in [(0, 1), (3290, 1), (3500, 2)] {
-        let at = began + TimeDelta::seconds(seconds);
-        let answered = bot.send(CHANNEL_ID, &plain_text("hello"), AMPLE, at).await;
-        assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
-        assert_eq!(around.authority.desk.asked(), tokens, "after {seconds} s");
-    }
+    around.assert_tokens(&around.bot_with(&others), &[(0, 1), (3290, 1), (3500, 2)]).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The bot's card with one thing going wrong: it is posted, and whatever happens it shows the truth in the end.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use approve_release::{
     approval::{ApprovalId, Verdict},
@@ -14,7 +14,7 @@ use wiremock::ResponseTemplate;
 use crate::{
     connector::{Fault as Answered, Message},
     faulty_store::{EVERY_FAULT, Fault},
-    handler_process::within,
+    handler_process::until,
     request_faults::{Deployment, TIME_TO_DECIDE, stricken, until_ended},
 };
 
@@ -45,10 +45,8 @@ impl Deployment {
 
     /// Waits until it is noted that the card with the result has arrived.
     async fn until_result_noted(&self) {
-        within("the result is posted", async || {
-            while !self.names("").await.iter().any(|name| name.ends_with("/result.done")) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+        until("the result is posted", async || {
+            self.names("").await.iter().any(|name| name.ends_with("/result.done"))
         })
         .await;
     }

@@ -8,7 +8,7 @@ use crate::{
     connector::{BotConnector, CHANNEL_ID, Fault, Message, PERSONAL_CHAT, TEAM_ID, teams_id},
     deployment::{ASKED, Someone, Surroundings, text},
     functions_host::{Builder, FunctionsHost, Mode},
-    handler_process::{ANSWERED_WITHIN, within},
+    handler_process::{ANSWERED_WITHIN, until},
     http1::{Answer, Request},
     relay::CLICK,
     stores::Store,
@@ -45,6 +45,12 @@ impl Teams {
         let around = Surroundings::start().await;
         let connector = BotConnector::start(&around.authority.desk).await;
         Self { around, connector }
+    }
+
+    async fn with_host(mode: Mode) -> (Self, FunctionsHost) {
+        let teams = Self::start().await;
+        let host = teams.host(mode).start().await;
+        (teams, host)
     }
 
     fn host(&self, mode: Mode) -> Builder {
@@ -85,12 +91,7 @@ impl Teams {
     }
 
     async fn until(&self, shows: impl Fn(&Value) -> bool) -> Value {
-        within("the card is changed", async || {
-            while !self.message().cards.last().is_some_and(&shows) {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until("the card is changed", async || self.message().cards.last().is_some_and(&shows)).await;
         self.message().cards.pop().expect("a card")
     }
 }
@@ -131,9 +132,8 @@ impl Answer {
 }
 
 async fn a_click_in_the_card_decides_and_the_card_says_so_to_everybody(mode: Mode) {
-    let teams = Teams::start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     teams.around.github.expect_dispatches(1);
-    let host = teams.host(mode).start().await;
     let (id, message) = teams.ask(&host, ASKED).await;
     assert_eq!(message.cards[0]["version"], "1.4");
 
@@ -155,8 +155,7 @@ async fn a_click_in_the_card_decides_and_the_card_says_so_to_everybody(mode: Mod
 }
 
 async fn the_comment_goes_along(mode: Mode) {
-    let teams = Teams::start().await;
-    let host = teams.host(mode).start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     let (id, message) = teams.ask(&host, ASKED).await;
 
     let click = teams.press(&Someone::alex(), &message, "Reject", "Not on a Friday.\r\nSorry.");
@@ -166,9 +165,8 @@ async fn the_comment_goes_along(mode: Mode) {
 }
 
 async fn a_click_that_is_delivered_twice_counts_once(mode: Mode) {
-    let teams = Teams::start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     teams.around.github.expect_dispatches(1);
-    let host = teams.host(mode).start().await;
     let (_, message) = teams.ask(&host, ASKED).await;
     let click = teams.press(&Someone::alex(), &message, "Approve", "");
 
@@ -198,8 +196,7 @@ async fn a_refresh_shows_how_it_stands_and_never_decides(mode: Mode) {
 }
 
 async fn a_reject_and_a_late_approve_are_told_what_happened(mode: Mode) {
-    let teams = Teams::start().await;
-    let host = teams.host(mode).start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     let (_, message) = teams.ask(&host, ASKED).await;
     let (alex, sam) = (Someone::alex(), Someone::number(1));
 
@@ -211,9 +208,8 @@ async fn a_reject_and_a_late_approve_are_told_what_happened(mode: Mode) {
 }
 
 async fn each_vote_is_shown_to_everybody(mode: Mode) {
-    let teams = Teams::start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     teams.around.github.expect_dispatches(1);
-    let host = teams.host(mode).start().await;
     let (_, message) = teams.ask(&host, r#"{"event_type":"go-live","approvals_required":2}"#).await;
 
     let counted = host.send(teams.press(&Someone::alex(), &message, "Approve", "").request()).await.card();
@@ -437,9 +433,8 @@ async fn who_is_no_approver_is_told_so(mode: Mode) {
 }
 
 async fn an_old_client_votes_with_a_message(mode: Mode) {
-    let teams = Teams::start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     teams.around.github.expect_dispatches(1);
-    let host = teams.host(mode).start().await;
     let (_, message) = teams.ask(&host, ASKED).await;
     let fallback = button(&message.cards[0], "Approve").expect("a button")["fallback"].clone();
     assert_eq!(fallback["type"], "Action.Submit");
@@ -453,9 +448,8 @@ async fn an_old_client_votes_with_a_message(mode: Mode) {
 }
 
 async fn a_message_cards_button_takes_the_relays_way(mode: Mode) {
-    let teams = Teams::start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     teams.around.github.expect_dispatches(1);
-    let host = teams.host(mode).start().await;
     let (_, message) = teams.ask(&host, ASKED).await;
     let execute =
         |body: &str| Activity::execute(&teams.connector, &Someone::alex(), &message, body).request();
@@ -482,8 +476,7 @@ async fn a_team_that_adds_the_bot_is_told_the_channels_id(mode: Mode) {
 }
 
 async fn who_asks_for_what_waits_gets_a_list(mode: Mode) {
-    let teams = Teams::start().await;
-    let host = teams.host(mode).start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     let (alex, said) =
         (Someone::alex(), || text(&teams.connector.said().pop().expect("an answer").1["text"]));
 
@@ -563,8 +556,7 @@ async fn what_cannot_be_believed_is_401_and_does_nothing(mode: Mode) {
 }
 
 async fn what_cannot_be_read_is_told_so(mode: Mode) {
-    let teams = Teams::start().await;
-    let host = teams.host(mode).start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     let token = Activity::of(&teams.connector, &Someone::alex(), "message").token.sign();
     let post = |body: &str| {
         Request::post("/api/messages").json(body).header("Authorization", &format!("Bearer {token}"))
@@ -587,9 +579,8 @@ async fn what_cannot_be_read_is_told_so(mode: Mode) {
 }
 
 async fn a_vote_elsewhere_changes_the_card_too(mode: Mode) {
-    let teams = Teams::start().await;
+    let (teams, host) = Teams::with_host(mode).await;
     teams.around.github.expect_dispatches(1);
-    let host = teams.host(mode).start().await;
     let (id, _) = teams.ask(&host, r#"{"event_type":"go-live","approvals_required":2}"#).await;
 
     let page = host.send(Someone::alex().press(&id, "approve", "from the page")).await;

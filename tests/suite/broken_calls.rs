@@ -54,7 +54,7 @@ async fn of_relayed_clicks_few_are_unavailable_and_each_decision_is_sent() {
     let sent: BTreeSet<_> =
         github.dispatches().iter().map(|dispatch| dispatch.client_payload().to_owned()).collect();
     let payload = |number: usize| format!(r#"{{"run_id":"{number}"}}"#);
-    for (number, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| status(&outcome) == 200) {
+    for (number, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| status(outcome) == 200) {
         assert!(sent.contains(&payload(number)), "{number}: {outcome:?}");
     }
     for decision in deployment.names("relayed/").await.iter().filter(|name| name.ends_with("/decision")) {
@@ -84,7 +84,7 @@ async fn of_votes_few_are_unavailable_and_none_is_lost() {
     assert_few_unavailable(&outcomes, "votes");
     deployment.settled().await;
     for (id, outcomes) in ids.iter().zip(outcomes.chunks(3)) {
-        let safe = outcomes.iter().filter(|outcome| status(&outcome) == 200).count();
+        let safe = outcomes.iter().filter(|outcome| status(outcome) == 200).count();
         let seen = deployment.look(id, TimeDelta::minutes(2)).await;
         assert!(safe < 2 || seen.ruling.is_some(), "{outcomes:?}");
     }

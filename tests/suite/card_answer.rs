@@ -1,5 +1,7 @@
 //! What is true of every answer that a card gets.
 
+use serde_json::Value;
+
 use crate::http1::Answer;
 
 impl Answer {
@@ -23,6 +25,13 @@ impl Answer {
         let json = self.json();
         assert_eq!(json["outcome"], outcome, "outcome of: {text}");
         json["message"].as_str().unwrap_or_else(|| panic!("a message in: {text}")).to_owned()
+    }
+
+    /// Asserts that an approval was opened, and gives it.
+    #[track_caller]
+    pub fn assert_opened(&self) -> Value {
+        assert_eq!(self.status, 201, "{}", self.text());
+        self.json()
     }
 
     /// Asserts that there is one `CARD-ACTION-STATUS` that a card can show, and gives it.

@@ -8,7 +8,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    handler_process::{Environment, HandlerProcess, binary, free_port, repository_root, within},
+    handler_process::{Environment, HandlerProcess, binary, found, free_port, repository_root},
     http1::Request,
 };
 
@@ -157,14 +157,7 @@ async fn whoever_reads_the_log_may_go() {
         .expect("it starts");
     drop((child.stdout.take(), child.stderr.take()));
 
-    let answer = within("an answer", async || {
-        loop {
-            if let Ok(answer) = Request::get("/").try_send(port).await {
-                return answer;
-            }
-            tokio::task::yield_now().await;
-        }
-    });
+    let answer = found("an answer", async || Request::get("/").try_send(port).await.ok());
     let statuses = [answer.await.status, Request::get("/api/nowhere").send(port).await.status];
 
     child.kill().expect("it still runs");

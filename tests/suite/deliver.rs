@@ -11,7 +11,7 @@ use wiremock::ResponseTemplate;
 use crate::{
     functions_host::{FunctionsHost, Mode},
     github::{GitHub, github_error, permission_refused, rate_limit_used_up, rate_limited},
-    handler_process::within,
+    handler_process::until,
     http1::{Answer, Request},
     misbehaving::{Misbehaving, Misbehaviour, nobody},
     relay::{CLICK, new_click},
@@ -36,9 +36,8 @@ in_every_lasting_store! {
 }
 
 async fn when_github_works_again_a_click_delivers(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(2);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     github.answer_with(github_error(503, "Server Error"));
     host.click(CLICK).await.assert_outcome(200, "recorded");
@@ -48,8 +47,7 @@ async fn when_github_works_again_a_click_delivers(mode: Mode) {
 }
 
 async fn a_rate_limit_is_waited_for_whoever_clicks(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     let retry_after = |seconds: &str| rate_limited(429).insert_header("retry-after", seconds);
 
     for (count, limit) in [retry_after("600"), rate_limited(403), rate_limit_used_up(403)].iter().enumerate()
@@ -65,8 +63,7 @@ async fn a_rate_limit_is_waited_for_whoever_clicks(mode: Mode) {
 }
 
 async fn a_click_after_something_was_mended_delivers(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     let refusals = [
         github_error(401, "Bad credentials"),
         permission_refused("contents=write"),
@@ -89,9 +86,8 @@ async fn a_click_after_something_was_mended_delivers(mode: Mode) {
 }
 
 async fn what_github_cannot_process_is_sent_again_by_a_click_only(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(3);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     github.answer_with(github_error(422, "No more than 10 properties are allowed"));
     host.click(CLICK).await.assert_outcome(424, "refused");
@@ -103,8 +99,7 @@ async fn what_github_cannot_process_is_sent_again_by_a_click_only(mode: Mode) {
 }
 
 async fn the_timer_finds_nothing_to_do_and_asks_nothing_of_github(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
 
     assert_eq!(host.fire_timer("Deliver").await, Ok(Vec::new()));
 
@@ -114,9 +109,8 @@ async fn the_timer_finds_nothing_to_do_and_asks_nothing_of_github(mode: Mode) {
 }
 
 async fn what_is_fresh_or_waits_is_left_alone_by_the_timer(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     github.answer_with(github_error(503, "Server Error"));
     host.click(CLICK).await.assert_outcome(200, "recorded");
@@ -192,12 +186,7 @@ async fn a_dead_letter_waits_for_a_click(store: Store) {
     assert!(sentence.contains("Click again"), "{sentence}");
     // The index is cleared beside the answer; a dead letter is not looked at again.
     let is_waiting = |path: &String| path.starts_with("pending/");
-    within("the index is clear", async || {
-        while store.objects().await.iter().any(is_waiting) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    })
-    .await;
+    until("the index is clear", async || !store.objects().await.iter().any(is_waiting)).await;
     github.answer_as_github();
     assert_eq!(host.fire_timer("Deliver").await, Ok(Vec::new()));
 

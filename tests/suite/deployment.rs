@@ -1,9 +1,6 @@
 //! A deployment in which jobs ask for approvals and people decide on them, and what each of them sends.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -15,7 +12,7 @@ use crate::{
     authority::{Authority, TENANT, Version},
     functions_host::{Builder, FunctionsHost, Mode},
     github::GitHub,
-    handler_process::within,
+    handler_process::until,
     http1::{Answer, Request},
     tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token},
 };
@@ -39,6 +36,13 @@ impl Surroundings {
         }
     }
 
+    /// Everybody, and a host with all of them.
+    pub async fn with_host(mode: Mode) -> (Self, FunctionsHost) {
+        let around = Self::start().await;
+        let host = around.host(mode).start().await;
+        (around, host)
+    }
+
     /// A host with all of them, whose approvers are everybody in the tenant, and where people sign in.
     pub fn host(&self, mode: Mode) -> Builder {
         FunctionsHost::requesting(mode, &self.github, &self.actions)
@@ -48,9 +52,7 @@ impl Surroundings {
 
     /// Asks for an approval as a job of a run of its own.
     pub async fn ask(&self, host: &FunctionsHost, body: &str) -> Value {
-        let answer = host.ask_as(&Token::of_job(&self.actions), body).await;
-        assert_eq!(answer.status, 201, "{}", answer.text());
-        answer.json()
+        host.ask_as(&Token::of_job(&self.actions), body).await.assert_opened()
     }
 
     /// Asks, and gives the id alone.
@@ -210,12 +212,7 @@ impl Channel {
 
     /// Waits until so many cards stand in the channel.
     pub async fn until_cards(&self, count: usize) -> Vec<Value> {
-        within("the cards are posted", async || {
-            while self.cards().len() < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until("the cards are posted", async || self.cards().len() >= count).await;
         self.cards()
     }
 }

@@ -6,7 +6,7 @@
 use std::{cell::Cell, collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use approve_release::{
-    approval::{EventTypes, Outcome, Performer, Policy, Repository, RepositoryPattern},
+    approval::{EventType, EventTypes, Outcome, Performer, Policy, Repository},
     approve::{Clicked, Report, Stories},
     http_client,
     surfaces::action_message::parse_body,
@@ -14,7 +14,6 @@ use approve_release::{
     timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::StreamExt;
 use object_store::{ObjectStore, memory::InMemory};
 use wiremock::ResponseTemplate;
 
@@ -23,6 +22,7 @@ use crate::{
     github::{GitHub, github_error, rate_limited},
     handler_process::{GLANCE, within},
     in_process::stories,
+    instances::{allowing, names_in},
 };
 
 const CLICK: &[u8] = br#"{"event_type":"release-approved","client_payload":{"run_id":"1"}}"#;
@@ -55,10 +55,10 @@ impl Deployment {
 
     /// An instance that sees the store through `view`.
     fn instance_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Stories> {
-        let event_type = approve_release::approval::EventType::parse("release-approved").unwrap();
+        let event_type = EventType::parse("release-approved").unwrap();
         let policy = Policy {
             default_repository: Repository::parse("octo/app"),
-            allowed_repositories: vec![RepositoryPattern::parse("octo/app").unwrap()],
+            allowed_repositories: allowing(&["octo/app"]),
             relay_event_types: EventTypes::Only(vec![event_type]),
             anonymous: true,
             ..Policy::default()
@@ -75,7 +75,12 @@ impl Deployment {
         Timing::new(self.began + time, Duration::from_millis(4_400))
     }
 
-    async fn click(&self, instance: &Arc<Stories>, time: TimeDelta) -> Report {
+    /// A click on a new instance.
+    async fn click(&self, time: TimeDelta) -> Report {
+        self.click_on(&self.instance(), time).await
+    }
+
+    async fn click_on(&self, instance: &Arc<Stories>, time: TimeDelta) -> Report {
         let click = parse_body("application/json", CLICK).expect("a click");
         let clicked = Clicked { click, repository: None, performer: Performer::Anonymous };
         instance.click(clicked, self.after(time)).await
@@ -119,8 +124,7 @@ impl Deployment {
     }
 
     async fn names(&self) -> Vec<String> {
-        let objects = self.store.list(None).map(|object| object.unwrap().location.to_string());
-        objects.collect().await
+        names_in(&self.store, "").await
     }
 
     async fn pending(&self) -> usize {
@@ -147,7 +151,7 @@ async fn stricken_click(deployment: &Deployment, at: usize, fault: Fault) -> Str
     let outcome = tokio::select! {
         biased;
         () = view.killed.notified() => None,
-        report = deployment.click(&instance, TimeDelta::zero()) => Some(report.outcome),
+        report = deployment.click_on(&instance, TimeDelta::zero()) => Some(report.outcome),
     };
     let struck = view.struck().lock().unwrap().clone();
     Stricken { outcome, struck }
@@ -200,10 +204,10 @@ async fn of_two_processes_one_decides_and_sends_wherever_the_other_is_stopped() 
         let deployment = Deployment::new().await;
         let view = FaultyStore::new(&deployment.store, Some((at, Fault::Stops)));
         let first = deployment.instance_on(Arc::clone(&view) as Arc<dyn ObjectStore>);
-        let stopped = deployment.click(&first, TimeDelta::zero());
+        let stopped = deployment.click_on(&first, TimeDelta::zero());
         let other = async {
             tokio::time::timeout(Duration::from_secs(1), view.killed.notified()).await.ok()?;
-            let report = deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+            let report = deployment.click(TimeDelta::zero()).await;
             view.go_on.notify_one();
             Some(report.outcome)
         };
@@ -239,7 +243,7 @@ async fn a_decision_that_the_store_did_not_confirm_is_sent_by_its_writer() {
         }
     })
     .await;
-    let again = deployment.click(&deployment.instance(), TimeDelta::seconds(5)).await.outcome;
+    let again = deployment.click(TimeDelta::seconds(5)).await.outcome;
     assert_eq!(again.name(), "already-decided");
     deployment.sweep_every_minute(1..=2).await;
     deployment.expect(1);
@@ -271,9 +275,9 @@ async fn whatever_fails_a_second_click_counts_once_and_everything_arrives() {
         at_every_call(fault, async |deployment, stricken| {
             let about = format!("{fault:?} at {:?}: {:?}", stricken.struck, stricken.outcome);
             let struck = stricken.struck.unwrap_or_default();
-            deployment.click(&deployment.instance(), TimeDelta::seconds(5)).await;
+            deployment.click(TimeDelta::seconds(5)).await;
             deployment.sweep_every_minute(1..=3).await;
-            let last = deployment.click(&deployment.instance(), TimeDelta::minutes(4)).await.outcome;
+            let last = deployment.click(TimeDelta::minutes(4)).await.outcome;
 
             assert_eq!(last.name(), "already-decided", "{about}");
             let decisions =
@@ -342,7 +346,7 @@ async fn a_call_to_the_store_that_fails_once_is_made_again() {
 async fn an_outage_of_an_hour_is_sat_out() {
     let deployment = Deployment::new().await;
     deployment.turn_away(github_error(503, "down"));
-    let report = deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+    let report = deployment.click(TimeDelta::zero()).await;
     assert_eq!(report.outcome.name(), "recorded");
     deployment.sweep_every_minute(1..=60).await;
     let refused = deployment.turned_away();
@@ -360,18 +364,18 @@ async fn a_click_during_an_outage_tries_at_once_and_a_rate_limit_is_kept_by_ever
     let deployment = Deployment::new().await;
     deployment.turn_away(github_error(503, "down"));
     let instance = deployment.instance();
-    deployment.click(&instance, TimeDelta::zero()).await;
-    assert_eq!(deployment.click(&instance, TimeDelta::seconds(3)).await.outcome.name(), "recorded");
+    deployment.click_on(&instance, TimeDelta::zero()).await;
+    assert_eq!(deployment.click_on(&instance, TimeDelta::seconds(3)).await.outcome.name(), "recorded");
 
     deployment.turn_away(rate_limited(429).insert_header("retry-after", "600"));
-    assert_eq!(deployment.click(&instance, TimeDelta::seconds(6)).await.outcome.name(), "recorded");
-    let later = deployment.click(&instance, TimeDelta::seconds(500)).await.outcome;
+    assert_eq!(deployment.click_on(&instance, TimeDelta::seconds(6)).await.outcome.name(), "recorded");
+    let later = deployment.click_on(&instance, TimeDelta::seconds(500)).await.outcome;
     assert_eq!(later.name(), "already-decided");
     deployment.sweep(TimeDelta::seconds(550)).await;
     assert_eq!(deployment.turned_away(), 3);
 
     deployment.accept();
-    assert_eq!(deployment.click(&instance, TimeDelta::seconds(700)).await.outcome.name(), "dispatched");
+    assert_eq!(deployment.click_on(&instance, TimeDelta::seconds(700)).await.outcome.name(), "dispatched");
     deployment.expect(1);
 }
 
@@ -380,14 +384,14 @@ async fn after_its_time_a_dispatch_is_dead_until_somebody_clicks() {
     let mut deployment = Deployment::new().await;
     deployment.deliver_for = TimeDelta::hours(2);
     deployment.turn_away(github_error(502, "down"));
-    deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+    deployment.click(TimeDelta::zero()).await;
     deployment.sweep_every_minute(1..=180).await;
     assert_eq!(deployment.pending().await, 0);
 
     deployment.accept();
     deployment.sweep_every_minute(181..=200).await;
     assert_eq!(deployment.dispatched(), 0, "a release that comes hours late is worse than none");
-    let report = deployment.click(&deployment.instance(), TimeDelta::days(6)).await;
+    let report = deployment.click(TimeDelta::days(6)).await;
     assert_eq!(report.outcome.name(), "dispatched");
     deployment.expect(1);
 }
@@ -399,15 +403,15 @@ async fn a_revived_dispatch_is_retried_again_and_after_a_week_it_is_too_late() {
     deployment.deliver_for = TimeDelta::hours(1);
     deployment.turn_away(github_error(422, "No."));
     let day = TimeDelta::days(1);
-    assert_eq!(deployment.click(&deployment.instance(), TimeDelta::zero()).await.outcome.name(), "refused");
+    assert_eq!(deployment.click(TimeDelta::zero()).await.outcome.name(), "refused");
     assert_eq!(deployment.pending().await, 0, "dead at once");
 
     deployment.turn_away(github_error(503, "down"));
-    assert_eq!(deployment.click(&deployment.instance(), day).await.outcome.name(), "recorded");
+    assert_eq!(deployment.click(day).await.outcome.name(), "recorded");
     assert_eq!(deployment.pending().await, 1, "alive again");
     deployment.sweep(day + TimeDelta::minutes(5)).await;
     deployment.sweep(day + TimeDelta::hours(2)).await;
-    let late = deployment.click(&deployment.instance(), TimeDelta::days(8)).await;
+    let late = deployment.click(TimeDelta::days(8)).await;
     assert_eq!((late.outcome.name(), status(&late.outcome)), ("expired", 410));
     let refused = deployment.turned_away();
     assert_eq!(refused, 4, "what was planned for its hour is tried, however late the sweep comes");
@@ -418,7 +422,7 @@ async fn a_revived_dispatch_is_retried_again_and_after_a_week_it_is_too_late() {
 async fn a_renewed_token_is_used_within_the_hour() {
     let deployment = Deployment::new().await;
     deployment.turn_away(github_error(401, "Bad credentials"));
-    deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+    deployment.click(TimeDelta::zero()).await;
     deployment.sweep_every_minute(1..=59).await;
     assert_eq!(deployment.turned_away(), 1);
     deployment.accept();
@@ -441,7 +445,7 @@ async fn sweeps_and_clicks_at_once_send_once() {
     let (first, second, report) = tokio::join!(
         a.sweep(deployment.after(minute)),
         b.sweep(deployment.after(minute)),
-        deployment.click(&c, minute),
+        deployment.click_on(&c, minute),
     );
     let told = first.len() + second.len() + usize::from(report.outcome.name() == "dispatched");
     assert_eq!(told, 1, "{first:?} {second:?} {report:?}");
@@ -465,10 +469,7 @@ async fn what_a_dead_click_left_in_the_index_does_not_take_a_later_click_along()
     // A click died before it decided; after some minutes a sweep drops its entry, while another click decides.
     stricken_click(&deployment, call_about("/decision", 1).await, Fault::KilledBefore).await;
     deployment.turn_away(github_error(503, "down"));
-    assert_eq!(
-        deployment.click(&deployment.instance(), TimeDelta::minutes(12)).await.outcome.name(),
-        "recorded"
-    );
+    assert_eq!(deployment.click(TimeDelta::minutes(12)).await.outcome.name(), "recorded");
     assert_eq!(deployment.pending().await, 2, "each has an entry of its own");
     deployment.accept();
     deployment.sweep_every_minute(13..=14).await;
@@ -480,15 +481,12 @@ async fn what_a_dead_click_left_in_the_index_does_not_take_a_later_click_along()
 async fn a_revived_dispatch_has_an_entry_of_its_own() {
     let deployment = Deployment::new().await;
     deployment.turn_away(github_error(422, "No."));
-    // It is dead, and whoever sent it was killed before its entry was taken out.
+    // It is dead, and the process that sent it was killed before its entry was taken out.
     let at_delete = call_about("delete", 0).await;
     let stricken = stricken_click(&deployment, at_delete, Fault::KilledBefore).await;
     assert!(stricken.struck.is_some_and(|struck| struck.contains("delete")));
     deployment.turn_away(github_error(503, "down"));
-    assert_eq!(
-        deployment.click(&deployment.instance(), TimeDelta::hours(1)).await.outcome.name(),
-        "recorded"
-    );
+    assert_eq!(deployment.click(TimeDelta::hours(1)).await.outcome.name(), "recorded");
     assert_eq!(deployment.pending().await, 2);
     deployment.accept();
     deployment.sweep_every_minute(61..=63).await;
@@ -505,9 +503,9 @@ async fn githubs_wait_is_kept_whatever_its_status_and_size() {
         let mut deployment = Deployment::new().await;
         deployment.deliver_for = TimeDelta::days(60);
         deployment.turn_away(github_error(status, "wait").insert_header("retry-after", retry_after));
-        deployment.click(&deployment.instance(), TimeDelta::zero()).await;
+        deployment.click(TimeDelta::zero()).await;
         deployment.accept();
-        let soon = deployment.click(&deployment.instance(), TimeDelta::seconds(500)).await.outcome;
+        let soon = deployment.click(TimeDelta::seconds(500)).await.outcome;
         assert_eq!(soon.name(), "already-decided", "{status} {retry_after}");
         deployment.sweep(TimeDelta::seconds(550)).await;
         assert_eq!(deployment.dispatched(), 0, "{status} {retry_after}");
@@ -531,10 +529,10 @@ async fn a_sweep_that_is_stopped_sends_nothing_more() {
 async fn every_attempt_and_its_result_stay_on_record() {
     let deployment = Deployment::new().await;
     deployment.turn_away(github_error(503, "down"));
-    deployment.click(&deployment.instance(), TimeDelta::zero()).await;
-    deployment.click(&deployment.instance(), TimeDelta::minutes(1)).await;
+    deployment.click(TimeDelta::zero()).await;
+    deployment.click(TimeDelta::minutes(1)).await;
     deployment.accept();
-    deployment.click(&deployment.instance(), TimeDelta::minutes(2)).await;
+    deployment.click(TimeDelta::minutes(2)).await;
 
     let mut kinds = BTreeMap::new();
     for name in deployment.names().await.into_iter().filter(|name| name.starts_with("relayed/")) {

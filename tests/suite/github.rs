@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
 };
 
 use chrono::{TimeDelta, Utc};
@@ -14,7 +13,7 @@ use serde_json::{Value, json, value::RawValue};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
 use crate::{
-    handler_process::within,
+    handler_process::until,
     wire::{GITHUB, Operation},
 };
 
@@ -146,12 +145,7 @@ impl GitHub {
 
     /// Waits until a dispatch has come in, answered or not.
     pub async fn until_asked(&self) {
-        within("GitHub is asked", async || {
-            while self.state().dispatches.is_empty() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        })
-        .await;
+        until("GitHub is asked", async || !self.state().dispatches.is_empty()).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

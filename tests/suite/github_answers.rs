@@ -1,4 +1,4 @@
-//! Whatever GitHub does, the click is answered in time, and the card says what happened and what to mend.
+//! GitHub's answers of every kind: the click is answered in time, and the card says what happened and what to fix.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -53,8 +53,7 @@ async fn click_answered(
 }
 
 async fn each_answer_of_github_has_its_own_sentence(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     let answers = [
         ("204", ResponseTemplate::new(204), "dispatched"),
         ("401", github_error(401, "Bad credentials"), "refused"),
@@ -104,8 +103,7 @@ fn assert_pairwise_different(sentences: &BTreeMap<&str, String>) {
 }
 
 async fn a_refused_token_is_refused(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.take_only_token("another token");
     github.expect_refusals(1);
 
@@ -115,8 +113,7 @@ async fn a_refused_token_is_refused(mode: Mode) {
 }
 
 async fn an_invisible_repository_is_refused(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.forget_repositories();
     github.expect_refusals(1);
 
@@ -124,8 +121,7 @@ async fn an_invisible_repository_is_refused(mode: Mode) {
 }
 
 async fn rate_limits_are_told_from_refusals(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     let hostile = rate_limited(403).insert_header("retry-after", "99999999999999999999999");
     let answers = [
         rate_limited(403),
@@ -144,8 +140,7 @@ async fn rate_limits_are_told_from_refusals(mode: Mode) {
 }
 
 async fn after_every_server_error_the_click_is_recorded(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
 
     for status in [500, 502, 503, 504, 599] {
         click_answered(&host, &github, github_error(status, "Server Error"), "recorded").await;
@@ -153,8 +148,7 @@ async fn after_every_server_error_the_click_is_recorded(mode: Mode) {
 }
 
 async fn a_permission_refusal_names_the_permission_and_nothing_else_of_the_header(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
 
     let sentence = click_answered(&host, &github, permission_refused("contents=write"), "refused").await;
     assert!(sentence.to_ascii_lowercase().contains("contents"), "{sentence}");
@@ -179,8 +173,7 @@ async fn a_permission_refusal_names_the_permission_and_nothing_else_of_the_heade
 }
 
 async fn what_github_writes_is_not_echoed(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
 
     for status in [401, 403, 404, 422] {
         let answer = github_error(status, "INJECTED <script> \r\nX-Injected: 1");
@@ -229,8 +222,7 @@ async fn a_redirect_is_never_followed(mode: Mode) {
 }
 
 async fn after_an_answer_that_is_none_of_github_the_click_is_recorded(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     click_answered(&host, &github, html(200), "recorded").await;
     click_answered(&host, &github, ResponseTemplate::new(202).set_body_string("{}"), "recorded").await;
 
@@ -271,8 +263,7 @@ async fn a_server_without_tls_gets_no_token(mode: Mode) {
 
 async fn a_token_that_comes_back_in_an_answer_is_not_logged(mode: Mode) {
     // A proxy that shows what it was asked. The host's stand-in searches every answer and line for the token.
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
 
     for status in [401, 403, 404, 422, 500, 400] {
         github.answer_with(github_error(status, &format!("not for Authorization: Bearer {TOKEN}")));

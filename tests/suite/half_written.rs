@@ -13,7 +13,7 @@ use crate::{
     deployment::{Someone, Surroundings},
     functions_host::{FunctionsHost, Mode},
     github::github_error,
-    handler_process::within,
+    handler_process::until,
     http1::Request,
     relay::new_click,
     stores::Store,
@@ -84,12 +84,7 @@ async fn they_are_ignored_and_removed_once_they_are_old() {
 
     assert_eq!(listed(&host).await, before);
     assert_eq!(host.fire_timer("Deliver").await, Ok(Vec::new()));
-    within("old ones are removed", async || {
-        while !staged(&store).is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("old ones are removed", async || staged(&store).is_empty()).await;
     assert_eq!(files(&store.path()).len(), old, "and nothing else is");
     assert_eq!(listed(&host).await, before);
     around.github.expect_dispatches(3);
@@ -116,12 +111,7 @@ async fn young_ones_are_ignored_and_stay() {
     let seen = around.status(&host, &id).await;
     assert_eq!((&seen["status"], seen["performers"].as_array().map(Vec::len)), (&"pending".into(), Some(1)));
     assert_eq!(host.fire_timer("Deliver").await, Ok(Vec::new()));
-    within("the old one is removed", async || {
-        while old.exists() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until("the old one is removed", async || !old.exists()).await;
     assert!(staged(&store).len() > young, "its own, and half a vote");
     around.github.expect_dispatches(3);
     host.vote(&sam, &id, "approve").await.assert_outcome(200, "dispatched");

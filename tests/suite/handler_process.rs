@@ -104,20 +104,15 @@ impl HandlerProcess {
 
     /// The same; `None` where another program has the port, so that this one has exited.
     async fn until_ready_or_port_taken(&mut self, port: u16) -> Option<Answer> {
-        within("the handler is ready", async || {
-            loop {
-                let answer = Request::get("/").try_send(port).await;
-                if let Some(status) = self.exited() {
-                    let output = self.final_output();
-                    let is_taken = output.contains(&format!("cannot listen on 127.0.0.1:{port}"));
-                    assert!(is_taken, "the handler exited before it was ready ({status}):\n{output}");
-                    return None;
-                }
-                if let Ok(answer) = answer {
-                    return Some(answer);
-                }
-                tokio::time::sleep(GLANCE).await;
+        found("the handler is ready", async || {
+            let answer = Request::get("/").try_send(port).await;
+            if let Some(status) = self.exited() {
+                let output = self.final_output();
+                let is_taken = output.contains(&format!("cannot listen on 127.0.0.1:{port}"));
+                assert!(is_taken, "the handler exited before it was ready ({status}):\n{output}");
+                return Some(None);
             }
+            answer.ok().map(Some)
         })
         .await
     }
@@ -134,13 +129,8 @@ impl HandlerProcess {
 
     /// Waits until a line that contains `needle` has come out, and gives that line.
     pub async fn line_with(&self, needle: &str) -> String {
-        within(&format!("a line with {needle:?}"), async || {
-            loop {
-                if let Some(line) = self.output().lines().find(|line| line.contains(needle)) {
-                    return line.to_owned();
-                }
-                tokio::time::sleep(GLANCE).await;
-            }
+        found(&format!("a line with {needle:?}"), async || {
+            self.output().lines().find(|line| line.contains(needle)).map(str::to_owned)
         })
         .await
     }
@@ -167,15 +157,7 @@ impl HandlerProcess {
 
     /// Waits until the process has ended by itself; gives its status and everything it wrote.
     pub async fn until_exit(&mut self) -> (ExitStatus, String) {
-        let status = within("the handler exits", async || {
-            loop {
-                if let Some(status) = self.exited() {
-                    return status;
-                }
-                tokio::time::sleep(GLANCE).await;
-            }
-        })
-        .await;
+        let status = found("the handler exits", async || self.exited()).await;
         (status, self.final_output())
     }
 
@@ -223,4 +205,22 @@ fn collect(stream: impl Read + Send + 'static, outputs: Vec<Arc<Mutex<String>>>)
 pub async fn within<T>(what: &str, happening: impl AsyncFnOnce() -> T) -> T {
     let waited = tokio::time::timeout(PATIENCE, happening()).await;
     waited.unwrap_or_else(|_| panic!("waited too long until {what}"))
+}
+
+/// Looks again and again for something that must be there soon.
+pub async fn found<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    within(what, async || {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(GLANCE).await;
+        }
+    })
+    .await
+}
+
+/// Waits until something is so that must be so soon.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    found(what, async || is_so().await.then_some(())).await;
 }

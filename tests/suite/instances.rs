@@ -144,8 +144,7 @@ impl Instances {
 
     /// The paths of all objects that begin so.
     pub async fn names(&self, prefix: &str) -> Vec<String> {
-        let objects = self.store.list(None).map(|object| object.expect("an object").location.to_string());
-        objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
+        names_in(&self.store, prefix).await
     }
 
     /// Writes an object, past everything of ours.
@@ -153,6 +152,12 @@ impl Instances {
         let path = Path::parse(path).expect("a path");
         self.store.put(&path, content.into().into()).await.expect("written");
     }
+}
+
+/// The paths of all objects of a store that begin so.
+pub async fn names_in(store: &InMemory, prefix: &str) -> Vec<String> {
+    let objects = store.list(None).map(|object| object.expect("an object").location.to_string());
+    objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
 }
 
 /// What a sweep says.

@@ -37,8 +37,7 @@ pub fn click_of(event_type: &str, client_payload: &str) -> String {
 }
 
 async fn an_empty_body_is_invalid(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     host.click("").await.assert_outcome(400, "invalid");
     host.click(" \r\n").await.assert_outcome(400, "invalid");
@@ -140,9 +139,8 @@ async fn the_key_approval_in_a_client_payload_is_reserved(mode: Mode) {
     ];
     assert_invalid(mode, &bodies.each_ref().map(String::as_str)).await;
 
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
     let deeper = click_of(r#""release-approved""#, r#"{"nested":{"approval":1},"Approval":2}"#);
     host.click(deeper).await.assert_outcome(200, "dispatched");
 }
@@ -173,8 +171,7 @@ async fn another_content_type_is_invalid(mode: Mode) {
         "json",
         "text/plain; application/json",
     ];
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     for content_type in TYPES {
         println!("type: {content_type}");
@@ -200,8 +197,7 @@ async fn an_unreadable_form_is_invalid(mode: Mode) {
         "=&=",
         "{\"event_type\":\"release-approved\",\"client_payload\":{}}",
     ];
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     for form in FORMS {
         println!("form: {form}");

@@ -36,9 +36,7 @@ async fn two_jobs_of_one_run_are_two_approvals_also_with_equal_bodies() {
     ];
     let mut ids = Vec::new();
     for job in &jobs {
-        let answer = host.ask_as(job, ASKED).await;
-        assert_eq!(answer.status, 201, "{}", answer.text());
-        ids.push(text(&answer.json()["id"]));
+        ids.push(text(&host.ask_as(job, ASKED).await.assert_opened()["id"]));
     }
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), jobs.len());
     // Each finds its own again, in any order; an absent claim and an empty one are the same.
@@ -85,9 +83,8 @@ async fn a_key_makes_two_approvals_of_one_job() {
             None => json!({"event_type": "go-live"}),
             Some(key) => json!({"event_type": "go-live", "key": key}),
         };
-        let asked = host.ask_as(&job, &body.to_string()).await;
-        assert_eq!(asked.status, 201, "{}", asked.text());
-        let id = text(&asked.json()["id"]);
+        let asked = host.ask_as(&job, &body.to_string()).await.assert_opened();
+        let id = text(&asked["id"]);
         assert_eq!(around.status(&host, &id).await["key"], json!(key));
         ids.insert(id);
     }
@@ -102,8 +99,7 @@ async fn what_was_asked_is_found_again_whatever_the_rules_are_by_then() {
     let job = Token::of_job(&around.actions).claim("environment", "production");
     let body = json!({"event_type": "go-live", "approvers": [Someone::alex().object_id]}).to_string();
     let host = around.host(Mode::Payload).store(&store).start().await;
-    let asked = host.ask_as(&job, &body).await;
-    assert_eq!(asked.status, 201, "{}", asked.text());
+    let asked = host.ask_as(&job, &body).await.assert_opened();
     drop(host);
 
     for (name, value) in [
@@ -115,7 +111,7 @@ async fn what_was_asked_is_found_again_whatever_the_rules_are_by_then() {
     ] {
         let host = around.host(Mode::Payload).store(&store).setting(name, value).start().await;
         let again = host.ask_as(&job, &body).await;
-        assert_eq!((again.status, &again.json()["id"]), (200, &asked.json()["id"]), "{name}={value}");
+        assert_eq!((again.status, &again.json()["id"]), (200, &asked["id"]), "{name}={value}");
         let other = job.clone().claim("run_attempt", "2");
         assert_ne!(host.ask_as(&other, &body).await.status, 201, "what is new is held to {name}={value}");
     }

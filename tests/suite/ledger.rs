@@ -1,5 +1,5 @@
-//! Decided once: whoever clicks what, however often and on how many handlers, one decision is one dispatch. The same
-//! in every place where decisions can live.
+//! Decided once: one decision is one dispatch, for any number of people, clicks and handlers. The same in every place
+//! where decisions can live.
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use crate::{
     functions_host::{FunctionsHost, Mode},
     github::{GitHub, github_error},
-    handler_process::{GLANCE, within},
+    handler_process::found,
     invalid_clicks::click_of,
     relay::{CLICK, new_click},
     stores::Store,
@@ -156,14 +156,9 @@ async fn a_click_leaves_a_decision_an_attempt_and_its_arrival(store: Store) {
     let folder = decision.strip_suffix("decision").expect("a folder");
     let expected = ["decision", "dispatch.done"].map(|name| folder.to_owned() + name);
     // The entry of the index goes beside the answer.
-    let objects = within("nothing waits any more", async || {
-        loop {
-            let objects = store.objects().await;
-            if !objects.iter().any(|path| path.starts_with("pending/")) {
-                return objects;
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
+    let objects = found("nothing waits any more", async || {
+        let objects = store.objects().await;
+        (!objects.iter().any(|path| path.starts_with("pending/"))).then_some(objects)
     })
     .await;
     let (listed, rest): (Vec<_>, Vec<_>) = objects

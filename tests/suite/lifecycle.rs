@@ -125,7 +125,7 @@ async fn status_line(connection: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn settings_that_are_needed_by_no_start_may_be_missing() {
-    // Without STORE_URL decisions live under the home of whoever runs it.
+    // Without STORE_URL decisions live under the home of the user who runs it.
     let home = tempfile::tempdir().expect("a temporary folder");
     let path = home.path().to_str().expect("a UTF-8 path");
     let host = FunctionsHost::builder(Mode::Payload).setting("HOME", path).start().await;

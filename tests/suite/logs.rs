@@ -30,9 +30,8 @@ async fn click_line(host: &FunctionsHost, mode: Mode, needle: &str) -> String {
 }
 
 async fn a_click_leaves_one_line_with_its_ids(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let click = (host.click_request().json(CLICK))
         .header("Card-Correlation-Id", "card-1f3c")
@@ -48,8 +47,7 @@ async fn a_click_leaves_one_line_with_its_ids(mode: Mode) {
 }
 
 async fn a_refused_click_leaves_a_line_too(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     let click = host.click_request().json("release it").header("Card-Correlation-Id", "card-1f3c");
     host.send(click).await.assert_outcome(400, "invalid");
@@ -87,9 +85,8 @@ async fn no_secret_and_no_body_is_in_a_line(mode: Mode) {
 }
 
 async fn long_ids_are_cut(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let click = (host.click_request().json(CLICK))
         .header("Card-Correlation-Id", &format!("card-{}", "x".repeat(10_000)))
@@ -105,7 +102,7 @@ async fn hostile_text_cannot_forge_a_line() {
     let github = GitHub::start().await;
     github.expect_dispatches(1);
     let host = FunctionsHost::relay(Mode::Payload, &github).start().await;
-    // No HTTP host lets these through; whoever reaches the handler's port does not need one.
+    // No HTTP host lets these through; anyone who reaches the handler's port does not need one.
     let mut payload = payload_of(CLICK);
     payload["Data"]["req"]["Headers"] = json!({
         "Content-Type": ["application/json"],

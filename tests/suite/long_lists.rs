@@ -96,7 +96,7 @@ async fn approvals_are_all_reached_page_by_page_and_each_once() {
     for _ in 0..=ids.len() {
         let list =
             instance.list(after.as_ref(), deployment.after(TimeDelta::hours(32))).await.expect("a list");
-        assert!(!(was_decided && !list.waiting.is_empty()), "all that waits stands first");
+        assert!(!was_decided || list.waiting.is_empty(), "all that waits stands first");
         was_decided |= !list.decided.is_empty();
         shown.extend(list.waiting.into_iter().chain(list.decided).map(|item| match item {
             Item::Requested(seen) => seen.request.id.to_string(),

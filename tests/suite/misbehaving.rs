@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    handler_process::{free_port, within},
+    handler_process::{free_port, until},
     http1::Request,
 };
 
@@ -62,12 +62,7 @@ impl Misbehaving {
 
     /// Waits until a whole request has come in.
     pub async fn until_asked(&self) {
-        within("the server is asked", async || {
-            while self.requests() == 0 {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        })
-        .await;
+        until("the server is asked", async || self.requests() > 0).await;
     }
 
     /// How many whole requests came.

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
-use crate::handler_process::within;
+use crate::handler_process::until;
 
 /// What is published, once per issuer.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,12 +122,7 @@ impl OpenId {
     pub async fn until_asked_for_all_keys(&self) {
         let is_unasked =
             |state: &State| (0..state.issuers.len()).any(|issuer| state.asked_of(issuer)[1] == 0);
-        within("the keys of all issuers are asked for", async || {
-            while is_unasked(&self.state()) {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        })
-        .await;
+        until("the keys of all issuers are asked for", async || !is_unasked(&self.state())).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

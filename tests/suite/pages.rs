@@ -32,9 +32,8 @@ in_one_mode! {
 }
 
 async fn the_page_shows_what_is_asked_and_takes_a_vote(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let body = r#"{"event_type":"go-live","title":"Release 1.4.2","facts":{"Environment":"production"}}"#;
     let id = around.ask_for_id(&host, body).await;
     let alex = Someone::alex();
@@ -78,8 +77,7 @@ impl Answer {
 
 // T11, T14
 async fn every_page_is_sealed_off(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
     let (alex, post) = (Someone::alex(), Request::post(&page_of(&id)));
 
@@ -93,8 +91,7 @@ async fn every_page_is_sealed_off(mode: Mode) {
 }
 
 async fn the_not_signed_in_are_sent_to_sign_in(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
 
     let location =
@@ -111,8 +108,7 @@ async fn the_not_signed_in_are_sent_to_sign_in(mode: Mode) {
 
 // T17
 async fn principals_that_are_not_ours_see_nothing(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let off = around.host(mode).without("WEBSITE_AUTH_ENABLED").start().await;
     let id = around.ask_for_id(&host, ASKED).await;
     let principal = |typ: &str, tenant: &str| {
@@ -137,8 +133,7 @@ async fn principals_that_are_not_ours_see_nothing(mode: Mode) {
 
 // T16
 async fn applications_are_not_people(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let body = json!({"event_type": "go-live", "approvals_required": 3}).to_string();
     let id = around.ask_for_id(&host, &body).await;
     let principal = |number: u32, more: &[(&str, &str)]| {
@@ -247,9 +242,8 @@ async fn no_get_ever_decides(mode: Mode) {
 
 // T14
 async fn a_form_that_is_not_ours_decides_nothing(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(2);
-    let host = around.host(mode).start().await;
     let id = around.ask_for_id(&host, ASKED).await;
     let alex = Someone::alex();
     let post = || alex.browse(Request::post(&page_of(&id))).form("verdict=approve");
@@ -280,8 +274,7 @@ async fn a_form_that_is_not_ours_decides_nothing(mode: Mode) {
 }
 
 async fn the_fields_of_the_form_are_read_strictly(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
     let post =
         || Someone::alex().browse(Request::post(&page_of(&id))).header("Sec-Fetch-Site", "same-origin");
@@ -310,16 +303,14 @@ async fn the_fields_of_the_form_are_read_strictly(mode: Mode) {
 
 // T11
 async fn hostile_words_are_only_words(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let evil =
         "\"><script>alert(1)</script><img src=x onerror=alert(1)>{{x}}<at>all</at>\r\nX-Evil: 1\u{202e}";
     let body = json!({"event_type": evil.chars().take(100).collect::<String>(), "title": evil, "text": evil,
         "facts": {evil: evil}, "client_payload": {evil: evil}, "approvals_required": 2});
     let job = Token::of_job(&around.actions).claim("actor", "\"><script>alert(1)</script>");
-    let answer = host.ask_as(&job, &body.to_string()).await;
-    assert_eq!(answer.status, 201, "{}", answer.text());
-    let id = text(&answer.json()["id"]);
+    let answer = host.ask_as(&job, &body.to_string()).await.assert_opened();
+    let id = text(&answer["id"]);
     let mut person = Someone::number(1);
     person.name = evil.to_owned();
 
@@ -336,8 +327,7 @@ async fn hostile_words_are_only_words(mode: Mode) {
 }
 
 async fn programs_get_the_same_as_json(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
     let alex = Someone::alex();
 
@@ -352,9 +342,8 @@ async fn programs_get_the_same_as_json(mode: Mode) {
 }
 
 async fn the_list_shows_what_waits_and_what_was_decided(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(2);
-    let host = around.host(mode).start().await;
     let alex = Someone::alex();
     let ask = async |title: &str| {
         around.ask_for_id(&host, &json!({"event_type": "go-live", "title": title}).to_string()).await
@@ -381,8 +370,7 @@ async fn the_list_shows_what_waits_and_what_was_decided(mode: Mode) {
 }
 
 async fn unknown_pages_say_so(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (_around, host) = Surroundings::with_host(mode).await;
     let alex = Someone::alex();
 
     for id in ["x", &"0".repeat(44), "..%2f..%2fpending", "%00"] {

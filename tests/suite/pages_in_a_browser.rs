@@ -163,7 +163,7 @@ async fn the_keyboard_is_enough() {
     assert_eq!(stage.browser.text("blockquote").await, "Fine.");
 }
 
-/// Where screenshots go: into the documentation when they are to be made anew, else out of the way.
+/// Where screenshots go: into the documentation if they are to be made again, else out of the way.
 fn screenshot(name: &str) -> PathBuf {
     let folder = match std::env::var_os("UPDATE_SCREENSHOTS") {
         Some(_) => repository_root().join("docs/images"),

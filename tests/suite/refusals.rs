@@ -29,8 +29,7 @@ in_one_mode! {
 }
 
 async fn a_body_of_64001_bytes_is_too_large(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     host.click(click_of_bytes(64_001)).await.assert_outcome(413, "too-large");
     host.click(format!("{CLICK:64001}")).await.assert_outcome(413, "too-large");
@@ -38,8 +37,7 @@ async fn a_body_of_64001_bytes_is_too_large(mode: Mode) {
 }
 
 async fn a_form_of_64001_bytes_is_too_large(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     let start = "event_type=release-approved&client_payload=";
     let form = format!("{start}{}", "x".repeat(64_001 - start.len()));
@@ -47,8 +45,7 @@ async fn a_form_of_64001_bytes_is_too_large(mode: Mode) {
 }
 
 async fn a_body_of_megabytes_is_too_large(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     host.click(click_of_bytes(5_000_000)).await.assert_outcome(413, "too-large");
     if mode == Mode::Proxying {
@@ -59,8 +56,7 @@ async fn a_body_of_megabytes_is_too_large(mode: Mode) {
 
 // T24
 async fn a_repository_that_is_not_allowed_is_forbidden(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     for repository in ["octo/other", "other/app", "octo/app2", "octo/ap", "xocto/app", "octo/app.git"] {
         println!("repository: {repository}");
@@ -71,8 +67,7 @@ async fn a_repository_that_is_not_allowed_is_forbidden(mode: Mode) {
 
 // T24
 async fn an_event_type_that_is_not_allowed_is_forbidden(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     for event_type in ["deploy", "Release-Approved", "release-approved ", "release-approve", "*"] {
         println!("event type: {event_type}");
@@ -82,8 +77,7 @@ async fn an_event_type_that_is_not_allowed_is_forbidden(mode: Mode) {
 }
 
 async fn a_vote_on_an_approval_that_nobody_requested_is_unknown(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
 
     for id in
         ["01JDABCDEFGHJKMNPQRSTVWXYZ", "1", "", "../../x", "%2e%2e", "\\u0000", "é", &"x".repeat(10_000)]
@@ -159,8 +153,7 @@ async fn the_first_reason_in_the_order_of_the_table_is_the_answer(mode: Mode) {
 }
 
 async fn very_deep_nesting_is_answered_and_the_process_goes_on(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     let pid = host.pid();
 
     for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {

@@ -43,9 +43,8 @@ in_one_mode! {
 }
 
 async fn a_click_becomes_one_dispatch_and_the_card_says_so(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     host.click(CLICK).await.assert_outcome(200, "dispatched");
 
@@ -66,9 +65,8 @@ async fn the_client_payload_reaches_github_byte_for_byte(mode: Mode) {
         "{\n\t\"lines\": \"kept\"\r\n}",
         "{}",
     ];
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(PAYLOADS.len());
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     for payload in PAYLOADS {
         let body = format!(r#"{{"event_type":"release-approved","client_payload":{payload}}}"#);
@@ -81,9 +79,8 @@ async fn the_client_payload_reaches_github_byte_for_byte(mode: Mode) {
 }
 
 async fn white_space_and_field_order_around_the_client_payload_do_not_matter(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let body =
         "\r\n { \"client_payload\" : {\"a\": 1} ,\t\"\\u0065vent_type\":\"release\\u002dapproved\" } \n";
@@ -94,9 +91,8 @@ async fn white_space_and_field_order_around_the_client_payload_do_not_matter(mod
 }
 
 async fn a_form_click_is_relayed_like_a_json_click(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(2);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let content_types =
         ["application/x-www-form-urlencoded", "application/x-www-form-urlencoded; charset=UTF-8"];
@@ -128,9 +124,8 @@ async fn the_repository_may_come_from_the_query(mode: Mode) {
 }
 
 async fn a_percent_encoded_repository_is_the_same_repository(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let encoded = host.click_with_query("&repository=octo%2Fapp").json(CLICK);
     host.send(encoded).await.assert_outcome(200, "dispatched");
@@ -169,9 +164,8 @@ pub fn click_of_bytes(length: usize) -> String {
 }
 
 async fn a_body_of_64000_bytes_is_relayed_even_when_escapes_make_it_six_times_larger(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     host.click(click_of_bytes(64_000)).await.assert_outcome(200, "dispatched");
 }
@@ -194,9 +188,8 @@ async fn a_dry_run_needs_no_token(mode: Mode) {
 async fn the_path_matches_whatever_its_case_and_with_a_trailing_slash(mode: Mode) {
     const PATHS: &[&str] =
         &["/api/approverelease", "/API/APPROVERELEASE", "/api/ApproveRelease/", "/Api/approveRelease/"];
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(PATHS.len());
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     for path in PATHS {
         let request = Request::post(path).header("x-functions-key", host.key()).json(new_click());
@@ -216,18 +209,16 @@ async fn an_enterprise_server_is_called_under_its_own_path(mode: Mode) {
 }
 
 async fn the_repositorys_case_does_not_matter(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let shouted = host.click_with_query("&repository=OCTO/App").json(CLICK);
     host.send(shouted).await.assert_outcome(200, "dispatched");
 }
 
 async fn a_double_click_is_one_dispatch(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(1);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let (one, two) = tokio::join!(host.click(CLICK), host.click(CLICK));
     let (first, second) = if one.json()["outcome"] == "dispatched" { (one, two) } else { (two, one) };
@@ -239,9 +230,8 @@ async fn a_double_click_is_one_dispatch(mode: Mode) {
 }
 
 async fn every_cards_click_is_a_dispatch_of_its_own(mode: Mode) {
-    let github = GitHub::start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     github.expect_dispatches(2);
-    let host = FunctionsHost::relay(mode, &github).start().await;
 
     let (one, two) = tokio::join!(host.click(new_click()), host.click(new_click()));
 
@@ -250,8 +240,7 @@ async fn every_cards_click_is_a_dispatch_of_its_own(mode: Mode) {
 }
 
 async fn a_body_of_untold_length_counts_only_where_the_host_hands_it_on(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
 
     let chunked = host.click_request().json(CLICK).chunked();
     github.expect_dispatches(usize::from(mode == Mode::Proxying));

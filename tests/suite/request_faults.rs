@@ -10,11 +10,10 @@ use std::{
 
 use approve_release::{
     approval::{
-        ApprovalId, Approvers, Asked, Ballot, Click, DeliveryState, Ending, EventType, Guid, Outcome,
-        Performer, Person, Policy, Repository, RepositoryPattern, Standing, Verdict, Visibility, Vote,
-        Workload,
+        ApprovalId, Approvers, Asked, Ballot, DeliveryState, Ending, Outcome, Performer, Policy, Standing,
+        Verdict,
     },
-    approve::{Clicked, NewRequest, Stories},
+    approve::{NewRequest, Stories},
     config::Config,
     http_client::{self, SecretUrl},
     outbox::Sender,
@@ -23,7 +22,6 @@ use approve_release::{
     timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::StreamExt;
 use object_store::{ObjectStore, memory::InMemory};
 
 use crate::{
@@ -32,8 +30,9 @@ use crate::{
     deployment::Channel as TeamsChannel,
     faulty_store::{EVERY_FAULT, Fault, FaultyStore},
     github::{GitHub, github_error},
-    handler_process::{GLANCE, within},
+    handler_process::until,
     in_process::stories,
+    instances::{self, allowing, names_in, object_id, person, vote},
 };
 
 /// For how long people may decide here.
@@ -86,7 +85,7 @@ impl Deployment {
     fn instance_on(&self, view: &Arc<FaultyStore>) -> Arc<Stories> {
         self.views.borrow_mut().push(Arc::downgrade(view));
         let policy = Policy {
-            allowed_repositories: vec![RepositoryPattern::parse("octo/app").expect("a pattern")],
+            allowed_repositories: allowing(&["octo/app"]),
             approvers: Approvers::Everybody,
             ..Policy::default()
         };
@@ -120,20 +119,14 @@ impl Deployment {
         verdict: Verdict,
         time: TimeDelta,
     ) -> Outcome {
-        let vote = Vote { approval: id.to_string(), verdict, comment: String::new() };
-        let clicked = Clicked {
-            click: Click::Vote(vote),
-            repository: None,
-            performer: Performer::Person(somebody(person)),
-        };
-        instance.click(clicked, self.after(time)).await.outcome
+        vote(instance, (id, somebody(person)), verdict, self.after(time)).await
     }
 
     /// A yes that is recorded; the process is killed before it is counted.
     pub async fn vote_and_die(&self, (id, person): (&ApprovalId, u8), time: TimeDelta) {
         let timing = self.after(time);
         let ballot = Ballot {
-            performer: Performer::Person(somebody(person)),
+            performer: somebody(person),
             verdict: Verdict::Approve,
             comment: String::new(),
             at: timing.now,
@@ -158,17 +151,14 @@ impl Deployment {
     }
 
     pub async fn names(&self, prefix: &str) -> Vec<String> {
-        let objects = self.store.list(None).map(|object| object.unwrap().location.to_string());
-        objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
+        names_in(&self.store, prefix).await
     }
 
     /// Waits until nothing is under way any more that began beside an answer: all of it sees the store. Instances must
     /// be dropped before.
     pub async fn settled(&self) {
-        within("nothing is under way", async || {
-            while self.views.borrow().iter().any(|view| view.strong_count() > 0) {
-                tokio::time::sleep(GLANCE).await;
-            }
+        until("nothing is under way", async || {
+            self.views.borrow().iter().all(|view| view.strong_count() == 0)
         })
         .await;
         self.views.borrow_mut().clear();
@@ -176,27 +166,13 @@ impl Deployment {
 }
 
 fn asking(required: usize, reminder: Option<TimeDelta>) -> NewRequest {
-    let event_type = EventType::parse("go-live").expect("an event type");
-    NewRequest {
-        asked: Asked {
-            approvals_required: required,
-            expires_in: TIME_TO_DECIDE,
-            reminder,
-            ..Asked::sample(event_type)
-        },
-        visibility: Visibility { said_at: 1, is_public: false },
-        workload: Workload::sample(Repository::parse("octo/app").expect("a repository")),
-        body: b"the body".to_vec(),
-    }
+    let asking = instances::asking("1", "the body");
+    let asked = Asked { approvals_required: required, expires_in: TIME_TO_DECIDE, reminder, ..asking.asked };
+    NewRequest { asked, ..asking }
 }
 
-pub fn somebody(number: u8) -> Person {
-    Person {
-        object_id: Guid::parse(&format!("{number:08}-1111-4222-8333-444455556666")).expect("a GUID"),
-        tenant: Guid::parse("99999999-1111-2222-3333-444455556666").expect("a GUID"),
-        user_principal_name: None,
-        display_name: None,
-    }
+pub fn somebody(number: u8) -> Performer {
+    person(&object_id(number.into()), None)
 }
 
 /// What became of a story whose call number `at` went wrong: `None` where its process was killed.
@@ -221,12 +197,7 @@ pub async fn stricken<T>(
 
 /// Waits until an instance has nothing under way that it began beside an answer.
 pub async fn until_ended(instance: &Arc<Stories>) {
-    within("the instance's stories have ended", async || {
-        while Arc::strong_count(instance) > 1 {
-            tokio::time::sleep(GLANCE).await;
-        }
-    })
-    .await;
+    until("the instance's stories have ended", async || Arc::strong_count(instance) == 1).await;
 }
 
 /// Whether the call noted that something had arrived: only there may a fault make it arrive twice.
@@ -312,7 +283,7 @@ async fn whatever_fails_while_it_is_decided_it_is_decided_once_and_everybody_hea
             let about = format!("{fault:?} at {struck}: {outcome:?}");
             deployment.sweep_every_minute(2..=4).await;
             let dispatched = deployment.github.dispatches().len();
-            if outcome.as_ref().is_some_and(|outcome| status(&outcome) == 200) {
+            if outcome.as_ref().is_some_and(|outcome| status(outcome) == 200) {
                 assert!(dispatched >= 1, "lost: {about}");
             }
             // Whoever was not told clicks again.
@@ -430,7 +401,7 @@ async fn nobody_has_to_look_for_an_approval_to_expire() {
     assert!(cards.len() == 2 && cards[1].to_string().contains("Expired"), "{cards:?}");
     let again = deployment.ask(&deployment.instance(), TimeDelta::hours(1)).await.expect("it was asked");
     assert_eq!(again.0.request.id, id);
-    assert_eq!(deployment.channel.cards().len(), 2, "what is over is not announced anew");
+    assert_eq!(deployment.channel.cards().len(), 2, "what is over is not announced again");
 }
 
 #[tokio::test]

@@ -27,8 +27,7 @@ in_one_mode! {
 }
 
 async fn a_job_gets_an_id_a_page_and_a_card(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
 
     let asked = around.ask(&host, ASKED).await;
 
@@ -47,8 +46,7 @@ async fn a_job_gets_an_id_a_page_and_a_card(mode: Mode) {
 
 // T9
 async fn the_same_again_is_the_same_approval(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let job = Token::of_job(&around.actions);
 
     let first = host.ask_as(&job, ASKED).await;
@@ -61,8 +59,7 @@ async fn the_same_again_is_the_same_approval(mode: Mode) {
 }
 
 async fn another_run_attempt_or_body_is_another_approval(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let job = Token::of_job(&around.actions);
     let mut ids = vec![text(&host.ask_as(&job, ASKED).await.json()["id"])];
 
@@ -72,9 +69,7 @@ async fn another_run_attempt_or_body_is_another_approval(mode: Mode) {
         (job.clone(), r#"{"event_type":"go-live"}"#),
         (job.clone().claim("repository_id", "5"), ASKED),
     ] {
-        let answer = host.ask_as(&token, body).await;
-        assert_eq!(answer.status, 201, "{}", answer.text());
-        ids.push(text(&answer.json()["id"]));
+        ids.push(text(&host.ask_as(&token, body).await.assert_opened()["id"]));
     }
 
     let distinct: std::collections::BTreeSet<_> = ids.iter().collect();
@@ -83,8 +78,7 @@ async fn another_run_attempt_or_body_is_another_approval(mode: Mode) {
 }
 
 async fn everything_that_can_be_asked_is_told_again(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let body = json!({
         "event_type": "go-live", "client_payload": {"version": "1.4.2"}, "rejected_event_type": "no-go",
         "title": "Release 1.4.2 to production", "text": "**What's new**", "facts": {"Environment": "production"},
@@ -163,9 +157,8 @@ async fn what_the_deployment_does_not_allow_is_refused(mode: Mode) {
 }
 
 async fn a_waiting_job_hears_of_the_decision(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let id = around.ask_for_id(&host, ASKED).await;
     assert_eq!(around.status(&host, &id).await["status"], "pending");
 
@@ -204,8 +197,7 @@ async fn jobs_of_another_repository_see_nothing(mode: Mode) {
 
 // T3
 async fn a_recreated_repository_of_the_same_name_sees_nothing(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
 
     let recreated = Token::of_job(&around.actions).claim("repository_id", "987654321");
@@ -216,9 +208,8 @@ async fn a_recreated_repository_of_the_same_name_sees_nothing(mode: Mode) {
 }
 
 async fn names_and_comments_stay_away_from_public_repositories(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let public = Token::of_job(&around.actions).claim("repository_visibility", "public");
     let asked = host.ask_as(&public, ASKED).await.json();
     let id = text(&asked["id"]);
@@ -239,8 +230,7 @@ async fn names_and_comments_stay_away_from_public_repositories(mode: Mode) {
 }
 
 async fn methods_and_paths_that_lead_nowhere_say_so(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
 
     host.send(Request::get("/api/RequestApproval")).await.assert_outcome(405, "invalid");
@@ -249,8 +239,7 @@ async fn methods_and_paths_that_lead_nowhere_say_so(mode: Mode) {
 }
 
 async fn the_path_matches_whatever_its_case(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
     let bearer = format!("Bearer {}", Token::of_job(&around.actions).sign());
 

@@ -11,7 +11,6 @@ use std::{
     os::unix::fs::PermissionsExt,
     process::Command,
     sync::{Arc, Mutex},
-    time::Duration,
 };
 
 use saphyr::YamlOwned;
@@ -20,7 +19,7 @@ use tempfile::TempDir;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
 use crate::{
-    handler_process::within,
+    handler_process::until,
     node_tools::node_tools,
     tokens::Token,
     yaml::{mappings, members, read_yaml, text_of},
@@ -296,12 +295,7 @@ impl IdTokens {
     /// Waits until it has given so many more.
     pub async fn until_issued_more(&self, count: usize) {
         let wanted = self.issued() + count;
-        within("the script asks for tokens", async || {
-            while self.issued() < wanted {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        until("the script asks for tokens", async || self.issued() >= wanted).await;
     }
 }
 

@@ -71,7 +71,7 @@ async fn a_vote_of_somebody_who_has_left_does_not_count_and_counts_again_once_th
         assert!(sentence.contains("1 of 2"), "{sentence}");
         drop(without);
 
-        // Nobody has to vote again: whoever looks finds that the votes suffice.
+        // Nobody has to vote again: the next look finds that the votes suffice.
         let back = host([&alex, &sam]).start().await;
         let seen = around.status(&back, &id).await;
         let performers = seen["performers"].as_array().map(Vec::len);

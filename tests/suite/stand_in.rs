@@ -23,8 +23,7 @@ in_every_mode! {
 }
 
 async fn without_the_function_key_the_host_answers_401(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (github, host) = FunctionsHost::with_github(mode).await;
     let key = host.key();
 
     let (good, wrong_first) = (format!("/api/ApproveRelease?code={key}"), format!("?code=wrong&code={key}"));
@@ -50,8 +49,7 @@ async fn without_the_function_key_the_host_answers_401(mode: Mode) {
 }
 
 async fn an_unknown_route_or_method_is_404(mode: Mode) {
-    let github = GitHub::start().await;
-    let host = FunctionsHost::relay(mode, &github).start().await;
+    let (_github, host) = FunctionsHost::with_github(mode).await;
     let code = format!("?code={}", host.key());
 
     let requests = [

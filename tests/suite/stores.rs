@@ -122,7 +122,7 @@ impl Store {
         self.open().put(&ObjectPath::from(path), content.to_owned().into()).await.expect("written");
     }
 
-    /// Writes an object of exactly this name, as whoever copies a folder does.
+    /// Writes an object of exactly this name, as a person does who copies a folder.
     pub async fn write_named(&self, name: &str, content: Vec<u8>) {
         let path = ObjectPath::parse(name).expect("a path");
         self.open().put(&path, content.into()).await.expect("written");

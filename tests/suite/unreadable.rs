@@ -1,4 +1,4 @@
-//! A record that cannot be read, damaged or of a newer version, takes its own line of the list and no other; whoever
+//! A record that cannot be read, damaged or of a newer version, takes its own line of the list and no other; anyone who
 //! asks for it is told so, and nothing is overwritten.
 
 use std::collections::BTreeMap;
@@ -77,9 +77,8 @@ struct Asked {
 async fn ask(around: &Surroundings, host: &FunctionsHost, title: &str, required: usize) -> Asked {
     let job = Token::of_job(&around.actions);
     let body = json!({"event_type": "go-live", "title": title, "approvals_required": required}).to_string();
-    let asked = host.ask_as(&job, &body).await;
-    assert_eq!(asked.status, 201, "{}", asked.text());
-    Asked { job, body, id: text(&asked.json()["id"]) }
+    let asked = host.ask_as(&job, &body).await.assert_opened();
+    Asked { job, body, id: text(&asked["id"]) }
 }
 
 #[tokio::test]

@@ -25,9 +25,7 @@ fn in_folder(around: &Surroundings, store: &Store) -> Builder {
 }
 
 async fn ask(host: &FunctionsHost, job: &Token) -> String {
-    let asked = host.ask_as(job, ASKED).await;
-    assert_eq!(asked.status, 201, "{}", asked.text());
-    text(&asked.json()["id"])
+    text(&host.ask_as(job, ASKED).await.assert_opened()["id"])
 }
 
 /// Alex approves, and GitHub hears of it.
@@ -98,7 +96,7 @@ async fn an_older_token_changes_nothing() {
         approve(&around, &host, &id).await;
 
         assert_eq!(sent_names(&around), newest == "private");
-        // Not even for whoever brings it.
+        // Not even for the person who brings it.
         assert_eq!(has_names(&host.status_as(&older, &id).await.text()), newest == "private");
     }
 }

@@ -28,9 +28,8 @@ in_one_mode! {
 }
 
 async fn one_approve_decides_and_every_other_click_hears_of_it(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let id = around.ask_for_id(&host, ASKED).await;
     let (alex, sam) = (around.token_of(&Someone::alex()), around.token_of(&Someone::number(1)));
 
@@ -42,8 +41,7 @@ async fn one_approve_decides_and_every_other_click_hears_of_it(mode: Mode) {
 }
 
 async fn a_reject_decides_and_sends_nothing_unless_it_was_asked_for(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
     let alex = around.token_of(&Someone::alex());
 
@@ -59,9 +57,8 @@ async fn a_reject_decides_and_sends_nothing_unless_it_was_asked_for(mode: Mode) 
 const REJECTABLE: &str = r#"{"event_type":"go-live","rejected_event_type":"no-go","approvals_required":2}"#;
 
 async fn a_rejection_is_sent_where_it_was_asked_for(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let id = around.ask_for_id(&host, REJECTABLE).await;
     let alex = around.token_of(&Someone::alex());
 
@@ -71,9 +68,8 @@ async fn a_rejection_is_sent_where_it_was_asked_for(mode: Mode) {
 }
 
 async fn a_rejection_carries_what_everybody_said(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let id = around.ask_for_id(&host, REJECTABLE).await;
 
     host.vote(&around.token_of(&Someone::alex()), &id, "approve").await.assert_outcome(200, "counted");
@@ -101,9 +97,8 @@ async fn a_rejection_carries_what_everybody_said(mode: Mode) {
 
 // T18
 async fn two_of_three_are_needed_and_each_counts_once(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let id = around.ask_for_id(&host, r#"{"event_type":"go-live","approvals_required":2}"#).await;
     let (alex, sam) = (around.token_of(&Someone::alex()), around.token_of(&Someone::number(1)));
 
@@ -118,8 +113,7 @@ async fn two_of_three_are_needed_and_each_counts_once(mode: Mode) {
 }
 
 async fn one_reject_rejects_also_of_somebody_who_approved(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, r#"{"event_type":"go-live","approvals_required":2}"#).await;
     let alex = around.token_of(&Someone::alex());
 
@@ -150,8 +144,7 @@ async fn only_approvers_of_the_deployment_and_of_the_request_decide(mode: Mode) 
 }
 
 async fn an_unknown_approval_is_unknown_whatever_its_id_looks_like(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let alex = around.token_of(&Someone::alex());
 
     for id in ["", "x", "../pending", &"0".repeat(44), &"é".repeat(22), &"0".repeat(5000)] {
@@ -161,8 +154,7 @@ async fn an_unknown_approval_is_unknown_whatever_its_id_looks_like(mode: Mode) {
 
 // T4
 async fn a_relay_cannot_send_what_a_request_guards(mode: Mode) {
-    let around = Surroundings::start().await;
-    let host = around.host(mode).start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     let id = around.ask_for_id(&host, ASKED).await;
     let alex = around.token_of(&Someone::alex());
 
@@ -200,9 +192,8 @@ async fn in_a_dry_run_nothing_is_sent(mode: Mode) {
 }
 
 async fn the_largest_decision_fits_into_githubs_limit(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
-    let host = around.host(mode).start().await;
     let payload = format!(r#"{{"x":"{}"}}"#, "x".repeat(32_000 - 8));
     let event_type = "\u{1F680}".repeat(100);
     let body =
@@ -224,9 +215,8 @@ async fn the_largest_decision_fits_into_githubs_limit(mode: Mode) {
 }
 
 async fn a_given_up_dispatch_is_sent_by_another_click(mode: Mode) {
-    let around = Surroundings::start().await;
+    let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(2);
-    let host = around.host(mode).start().await;
     let id = around.ask_for_id(&host, ASKED).await;
     let alex = around.token_of(&Someone::alex());
 

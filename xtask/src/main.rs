@@ -20,7 +20,7 @@ cargo xtask teams-app --app-id GUID [--website URL]
 cargo xtask long [NAME]
     run the tests that take minutes, or those whose name contains NAME
 cargo xtask screenshots
-    make the pictures in docs/images anew
+    make the pictures in docs/images again
 cargo xtask busy [TIMES]
     run all other tests TIMES times (5) while every core is busy and a file is written and synced without end";
 

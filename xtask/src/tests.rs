@@ -19,7 +19,7 @@ pub fn long(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     run(cargo_test().args(["--test", "suite", "--", "--ignored"]).args(arguments))
 }
 
-/// Makes the pictures in `docs/images` anew.
+/// Makes the pictures in `docs/images` again.
 pub fn screenshots() -> anyhow::Result<()> {
     let names = ["look_as_the_documentation_shows_them", "the_bots_card_is_voted_on_inside_teams"];
     let mut tests = cargo_test();
@@ -71,7 +71,7 @@ fn write_and_sync(is_over: &AtomicBool) -> anyhow::Result<()> {
 }
 
 /// `cargo test`, without what cargo told this very program of its package: build scripts look at it, and everything that
-/// depends on one would be built anew.
+/// depends on one would be built again.
 fn cargo_test() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {

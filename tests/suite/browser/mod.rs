@@ -30,7 +30,7 @@ use thirtyfour::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::driver::Driver;
-use crate::handler_process::within;
+use crate::handler_process::{until, within};
 
 /// How long an element may take to appear before the test fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -358,11 +358,6 @@ mod tests {
         assert!(failed.join().is_err());
 
         assert!(!profile.exists());
-        within("all of the browser's processes have ended", async || {
-            while is_used(&profile) {
-                tokio::time::sleep(GLANCE).await;
-            }
-        })
-        .await;
+        until("all of the browser's processes have ended", async || !is_used(&profile)).await;
     }
 }

@@ -52,7 +52,7 @@ pub struct Forger {
 }
 
 impl Forger {
-    /// All that can be forged whoever the issuer is; it publishes [`careless_keys`].
+    /// All that can be forged for any issuer; it publishes [`careless_keys`].
     pub fn forge(&mut self, elliptic: &EcdsaKeyPair, attackers_keys: &str) {
         self.forge_signatures(elliptic, attackers_keys);
         self.forge_claims();

@@ -1,4 +1,4 @@
-//! Parts of good tokens put together anew, cut, or spelled otherwise.
+//! Parts of good tokens put together in another way, cut, or spelled otherwise.
 
 use base64::{
     Engine,
@@ -16,7 +16,7 @@ impl Forger {
         self.spelled_otherwise();
     }
 
-    /// Parts of good tokens put together anew.
+    /// Parts of good tokens put together in another way.
     fn altered(&mut self) {
         let (good, another) = (self.good().sign(), self.good().claim("jti", "another").sign());
         let ([header, claims, signature], [_, _, others]) = (parts(&good), parts(&another));
@@ -125,7 +125,7 @@ impl Forger {
     }
 }
 
-/// Tokens with something hidden in them that no HTTP host lets through; whoever reaches the handler's port does not
+/// Tokens with something hidden in them that no HTTP host lets through; anyone who reaches the handler's port does not
 /// need one.
 pub fn hidden(good: &str) -> [String; 7] {
     let [header, claims, signature] = parts(good);

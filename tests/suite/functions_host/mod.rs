@@ -30,7 +30,7 @@ use self::{
 use crate::{
     azurite::ACCOUNT_KEY,
     github::{GitHub, TOKEN},
-    handler_process::{GLANCE, within},
+    handler_process::{found, within},
     http1::{Answer, Connection, Request},
 };
 
@@ -86,6 +86,13 @@ impl FunctionsHost {
     /// A host for the repository root, without any application setting.
     pub fn builder(mode: Mode) -> Builder {
         Builder::new(mode)
+    }
+
+    /// A GitHub, and a host that relays to it.
+    pub async fn with_github(mode: Mode) -> (GitHub, Self) {
+        let github = GitHub::start().await;
+        let host = Self::relay(mode, &github).start().await;
+        (github, host)
     }
 
     /// A host with the settings of a relay to [`GitHub`].
@@ -214,13 +221,8 @@ impl FunctionsHost {
 
     /// Waits for a line on stderr that contains `needle`.
     pub async fn stderr_line(&self, needle: &str) -> String {
-        within(&format!("a line with {needle:?}"), async || {
-            loop {
-                if let Some(line) = self.stderr().lines().find(|line| line.contains(needle)) {
-                    return line.to_owned();
-                }
-                tokio::time::sleep(GLANCE).await;
-            }
+        found(&format!("a line with {needle:?}"), async || {
+            self.stderr().lines().find(|line| line.contains(needle)).map(str::to_owned)
         })
         .await
     }
@@ -242,15 +244,8 @@ impl FunctionsHost {
 
     /// Waits until the handler has stopped.
     pub async fn until_exit(&mut self) -> ExitStatus {
-        within("the handler exits", async || {
-            loop {
-                if let Some(status) = self.shared.with_handler(|handler| handler.process().exited()) {
-                    return status;
-                }
-                tokio::time::sleep(GLANCE).await;
-            }
-        })
-        .await
+        found("the handler exits", async || self.shared.with_handler(|handler| handler.process().exited()))
+            .await
     }
 
     /// Fails when a token or a key is in a text that others can read.
