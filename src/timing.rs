@@ -27,6 +27,16 @@ impl Timing {
         Self { deadline: self.deadline.min(deadline), ..self }
     }
 
+    /// The same with at most this much time from now on.
+    pub fn within(self, time: Duration) -> Self {
+        self.until(Instant::now() + time)
+    }
+
+    /// The time that is left.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
     /// The time of day by now.
     pub fn current(&self) -> DateTime<Utc> {
         self.now + self.began.elapsed()

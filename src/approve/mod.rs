@@ -130,7 +130,7 @@ impl Stories {
 
     /// Until when what is recorded first must be recorded.
     fn recorded_by(timing: Timing) -> Instant {
-        timing.deadline.min(Instant::now() + RECORDING_TIME)
+        timing.within(RECORDING_TIME).deadline
     }
 }
 

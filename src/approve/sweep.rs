@@ -272,8 +272,7 @@ impl Sweep<'_> {
         if has_done_enough || is_stopping || Instant::now() >= self.timing.deadline {
             return Vec::new();
         }
-        let left = self.timing.deadline.saturating_duration_since(Instant::now()).min(LOOK_TIME);
-        let timing = Timing::new(self.timing.current(), left);
+        let timing = Timing::new(self.timing.current(), self.timing.left().min(LOOK_TIME));
         let is_complete = round == Round::All || matches!(subject, Subject::Relayed(_));
         let (not_before, swept) = match self.look(pending, round, timing).await {
             Ok(done) => done,

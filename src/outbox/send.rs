@@ -314,8 +314,7 @@ impl Outbox {
             true => Some(self.ledger.note_pending(&message.subject, timing.deadline).await?),
             false => None,
         };
-        let claimed = time_left(timing) >= LEAST_SENDING_TIME
-            && self.ledger.claim(&message, &attempt, timing.deadline).await?;
+        let claimed = may_begin(timing) && self.ledger.claim(&message, &attempt, timing.deadline).await?;
         if !claimed {
             // A dead letter that is not revived is not on its way.
             let delivered = if is_revived(&attempt) { Delivered::Dead(None) } else { Delivered::OnItsWay };
@@ -356,11 +355,12 @@ impl Outbox {
     /// Sends what nobody else may send while our claim holds.
     async fn send_claimed(&self, outgoing: Outgoing, attempt: Attempt, timing: Timing) -> Sent {
         let lines = self.note_lines(&outgoing.lines);
-        let (mut answered, place) = match time_left(timing) {
-            left if left < LEAST_SENDING_TIME => (Answered::not_tried(), None),
-            left => {
-                let target = &outgoing.message.name.target;
-                self.targets.send(target, &outgoing.body, left.min(SENDING_TIME), timing.now).await
+        let (mut answered, place) = match may_begin(timing) {
+            false => (Answered::not_tried(), None),
+            true => {
+                let to_note = timing.deadline.checked_sub(NOTING_TIME).unwrap_or(timing.deadline);
+                let timing = timing.until(to_note).within(SENDING_TIME);
+                self.targets.send(&outgoing.message.name.target, &outgoing.body, timing).await
             }
         };
         answered.detail = format!("attempt {}: {}", attempt.number, answered.detail);
@@ -468,9 +468,9 @@ fn dispatch(standing: &Standing, request: &Request) -> anyhow::Result<Dispatch> 
     ruling.and_then(|ruling| ruling.dispatch(request)).context("there is nothing to send")
 }
 
-/// The time that is left for sending, when some is kept for noting the answer.
-fn time_left(timing: Timing) -> Duration {
-    timing.deadline.saturating_duration_since(Instant::now() + NOTING_TIME)
+/// True if there is time for an attempt, when some is kept for noting the answer.
+fn may_begin(timing: Timing) -> bool {
+    timing.left() >= NOTING_TIME + LEAST_SENDING_TIME
 }
 
 async fn note_during_lease(ledger: &Ledger, message: &Message, ended: &Ended) -> anyhow::Result<()> {

@@ -1,8 +1,7 @@
 //! Where messages go: GitHub, and the deployment's channels.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::wanted::Wanted;
@@ -12,6 +11,7 @@ use crate::{
         github::GitHub,
         teams::{card_message, connector::Connector, webhook::Webhook},
     },
+    timing::Timing,
 };
 
 /// Where messages go.
@@ -88,19 +88,16 @@ impl Targets {
         &self,
         target: &TargetName,
         body: &Body,
-        timeout: Duration,
-        now: DateTime<Utc>,
+        timing: Timing,
     ) -> (Answered, Option<PostedMessage>) {
         let answered = match (body, self.sender(target)) {
-            (Body::Event(dispatch), _) => self.github.dispatch(dispatch, timeout, now).await,
-            (Body::Card(card), Some(Sender::Webhook(webhook))) => webhook.post(card, timeout).await,
-            (Body::Card(card), Some(Sender::Bot(bot))) => return bot.post(card, timeout, now).await,
+            (Body::Event(dispatch), _) => self.github.dispatch(dispatch, timing).await,
+            (Body::Card(card), Some(Sender::Webhook(webhook))) => webhook.post(card, timing).await,
+            (Body::Card(card), Some(Sender::Bot(bot))) => return bot.post(card, timing).await,
             (Body::Reply(place, card), Some(Sender::Bot(bot))) => {
-                bot.send(&place.conversation, &card_message(card), timeout, now).await
+                bot.send(&place.conversation, &card_message(card), timing).await
             }
-            (Body::Change(place, card), Some(Sender::Bot(bot))) => {
-                bot.update(place, card, timeout, now).await
-            }
+            (Body::Change(place, card), Some(Sender::Bot(bot))) => bot.update(place, card, timing).await,
             (Body::Reply(..) | Body::Change(..), Some(Sender::Webhook(_)))
             | (Body::Card(_) | Body::Reply(..) | Body::Change(..), None) => Answered::not_tried(),
         };

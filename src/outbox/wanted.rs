@@ -174,3 +174,161 @@ pub fn next_event(request: &Request, now: DateTime<Utc>) -> DateTime<Utc> {
     });
     next_reminder.map_or(request.expires_at(), |next| next.min(request.expires_at()))
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::approval::{
+        ApprovalId, Asked, Attempt, AttemptResult, Ballot, Ending, EventType, Performer, Repository,
+        RepositoryPattern, Ruling, TargetName, Verdict, Workload,
+    };
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).expect("a time") + TimeDelta::minutes(minutes)
+    }
+
+    fn policy() -> Policy {
+        let allowed_repositories = vec![RepositoryPattern::parse("octo/app").expect("a pattern")];
+        Policy { allowed_repositories, ..Policy::default() }
+    }
+
+    /// An approval that was asked for at 0, expires at 60 and reminds every 20 minutes.
+    fn open() -> Standing {
+        let event_type = |text| EventType::parse(text).expect("an event type");
+        let asked = Asked {
+            reminder: Some(TimeDelta::minutes(20)),
+            expires_in: TimeDelta::minutes(60),
+            ..Asked::sample(event_type("go-live"))
+        };
+        let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
+        Standing::new(Request { id: ApprovalId::new(at(0), [7; 16]), asked, workload, created_at: at(0) })
+    }
+
+    fn voted(mut standing: Standing) -> Standing {
+        let (performer, verdict) = (Performer::Anonymous, Verdict::Approve);
+        standing.ballots.push(Ballot { performer, verdict, comment: String::new(), at: at(5) });
+        standing
+    }
+
+    fn decided(ending: Ending) -> Standing {
+        let standing = voted(open());
+        let ballots = standing.ballots.clone();
+        standing.ruled(Ruling { ending, ballots, decided_at: at(6), ticket: None })
+    }
+
+    /// The same, with the bot's card in the channel.
+    fn posted(mut standing: Standing) -> Standing {
+        let place = PostedMessage { conversation: "19:x".to_owned(), activity: "1".to_owned() };
+        standing.places.insert(TargetName::default(), Some(place));
+        with(standing, Kind::Card, Progress::Done(None))
+    }
+
+    fn with(mut standing: Standing, kind: Kind, progress: Progress) -> Standing {
+        standing.messages.insert(MessageName::new(kind, &TargetName::default()), progress);
+        standing
+    }
+
+    /// An attempt that ended so.
+    fn tried(answer: DispatchAnswer, next: Next, shown: Option<&str>) -> Progress {
+        let attempt =
+            Attempt { number: 1, began_at: at(6), lease_until: at(7), window_from: at(6), failures: 0 };
+        let result = AttemptResult {
+            ended_at: at(6),
+            answer,
+            detail: String::new(),
+            asked_to_wait_until: None,
+            next,
+            shown: shown.map(str::to_owned),
+        };
+        Progress::Tried(attempt, Some(result))
+    }
+
+    fn channel(means: Means) -> Channel {
+        Channel { name: TargetName::default(), means }
+    }
+
+    /// The names of what is wanted, each with the minute since when.
+    fn names(standing: &Standing, channels: &[Channel], minute: i64) -> Vec<String> {
+        let wanted = wanted(standing, channels, &policy(), at(minute)).into_iter();
+        wanted.map(|wanted| format!("{} {}", wanted.name, (wanted.since - at(0)).num_minutes())).collect()
+    }
+
+    #[test]
+    fn a_webhook_s_channel_gets_a_card_reminders_and_a_result() {
+        let webhook = [channel(Means::Webhook)];
+        for (standing, minute, expected) in [
+            (open(), 1, &["card 0"][..]),
+            (voted(open()), 5, &["card 0"]),
+            (open(), 21, &["card 0", "reminder-0001 20"]),
+            (open(), 59, &["card 0", "reminder-0002 40"]),
+            (decided(Ending::Approved), 30, &["dispatch 6", "result 6"]),
+            (decided(Ending::Rejected), 30, &["result 6"]),
+            (decided(Ending::Expired), 90, &["result 6"]),
+        ] {
+            assert_eq!(names(&standing, &webhook, minute), expected);
+        }
+    }
+
+    #[test]
+    fn the_bot_s_channel_gets_one_card_that_changes() {
+        let bot = [channel(Means::Bot)];
+        let shown = |state| tried(DispatchAnswer::Accepted, Next::NotBefore(at(7)), Some(state));
+        let refused = |state| tried(DispatchAnswer::NotFound, Next::Dead, Some(state));
+        for (standing, minute, expected) in [
+            (open(), 21, &["card 0"][..]),
+            (posted(open()), 1, &[]),
+            (posted(open()), 21, &["reminder-0001 20"]),
+            (posted(voted(open())), 6, &["update 5"]),
+            // A vote that does not count any more is taken back from the card.
+            (with(posted(open()), Kind::Update, shown("1 pending")), 6, &["update 0"]),
+            (posted(decided(Ending::Approved)), 7, &["dispatch 6", "update 6"]),
+            // A card that cannot be changed is followed by one of its own, once that state was given up.
+            (with(posted(decided(Ending::Rejected)), Kind::Update, refused("1 pending")), 7, &["update 6"]),
+            (
+                with(posted(decided(Ending::Rejected)), Kind::Update, refused("1 rejected")),
+                7,
+                &["update 6", "result 6"],
+            ),
+            (with(posted(voted(open())), Kind::Update, refused("1 pending")), 7, &["update 5"]),
+            // So is one that arrived nobody knows where, or never.
+            (with(decided(Ending::Rejected), Kind::Card, Progress::Done(None)), 7, &["card 0", "result 6"]),
+            (
+                with(
+                    decided(Ending::Rejected),
+                    Kind::Card,
+                    tried(DispatchAnswer::NotFound, Next::Dead, None),
+                ),
+                7,
+                &["card 0", "result 6"],
+            ),
+            (decided(Ending::Rejected), 7, &["card 0"]),
+        ] {
+            assert_eq!(names(&standing, &bot, minute), expected);
+        }
+    }
+
+    #[test]
+    fn each_channel_has_messages_of_its_own() {
+        let staging = Channel { name: TargetName::parse("STAGING").expect("a name"), means: Means::Webhook };
+        let channels = [channel(Means::Bot), staging];
+        assert_eq!(names(&posted(open()), &channels, 1), ["card@STAGING 0"]);
+        let decided = posted(decided(Ending::Approved));
+        assert_eq!(names(&decided, &channels, 7), ["dispatch 6", "update 6", "result@STAGING 6"]);
+        assert_eq!(names(&decided, &[], 7), ["dispatch 6"], "without any channel the event is still sent");
+    }
+
+    #[test]
+    fn a_dry_run_sends_no_event_and_one_that_may_not_be_sent_says_why() {
+        let (approved, webhook) = (decided(Ending::Approved), [channel(Means::Webhook)]);
+        let dry = Policy { dry_run: true, ..policy() };
+        assert!(wanted(&approved, &webhook, &dry, at(7)).iter().all(|wanted| !wanted.is_event()));
+        let left = Policy { allowed_repositories: Vec::new(), ..policy() };
+        let wanted_now = wanted(&approved, &webhook, &left, at(7));
+        let forbidden: Vec<_> = wanted_now.iter().map(|wanted| wanted.forbidden.is_some()).collect();
+        assert_eq!(forbidden, [true, false], "the channel is told all the same");
+        let reminded = |policy| wanted(&open(), &webhook, policy, at(21)).len();
+        assert_eq!((reminded(&policy()), reminded(&left)), (2, 1), "nobody is reminded of it");
+    }
+}

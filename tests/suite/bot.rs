@@ -10,6 +10,7 @@ use approve_release::{
     config::Config,
     http_client::use_ring,
     senders::teams::connector::{Connector, plain_text},
+    timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -61,7 +62,7 @@ impl Surroundings {
         let began = now();
         for (seconds, tokens) in expected {
             let at = began + TimeDelta::seconds(*seconds);
-            let answered = bot.send(CHANNEL_ID, &plain_text("hello"), AMPLE, at).await;
+            let answered = bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(at, AMPLE)).await;
             assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
             assert_eq!(self.authority.desk.asked(), *tokens, "after {seconds} s");
         }
@@ -82,11 +83,11 @@ fn card(text: &str) -> Value {
 }
 
 async fn post(bot: &Connector) -> (Answered, Option<PostedMessage>) {
-    bot.post(&card("pending"), AMPLE, now()).await
+    bot.post(&card("pending"), Timing::new(now(), AMPLE)).await
 }
 
 async fn say(bot: &Connector) -> Answered {
-    bot.send(CHANNEL_ID, &plain_text("hello"), AMPLE, now()).await
+    bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(now(), AMPLE)).await
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn a_card_is_posted_to_the_channel_and_changed_for_everybody() {
     let (answered, posted) = post(&bot).await;
     assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
     let posted = posted.expect("ids");
-    let changed = bot.update(&posted, &card("approved"), AMPLE, now()).await;
+    let changed = bot.update(&posted, &card("approved"), Timing::new(now(), AMPLE)).await;
 
     assert_eq!(changed.answer, DispatchAnswer::Accepted, "{}", changed.detail);
     let [message] = &around.connector.messages()[..] else { panic!("one message") };
@@ -111,7 +112,7 @@ async fn a_text_is_said_as_it_is() {
     let thread = format!("{CHANNEL_ID};messageid=1");
     let text = "**no** <at>markup</at> [here](https://evil.example)";
 
-    let answered = around.bot().send(&thread, &plain_text(text), AMPLE, now()).await;
+    let answered = around.bot().send(&thread, &plain_text(text), Timing::new(now(), AMPLE)).await;
 
     assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
     let [(conversation, activity)] = &around.connector.said()[..] else { panic!("one activity") };
@@ -136,7 +137,7 @@ async fn a_member_is_asked_for_once_an_hour() {
     let (bot, alex, began) = (around.bot(), teams_id(&Someone::alex()), now());
     for (minutes, calls) in [(0, 1), (1, 1), (59, 1), (60, 2), (61, 2)] {
         let at = began + TimeDelta::minutes(minutes);
-        let name = bot.member(TEAM_ID, &alex, AMPLE, at).await.expect("an answer");
+        let name = bot.member(TEAM_ID, &alex, Timing::new(at, AMPLE)).await.expect("an answer");
         assert_eq!(name.as_deref(), Some(ALEX_UPN));
         assert_eq!(around.connector.calls().len(), calls, "after {minutes} minutes");
     }
@@ -146,7 +147,7 @@ async fn a_member_is_asked_for_once_an_hour() {
 async fn nobody_and_no_answer_are_not_remembered() {
     let around = Surroundings::start().await;
     let (bot, sam) = (around.bot(), Someone::number(1));
-    let member = async || bot.member(CHANNEL_ID, &teams_id(&sam), AMPLE, now()).await;
+    let member = async || bot.member(CHANNEL_ID, &teams_id(&sam), Timing::new(now(), AMPLE)).await;
 
     assert_eq!(member().await.expect("an answer"), None);
     // What people and other tenants call somebody is no name to know them by.
@@ -310,9 +311,9 @@ async fn an_id_leads_nowhere_but_to_what_it_names() {
         let message = PostedMessage { conversation: id.to_owned(), activity: id.to_owned() };
         let before = around.connector.calls().len();
 
-        let changed = bot.update(&message, &card("evil"), AMPLE, now()).await;
-        let said = bot.send(id, &plain_text("evil"), AMPLE, now()).await;
-        let member = bot.member(id, id, AMPLE, now()).await.expect("an answer");
+        let changed = bot.update(&message, &card("evil"), Timing::new(now(), AMPLE)).await;
+        let said = bot.send(id, &plain_text("evil"), Timing::new(now(), AMPLE)).await;
+        let member = bot.member(id, id, Timing::new(now(), AMPLE)).await.expect("an answer");
 
         assert_eq!(
             (changed.answer, said.answer),
@@ -338,8 +339,11 @@ async fn what_can_be_no_id_is_not_asked_for() {
     let around = Surroundings::start().await;
     let bot = around.bot();
     for id in ["", ".", "..", &"x".repeat(2_000)] {
-        assert_eq!(bot.send(id, &plain_text("evil"), AMPLE, now()).await.answer, DispatchAnswer::NotFound);
-        assert_eq!(bot.member(CHANNEL_ID, id, AMPLE, now()).await.expect("an answer"), None);
+        assert_eq!(
+            bot.send(id, &plain_text("evil"), Timing::new(now(), AMPLE)).await.answer,
+            DispatchAnswer::NotFound
+        );
+        assert_eq!(bot.member(CHANNEL_ID, id, Timing::new(now(), AMPLE)).await.expect("an answer"), None);
     }
     assert_eq!(around.traffic(), (0, 0));
 }
@@ -408,7 +412,7 @@ async fn a_card_that_was_taken_without_usable_ids_was_taken() {
 async fn whoever_is_slow_does_not_hold_up_the_caller() {
     let around = Surroundings::start().await;
     let (bot, brief) = (around.bot(), Duration::from_secs(1));
-    let say = async || bot.send(CHANNEL_ID, &plain_text("hello"), brief, now()).await;
+    let say = async || bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(now(), brief)).await;
     let began = Instant::now();
 
     around.authority.desk.be_slow(Duration::from_secs(3));
@@ -417,7 +421,7 @@ async fn whoever_is_slow_does_not_hold_up_the_caller() {
     assert_eq!(around.connector.calls(), []);
 
     // The request goes on, and the next who needs a token waits for the same.
-    let answered = bot.send(CHANNEL_ID, &plain_text("hello"), AMPLE, now()).await;
+    let answered = bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(now(), AMPLE)).await;
     assert_eq!((answered.answer, around.traffic()), (DispatchAnswer::Accepted, (1, 1)));
 
     around.connector.answer_calls_after(Duration::from_secs(30));
@@ -454,7 +458,8 @@ async fn breaks(around: &Surroundings, misbehaviour: Misbehaviour, expected: Dis
 
 async fn say_to(around: &Surroundings, setting: &str, url: &str) -> DispatchAnswer {
     let (bot, began) = (around.bot_with(&[(setting, url)]), Instant::now());
-    let answered = bot.send(CHANNEL_ID, &plain_text("hello"), Duration::from_secs(2), now()).await;
+    let answered =
+        bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(now(), Duration::from_secs(2))).await;
     assert!(began.elapsed() < ANSWERED_WITHIN, "{:?}", began.elapsed());
     answered.answer
 }
@@ -472,7 +477,7 @@ async fn no_token_is_in_what_is_told_of_a_call() {
     for status in [201, 307, 400, 403, 500] {
         around.connector.fail_next([echo(status), echo(status)]);
         let (answered, posted) = post(&bot).await;
-        let member = bot.member(CHANNEL_ID, "29:x", AMPLE, now()).await;
+        let member = bot.member(CHANNEL_ID, "29:x", Timing::new(now(), AMPLE)).await;
         let told = format!("{answered:?} {posted:?} {member:?}");
         assert!(!told.contains("aToken"), "{told}");
     }

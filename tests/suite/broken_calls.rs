@@ -210,3 +210,43 @@ async fn where_each_call_takes_half_a_second_the_list_of_ten_lines_over_six_days
     assert_eq!(lines.len(), 11);
     assert_in_time("the list", rounds, ANSWERED_MS);
 }
+
+/// Beside GitHub's answer one more is counted, of what nobody waits for.
+#[tokio::test]
+async fn no_story_waits_for_the_store_more_often_than_it_must() {
+    const BESIDE: usize = 1;
+    let github = GitHub::start().await;
+    github.expect_dispatches(3);
+    let deployment = Instances::sending_to(&github);
+    let ask = async |required, body: &str| {
+        let (view, instance) = slow(&deployment);
+        let asked = instance.ask(asking_of(required, asking("1", body)), deployment.after(TimeDelta::zero()));
+        let (asked, rounds) = view.rounds(asked).await;
+        println!("asking: {rounds}");
+        (asked.map_err(|report| report.outcome).expect("it is open").0.request.id, rounds)
+    };
+    let approve = async |id: &approve_release::approval::ApprovalId, number, expected, most| {
+        let (view, instance) = slow(&deployment);
+        let (performer, timing) = (person(&object_id(number), None), deployment.after(TimeDelta::minutes(1)));
+        let (outcome, rounds) = view.rounds(vote(&instance, (id, performer), Verdict::Approve, timing)).await;
+        println!("{expected}: {rounds}");
+        assert_eq!(outcome.name(), expected);
+        assert!(rounds <= most, "{expected}: {rounds}");
+    };
+    let (one, asking) = ask(1, "1").await;
+    assert_eq!((asking, ask(1, "1").await.1), (4, 3), "asking, and asking again");
+    // Two before GitHub, one after; three before where another has voted.
+    approve(&one, 1, "dispatched", 3 + BESIDE).await;
+    approve(&one, 2, "already-decided", 2).await;
+    let (two, _) = ask(2, "2").await;
+    approve(&two, 1, "counted", 4).await;
+    approve(&two, 2, "dispatched", 4 + BESIDE).await;
+    for (expected, most) in [("dispatched", 3 + BESIDE), ("already-decided", 3)] {
+        let (view, instance) = slow(&deployment);
+        let click = relay(&instance, 1, deployment.after(TimeDelta::minutes(1)));
+        let (outcome, rounds) = view.rounds(click).await;
+        println!("a relay, {expected}: {rounds}");
+        assert_eq!(outcome.name(), expected);
+        assert!(rounds <= most, "{rounds}");
+    }
+}

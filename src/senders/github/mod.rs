@@ -19,6 +19,7 @@ use crate::{
     approval::{Answered, Dispatch, DispatchAnswer, Permission},
     http_client::{LazyClient, failure, read_start},
     text::log::printable,
+    timing::Timing,
     urls::below,
 };
 
@@ -63,9 +64,9 @@ impl GitHub {
         }
     }
 
-    /// Sends `dispatch`, at most once, and tells what GitHub said within `timeout`. `now` is what the end of a rate
+    /// Sends `dispatch`, at most once, and tells what GitHub said by the deadline. `now` is what the end of a rate
     /// limit is counted from.
-    pub async fn dispatch(&self, dispatch: &Dispatch, timeout: Duration, now: DateTime<Utc>) -> Answered {
+    pub async fn dispatch(&self, dispatch: &Dispatch, timing: Timing) -> Answered {
         let Some(token) = &self.token else { return Answered::not_tried() };
         let request = match self.request(dispatch, token) {
             Ok(request) => request,
@@ -77,8 +78,8 @@ impl GitHub {
                 };
             }
         };
-        match request.timeout(timeout).send().await {
-            Ok(response) => classify(response, token, now).await,
+        match request.timeout(timing.left()).send().await {
+            Ok(response) => classify(response, token, timing.now).await,
             Err(error) => failure("GitHub", &error),
         }
     }

@@ -7,7 +7,6 @@
 use std::{iter, time::Duration};
 
 use anyhow::{Context, bail};
-use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method, RequestBuilder,
@@ -15,7 +14,7 @@ use reqwest::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use url::Url;
 
 use super::{
@@ -27,6 +26,7 @@ use super::{
 use crate::{
     approval::{Answered, DispatchAnswer, Guid, PostedMessage},
     http_client::{LazyClient, failure},
+    timing::Timing,
     urls::below,
 };
 
@@ -57,8 +57,7 @@ struct Call<'a> {
     /// Below `/v3/conversations`; each is one segment.
     path: &'a [&'a str],
     body: Option<String>,
-    deadline: Instant,
-    now: DateTime<Utc>,
+    timing: Timing,
 }
 
 /// An answer, and the start of its body.
@@ -115,14 +114,9 @@ impl Connector {
         self.token.prepare()
     }
 
-    /// Posts an Adaptive Card to the channel, at most once, and tells what Teams said within `timeout`. A card that
+    /// Posts an Adaptive Card to the channel, at most once, and tells what Teams said by the deadline. A card that
     /// was taken and comes without ids stands there and cannot be changed.
-    pub async fn post(
-        &self,
-        card: &Value,
-        timeout: Duration,
-        now: DateTime<Utc>,
-    ) -> (Answered, Option<PostedMessage>) {
+    pub async fn post(&self, card: &Value, timing: Timing) -> (Answered, Option<PostedMessage>) {
         let Some(channel) = &self.channel else {
             let error = anyhow::anyhow!("TEAMS_CHANNEL_ID is not set");
             return (unsent(DispatchAnswer::NotFound, &error), None);
@@ -133,7 +127,7 @@ impl Connector {
             "channelData": {"channel": {"id": channel}},
             "activity": card_message(card),
         });
-        let reply = self.call(Call::new(Method::POST, &[], timeout, now).with(&body)).await;
+        let reply = self.call(Call::new(Method::POST, &[], timing).with(&body)).await;
         let posted = reply.is_accepted().then(|| posted_message(&reply.body)).flatten();
         (reply.answered, posted)
     }
@@ -150,28 +144,16 @@ impl Connector {
     }
 
     /// Replaces the card of a message, for everybody who sees it.
-    pub async fn update(
-        &self,
-        message: &PostedMessage,
-        card: &Value,
-        timeout: Duration,
-        now: DateTime<Utc>,
-    ) -> Answered {
+    pub async fn update(&self, message: &PostedMessage, card: &Value, timing: Timing) -> Answered {
         let path = [message.conversation.as_str(), "activities", message.activity.as_str()];
-        let call = Call::new(Method::PUT, &path, timeout, now).with(&card_message(card));
+        let call = Call::new(Method::PUT, &path, timing).with(&card_message(card));
         self.call(call).await.answered
     }
 
     /// Sends an activity, such as [`plain_text`], to the end of a conversation, at most once.
-    pub async fn send(
-        &self,
-        conversation: &str,
-        activity: &Value,
-        timeout: Duration,
-        now: DateTime<Utc>,
-    ) -> Answered {
+    pub async fn send(&self, conversation: &str, activity: &Value, timing: Timing) -> Answered {
         let path = [conversation, "activities"];
-        self.call(Call::new(Method::POST, &path, timeout, now).with(activity)).await.answered
+        self.call(Call::new(Method::POST, &path, timing).with(activity)).await.answered
     }
 
     /// The user principal name of a member of a team or a channel; `None` if there is no such member, or the member has
@@ -182,14 +164,13 @@ impl Connector {
         &self,
         roster: &str,
         user_id: &str,
-        timeout: Duration,
-        now: DateTime<Utc>,
+        timing: Timing,
     ) -> anyhow::Result<Option<String>> {
-        if let Some(name) = self.members.get(roster, user_id, now) {
+        if let Some(name) = self.members.get(roster, user_id, timing.now) {
             return Ok(Some(name));
         }
         let path = [roster, "members", user_id];
-        let reply = self.call(Call::new(Method::GET, &path, timeout, now)).await;
+        let reply = self.call(Call::new(Method::GET, &path, timing)).await;
         match reply.answered.answer {
             DispatchAnswer::Accepted => {}
             DispatchAnswer::NotFound => return Ok(None),
@@ -197,7 +178,7 @@ impl Connector {
         }
         let name = Member::read(&reply.body)?;
         if let Some(name) = &name {
-            self.members.remember(roster, user_id, name, now);
+            self.members.remember(roster, user_id, name, timing.now);
         }
         Ok(name)
     }
@@ -219,7 +200,7 @@ impl Connector {
     }
 
     async fn token(&self, call: &Call<'_>) -> Result<Token, Answered> {
-        match timeout_at(call.deadline, self.token.get(call.now)).await {
+        match timeout_at(call.timing.deadline, self.token.get(call.timing.now)).await {
             Ok(Ok(token)) => Ok(token),
             Ok(Err(refusal)) => {
                 Err(Answered { answer: refusal.answer, asked_to_wait_s: None, detail: refusal.detail })
@@ -247,7 +228,7 @@ impl Connector {
     }
 
     fn request(&self, token: &Token, call: &Call<'_>, url: Url) -> Result<RequestBuilder, Answered> {
-        let left = call.deadline.saturating_duration_since(Instant::now());
+        let left = call.timing.left();
         if left.is_zero() {
             return Err(too_late());
         }
@@ -262,8 +243,8 @@ impl Connector {
 }
 
 impl<'a> Call<'a> {
-    fn new(method: Method, path: &'a [&'a str], timeout: Duration, now: DateTime<Utc>) -> Self {
-        Self { method, path, body: None, deadline: Instant::now() + timeout, now }
+    fn new(method: Method, path: &'a [&'a str], timing: Timing) -> Self {
+        Self { method, path, body: None, timing }
     }
 
     fn with(self, body: &Value) -> Self {

@@ -11,6 +11,7 @@ use super::{CARD_TYPE, answered, unsent};
 use crate::{
     approval::{Answered, DispatchAnswer},
     http_client::{LazyClient, SecretUrl, failure},
+    timing::Timing,
 };
 
 /// A connection that takes longer is given up: the card was surely not posted.
@@ -33,8 +34,8 @@ impl Webhook {
         self.client.get().map(drop)
     }
 
-    /// Posts an Adaptive Card, at most once, and tells what the webhook said within `timeout`.
-    pub async fn post(&self, card: &Value, timeout: Duration) -> Answered {
+    /// Posts an Adaptive Card, at most once, and tells what the webhook said by the deadline.
+    pub async fn post(&self, card: &Value, timing: Timing) -> Answered {
         let client = match self.client.get() {
             Ok(client) => client,
             Err(error) => return unsent(DispatchAnswer::Unreachable, &error),
@@ -43,7 +44,7 @@ impl Webhook {
             .post(self.url.expose().clone())
             .header(CONTENT_TYPE, "application/json")
             .body(message(card).to_string())
-            .timeout(timeout);
+            .timeout(timing.left());
         match request.send().await {
             Ok(response) => answered("the webhook", response, self.url.expose().as_str()).await.0,
             Err(error) => failure("the webhook", &error.without_url()),

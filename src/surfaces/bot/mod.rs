@@ -10,7 +10,6 @@ use std::{sync::Arc, time::Duration};
 
 use log::Level;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 pub use self::activity::Activity;
 use self::words::words;
@@ -394,8 +393,7 @@ fn read_action(activity: &Activity) -> Result<Click, Invalid> {
 
 /// What administrators call whoever the activity is from, as Teams knows it.
 async fn name(bot: &Bot, activity: &Activity, request: &Request) -> anyhow::Result<Option<String>> {
-    let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(NAME_TIME);
-    bot.connector.member(activity.roster(), &activity.from.id, time, request.timing.now).await
+    bot.connector.member(activity.roster(), &activity.from.id, request.timing.within(NAME_TIME)).await
 }
 
 /// Whoever the activity is from. What administrators call them it does not say.
@@ -415,8 +413,8 @@ fn has_come(activity: &Activity) -> bool {
 
 /// Answers a message with another in its thread. That it cannot be sent is for the log.
 async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Request) -> Answer {
-    let time = request.timing.deadline.saturating_duration_since(Instant::now()).min(REPLY_TIME);
-    let sent = bot.connector.send(&activity.conversation.id, message, time, request.timing.now).await;
+    let timing = request.timing.within(REPLY_TIME);
+    let sent = bot.connector.send(&activity.conversation.id, message, timing).await;
     let mut answer = nothing(200);
     if sent.answer != DispatchAnswer::Accepted {
         answer.log.push((Level::Warn, format!("{FUNCTION}: cannot answer a message: {}", sent.detail)));
