@@ -21,7 +21,10 @@
 //!                                        what a token said of a repository, each time that it changed
 //! pending/relayed.{id}.dispatch.{nonce}  an index of what has not arrived yet
 //! pending/requested.{id}.{nonce}         and of what is not decided, or not all told
-//! listed/{day}/{time}.{kind}.{id}        a list of everything, by time
+//! listed/{day}/{time}.{kind}.{id}        a line of everything, by the time of asking
+//! decided/{day}/{time}.{kind}.{id}       a line of what was decided, the newest with the first name
+//! released/{repository}/{group}/{time}.{id}
+//!                                        a line of what GitHub has accepted, likewise
 //! dry-run/…                              the same for dry runs, of which nothing is ever sent to GitHub
 //! ```
 
