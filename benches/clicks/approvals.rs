@@ -14,14 +14,14 @@ use anyhow::{Context, Result, ensure};
 use chrono::{Days, NaiveDate};
 
 use crate::{
-    Plan, click,
-    contender::{Memory, Node, Program, Running, Starter},
+    click::{self, CLIENT, TENANT},
+    contender::{Memory, Program, QUIET, Running, Starter},
     folder::Folder,
-    identity::{CLIENT, TENANT, get},
-    lanes::QUIET,
     load::{self, Target},
     measure::{at_rest, in_turn, median},
+    plan::Plan,
     report::{Comparison, Unit},
+    tools::Node,
 };
 
 const LOOKS_PER_ROUND: usize = 20;
@@ -76,7 +76,7 @@ impl Deployment {
             ("DRY_RUN", "true"),
         ];
         let (running, _) = starter.start(Program::ApproveRelease, &settings).await?;
-        let (running, token) = (Rc::new(running), get(issuer, "/jobs/token")?);
+        let (running, token) = (Rc::new(running), issuer.get("/jobs/token").await?);
         let decided = ask_one(&running, &token, folder).await?;
         let vote = Target::handler(running.clone(), click::vote(&decided, None)?).answering("dry-run");
         load::sequence(&vote, 1).await?;

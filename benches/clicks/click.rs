@@ -8,6 +8,8 @@ use crate::http;
 
 pub const REPOSITORY: &str = "octo/app";
 pub const EVENT_TYPE: &str = "release-approved";
+pub const TENANT: (&str, &str) = ("ENTRA_TENANT_ID", "99999999-1111-4222-8333-444455556666");
+pub const CLIENT: (&str, &str) = ("ENTRA_CLIENT_ID", "11111111-1111-4222-8333-444455556666");
 
 const NUMBER_DIGITS: usize = 16;
 const NUMBER_PLACE: &str = "################";
@@ -116,7 +118,7 @@ pub fn vote_on_page(approval: &str, principal: &str) -> Result<Request> {
 
 /// The same inside Teams, as the Bot Connector at `service_url` sends it.
 pub fn vote_in_teams(approval: &str, token: &str, (service_url, person): (&str, &str)) -> Result<Request> {
-    let tenant = crate::identity::TENANT.1;
+    let tenant = TENANT.1;
     let data = json!({"approval": approval, "verdict": "approve", "comment": NUMBER_PLACE});
     let body = json!({
         "type": "invoke", "name": "adaptiveCard/action", "channelId": "msteams", "serviceUrl": service_url,

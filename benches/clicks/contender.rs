@@ -12,20 +12,19 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use tokio::{net::TcpStream, time::timeout};
 
-use crate::{azurite, azurite::Azurite, click, http, report::Column};
+use crate::{
+    click,
+    http::{self, Message},
+    report::Column,
+    tools::{self, Azurite, Go, Node},
+};
 
-const LONGEST_START: Duration = Duration::from_secs(10);
+const LONGEST_START: Duration = Duration::from_secs(30);
+const LONGEST_END: Duration = Duration::from_secs(30);
 const LINES_SHOWN: usize = 10;
 const BETWEEN_PINGS: Duration = Duration::from_micros(50);
 
 pub const APPROVE_RELEASE: &str = env!("CARGO_BIN_EXE_approve-release");
-
-/// Node.js, where the machine has it.
-#[derive(Debug)]
-pub struct Node {
-    pub executable: PathBuf,
-    pub version: String,
-}
 
 /// A program that listens on the port it is told.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +32,15 @@ pub enum Program<'a> {
     ApproveRelease,
     BareActix,
     Node(&'a Node),
+    Go(&'a Go),
     GitHub,
     /// A GitHub that wants to be left alone.
     BusyGitHub,
     Azurite(&'a Azurite),
     /// Entra's stand-in.
     Authority(&'a Node),
+    /// Another program under one of Valgrind's tools.
+    Under(&'a Path, &'static [&'static str], &'a Program<'a>),
 }
 
 /// What is compared: a program and the column that shows it.
@@ -46,6 +48,9 @@ pub type Contender<'a> = (Column, Program<'a>);
 
 /// Settings that differ from the benchmark's own.
 pub type Settings<'a> = &'a [(&'a str, &'a str)];
+
+/// No line per click.
+pub const QUIET: (&str, &str) = ("RUST_LOG", "warn");
 
 /// Starts programs, and keeps what they say.
 pub struct Starter {
@@ -65,14 +70,6 @@ pub struct Running {
 pub struct Memory {
     pub resident_bytes: f64,
     pub anonymous_bytes: f64,
-}
-
-pub fn find_node() -> Option<Node> {
-    let script = "console.log(process.execPath); console.log(process.version)";
-    let output = Command::new("node").args(["-e", script]).output().ok().filter(|it| it.status.success())?;
-    let output = String::from_utf8(output.stdout).ok()?;
-    let (executable, version) = output.trim_end().split_once('\n')?;
-    Some(Node { executable: executable.trim_end().into(), version: version.to_owned() })
 }
 
 impl Starter {
@@ -109,15 +106,16 @@ impl Starter {
             Program::BareActix => with_arguments(&itself()?, &["bare", &port.to_string(), &self.github]),
             Program::GitHub => with_arguments(&itself()?, &["github", &port.to_string()]),
             Program::BusyGitHub => with_arguments(&itself()?, &["busy-github", &port.to_string()]),
-            Program::Node(node) => with_arguments(
-                &node.executable,
-                &[concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clicks/twin.mjs")],
-            ),
+            Program::Node(node) => node.run("twin.mjs"),
+            Program::Go(go) => Command::new(&go.executable),
             Program::Azurite(azurite) => self.azurite(azurite, port),
-            Program::Authority(node) => with_arguments(
-                &node.executable,
-                &[concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clicks/authority.mjs")],
-            ),
+            Program::Authority(node) => node.run("authority.mjs"),
+            Program::Under(valgrind, options, program) => {
+                let inner = self.command(*program, port)?;
+                let mut command = Command::new(valgrind);
+                command.args(options).arg(inner.get_program()).args(inner.get_args());
+                command
+            }
         };
         command.env_clear().envs(host_environment(port)).envs([
             ("GITHUB_TOKEN", "bench"),
@@ -126,7 +124,7 @@ impl Starter {
             ("RELAY_EVENT_TYPES", click::EVENT_TYPE),
             ("REQUIRE_IDENTITY", "false"),
             ("STORE_URL", "memory:"),
-            ("AZURITE_ACCOUNTS", azurite::ACCOUNT),
+            ("AZURITE_ACCOUNTS", tools::ACCOUNT),
         ]);
         Ok(command)
     }
@@ -196,6 +194,47 @@ impl Running {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         format!("{}, which said: {}", self.name, lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n"))
+    }
+
+    /// The body of the answer to one request.
+    pub async fn ask(&self, request: &[u8]) -> Result<String> {
+        let stream = TcpStream::connect(self.address).await.with_context(|| self.said())?;
+        http::write_all(&stream, request).await?;
+        let mut buffer = Vec::new();
+        while http::read_more(&stream, &mut buffer).await? > 0 {
+            if let Some(answer) = Message::parse(&buffer)? {
+                return Ok(String::from_utf8_lossy(answer.body).into_owned());
+            }
+        }
+        bail!("the connection was closed: {}", self.said())
+    }
+
+    /// What stands at `path`.
+    pub async fn get(&self, path: &str) -> Result<String> {
+        self.ask(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes()).await
+    }
+
+    /// Asks the program to end, and returns all that it has said.
+    pub async fn end(mut self) -> Result<String> {
+        Command::new("kill").arg(self.child.id().to_string()).status().context("cannot run kill")?;
+        let ended = async {
+            while self.child.try_wait()?.is_none() {
+                tokio::time::sleep(BETWEEN_PINGS).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(LONGEST_END, ended).await.context("it does not end").flatten()?;
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    /// For how long its threads have been at work, in seconds. `None` where the system does not say so.
+    pub fn cpu_time(&self) -> Option<f64> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let nanoseconds = threads.map(|thread| {
+            let schedule = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            schedule.split(' ').next()?.parse::<f64>().ok()
+        });
+        Some(nanoseconds.sum::<Option<f64>>()? / 1e9)
     }
 
     /// `None` where the system has no `/proc`.

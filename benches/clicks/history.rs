@@ -17,12 +17,12 @@ use anyhow::{Context, Result, ensure};
 use ring::digest::{SHA256, digest};
 
 use crate::{
-    Plan, click,
-    contender::{Memory, Program, Running, Starter},
+    click,
+    contender::{Memory, Program, QUIET, Running, Starter},
     folder::Folder,
-    lanes::QUIET,
     load::{self, Target},
     measure::{at_rest, in_turn, median},
+    plan::Plan,
     report::{Comparison, Unit},
 };
 

@@ -1,23 +1,16 @@
 //! What it costs to know who clicked: the same clicks with and without a token that is verified.
 
-use std::{
-    io::{Read, Write},
-    net::TcpStream,
-};
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{
-    Plan, click,
-    contender::{Node, Program, Running, Settings, Starter},
-    lanes::QUIET,
+    click::{self, CLIENT, TENANT},
+    contender::{Program, QUIET, Settings, Starter},
     load::{self, Round, Target},
     measure::{in_turn, median},
+    plan::Plan,
     report::{Comparison, Unit},
+    tools::Node,
 };
-
-pub const TENANT: (&str, &str) = ("ENTRA_TENANT_ID", "99999999-1111-4222-8333-444455556666");
-pub const CLIENT: (&str, &str) = ("ENTRA_CLIENT_ID", "11111111-1111-4222-8333-444455556666");
 
 /// One kind of handler: what it is told, how its clicks look, and what it showed so far.
 struct Kind<'a> {
@@ -43,7 +36,7 @@ pub async fn compare(plan: &Plan, starter: &Starter, node: Option<&Node>) -> Res
     let new = |settings, click| Kind { settings, click, spawns: Vec::new(), rounds: Vec::new() };
     let mut kinds = [
         new(&[QUIET], click::forwarded()?),
-        new(&verifying, click::forwarded_with_token(&get(&authority, "/token")?)?),
+        new(&verifying, click::forwarded_with_token(&authority.get("/token").await?)?),
     ];
     for round in 1..=plan.rounds {
         eprintln!("Clicking with and without a token, round {round} of {} …", plan.rounds);
@@ -75,14 +68,4 @@ fn comparison(kinds: &[Kind]) -> Comparison {
     row("click to answer p50, 1 connection", |kind| median(kind.rounds.iter().map(|it| it.p50).collect()));
     row("click to answer p99, 1 connection", |kind| median(kind.rounds.iter().map(|it| it.p99).collect()));
     comparison
-}
-
-/// What the authority has there.
-pub fn get(authority: &Running, path: &str) -> Result<String> {
-    let mut stream = TcpStream::connect(authority.address).context("cannot reach the authority")?;
-    write!(stream, "GET {path} HTTP/1.0\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (_, body) = answer.split_once("\r\n\r\n").context("nothing came")?;
-    Ok(body.to_owned())
 }

@@ -9,19 +9,18 @@ use std::rc::Rc;
 use anyhow::Result;
 
 use crate::{
-    Plan, click,
-    contender::{Contender, Program, Running, Settings, Starter},
+    click,
+    contender::{Contender, Program, QUIET, Running, Settings, Starter},
     load::{self, Round, Target},
     measure::{in_turn, median},
+    plan::Plan,
     report::{Aim, Column, Row, Unit},
 };
 
 const CONNECTIONS: [usize; 3] = [1, 16, 128];
 
-const ONE_CONNECTION: &str = "1 connection";
-
-/// No line per click.
-pub const QUIET: (&str, &str) = ("RUST_LOG", "warn");
+/// Which of them the aims for throughput are about.
+const AIMED_AT: usize = 1;
 
 /// ApproveRelease once more, with other settings or another kind of click, at one connection.
 struct Variant {
@@ -102,7 +101,7 @@ async fn handlers<'a>(
 fn groups(contenders: &[Contender<'_>]) -> Vec<Group> {
     let columns = || [Column::Direct].into_iter().chain(contenders.iter().map(|(column, _)| *column));
     let everybody = CONNECTIONS.map(|connections| Group {
-        name: if connections == 1 { ONE_CONNECTION.to_owned() } else { format!("{connections} connections") },
+        name: format!("{connections} connection{}", if connections == 1 { "" } else { "s" }),
         lanes: columns().enumerate().map(|(at, column)| Lane::new(column, at, connections)).collect(),
     });
     let variants = VARIANTS.iter().zip(columns().count()..).map(|(variant, at)| Group {
@@ -138,28 +137,29 @@ impl Lane {
         Self { column, handler, connections, rounds: Vec::new() }
     }
 
-    fn median(&self, of: fn(&Round) -> f64) -> f64 {
-        median(self.rounds.iter().map(of).collect())
+    fn median(&self, of: fn(&Round) -> Option<f64>) -> Option<f64> {
+        Some(median(self.rounds.iter().map(of).collect::<Option<_>>()?))
     }
 }
 
 fn rows(groups: &[Group]) -> Vec<Row> {
-    let p50 = groups.iter().map(|group| {
-        let row = row(groups, group, "click to answer p50", Unit::Milliseconds, |round| round.p50);
-        if group.name == ONE_CONNECTION { row.aiming_at(Aim::TimesBareActix(1.25)) } else { row }
-    });
-    let p99 = groups
-        .iter()
-        .map(|group| row(groups, group, "click to answer p99", Unit::Milliseconds, |round| round.p99));
-    let rate = groups
-        .iter()
-        .map(|group| row(groups, group, "clicks", Unit::PerSecond, |round| round.clicks_per_second));
-    p50.chain(p99).chain(rate).collect()
+    let each = |what, unit, of: fn(&Round) -> Option<f64>| {
+        groups.iter().map(|group| row(groups, group, what, unit, of)).collect::<Vec<_>>()
+    };
+    let mut p50 = each("click to answer p50", Unit::Milliseconds, |round| Some(round.p50));
+    let p99 = each("click to answer p99", Unit::Milliseconds, |round| Some(round.p99));
+    let mut rate = each("clicks", Unit::PerSecond, |round| Some(round.clicks_per_second));
+    let cpu = each("CPU time a click", Unit::Milliseconds, |round| round.cpu_per_click);
+    p50[0].aim(Aim::AtMost(1.25, Column::BareActix));
+    rate[AIMED_AT].aim(Aim::AtLeast(0.85, Column::BareActix));
+    rate[AIMED_AT].aim(Aim::AtLeast(1.0, Column::Go));
+    [p50, p99, rate, cpu].concat()
 }
 
-/// Contenders that the group lacks are shown as they were in the first group, at one connection.
-fn row(groups: &[Group], group: &Group, what: &str, unit: Unit, of: fn(&Round) -> f64) -> Row {
+/// Contenders that the group lacks are shown as they were in the first group, at one connection. The time of GitHub's
+/// stand-in is nobody's.
+fn row(groups: &[Group], group: &Group, what: &str, unit: Unit, of: fn(&Round) -> Option<f64>) -> Row {
     let lanes = groups.iter().take(1).chain([group]).flat_map(|group| &group.lanes);
-    Row::new(&format!("{what}, {}", group.name), unit, lanes.map(|lane| (lane.column, lane.median(of))))
-        .with_store("memory")
+    let values = lanes.filter_map(|lane| Some((lane.column, lane.median(of)?)));
+    Row::new(&format!("{what}, {}", group.name), unit, values).with_store("memory")
 }

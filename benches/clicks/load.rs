@@ -11,10 +11,10 @@ use anyhow::{Context, Result, ensure};
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
 
 use crate::{
-    Plan,
     click::{self, Request},
     contender::Running,
     http::{self, Message},
+    plan::Plan,
 };
 
 /// No contender is this slow: whoever needs longer hangs.
@@ -53,22 +53,31 @@ impl Target {
 
 /// What one round of one target showed.
 pub struct Round {
+    /// All of them, with those of the warm-up.
+    pub clicks: usize,
     pub p50: f64,
     pub p99: f64,
     pub clicks_per_second: f64,
+    /// The handler's, where the system says it.
+    pub cpu_per_click: Option<f64>,
 }
 
 /// Clicks over `connections` at once for as long as the plan says; the warm-up does not count.
 pub async fn burst(target: &Target, connections: usize, plan: &Plan) -> Result<Round> {
     let start = Instant::now() + plan.warm_up;
     let end = start + plan.window;
-    let clicks: JoinSet<Result<Vec<f64>>> =
+    let cpu_before = target.running.cpu_time();
+    let clicks: JoinSet<Result<Clicks>> =
         (0..connections).map(|_| Connection::new(target).click_between(start, end)).collect();
-    let latencies = timeout(plan.warm_up + plan.window + LONGEST_CLICK, clicks.join_all()).await;
+    let clicks = timeout(plan.warm_up + plan.window + LONGEST_CLICK, clicks.join_all()).await;
     let elapsed = start.elapsed();
-    let latencies =
-        latencies.context("took too long").and_then(|all| all.into_iter().collect::<Result<Vec<_>>>());
-    Round::of(latencies.with_context(|| target.running.said())?.concat(), elapsed)
+    let clicks = clicks.context("took too long").and_then(|all| all.into_iter().collect::<Result<Vec<_>>>());
+    let clicks = clicks.with_context(|| target.running.said())?;
+    let count: usize = clicks.iter().map(|it| it.count).sum();
+    let cpu = target.running.cpu_time().zip(cpu_before);
+    let cpu_per_click = cpu.map(|(after, before)| (after - before) / count as f64);
+    let latencies = clicks.into_iter().flat_map(|it| it.latencies).collect();
+    Ok(Round { clicks: count, cpu_per_click, ..Round::of(latencies, elapsed)? })
 }
 
 /// So many clicks, at least one, in sequence over one connection.
@@ -76,6 +85,13 @@ pub async fn sequence(target: &Target, clicks: usize) -> Result<Round> {
     let start = Instant::now();
     let latencies = Connection::new(target).click_times(clicks).await;
     Round::of(latencies.with_context(|| target.running.said())?, start.elapsed())
+}
+
+/// What one connection brought.
+struct Clicks {
+    /// With those of the warm-up.
+    count: usize,
+    latencies: Vec<f64>,
 }
 
 impl Round {
@@ -86,6 +102,8 @@ impl Round {
             p50: latencies[latencies.len() / 2],
             p99: latencies[latencies.len() * 99 / 100],
             clicks_per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
+            clicks: latencies.len(),
+            cpu_per_click: None,
         })
     }
 }
@@ -115,9 +133,9 @@ impl Connection {
         Ok(stream)
     }
 
-    async fn click_between(mut self, start: Instant, end: Instant) -> Result<Vec<f64>> {
+    async fn click_between(mut self, start: Instant, end: Instant) -> Result<Clicks> {
         let stream = self.open().await?;
-        let mut latencies = Vec::with_capacity(32_768);
+        let (mut count, mut latencies) = (0, Vec::with_capacity(32_768));
         while latencies.len() < MOST_CLICKS_PER_CONNECTION {
             let clicked = Instant::now();
             // One click counts in any case, so that a slow moment gives a slow round and not an empty one.
@@ -125,11 +143,12 @@ impl Connection {
                 break;
             }
             self.click(&stream).await?;
+            count += 1;
             if clicked >= start {
                 latencies.push(clicked.elapsed().as_secs_f64());
             }
         }
-        Ok(latencies)
+        Ok(Clicks { count, latencies })
     }
 
     async fn click_times(mut self, clicks: usize) -> Result<Vec<f64>> {

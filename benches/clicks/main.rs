@@ -1,6 +1,7 @@
-//! How light is ApproveRelease? `cargo bench` measures it beside a bare actix-web handler and a Node.js one
+//! How light is ApproveRelease? `cargo bench` measures it beside a bare actix-web handler, a Node.js one and a Go one
 //! that do the same dispatch and check nothing, all in one run, and prints tables with ratios: that one, one of the
-//! stores that decisions can live in, one of verified tokens, and one of short and long histories.
+//! stores that decisions can live in, one of verified tokens, one of the ways in, and those of many approvals and of
+//! long histories.
 //!
 //! Everything stays on loopback: GitHub is a stand-in. The contenders take turns in every round, so that a noisy
 //! machine is noisy for all of them. An aim that is missed is printed, it never fails the run; a wrong answer does.
@@ -10,10 +11,11 @@
 #![expect(clippy::disallowed_methods, reason = "the benchmark measures what is outside the program, too")]
 
 mod approvals;
-mod azurite;
 mod bare;
 mod click;
 mod contender;
+mod counts;
+mod distance;
 mod folder;
 mod github;
 mod history;
@@ -22,54 +24,22 @@ mod identity;
 mod lanes;
 mod load;
 mod measure;
+mod plan;
 mod report;
 mod stores;
 mod surfaces;
+mod tools;
 
-use std::{
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, time::Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    azurite::Azurite,
-    contender::{Contender, Node, Program, Running, Starter},
+    contender::{Contender, Program, Running, Starter},
+    plan::{FULL, LONG_HISTORY, Plan, QUICK},
     report::{Column, Row},
+    tools::Tools,
 };
-
-/// How much is measured. Many short rounds: what disturbs the machine then disturbs everybody alike.
-pub struct Plan {
-    /// How often each program is started.
-    pub spawns: usize,
-    /// How many clicks follow each other on one connection.
-    pub clicks_in_sequence: usize,
-    /// How many rounds of those there are.
-    pub rounds: usize,
-    /// How long the clicks on many connections go on before they are counted.
-    pub warm_up: Duration,
-    /// How long they are counted.
-    pub window: Duration,
-    /// How many objects a short and a long history have.
-    pub history_objects: [usize; 2],
-    /// How many approvals few are, and many.
-    pub approvals: [usize; 2],
-}
-
-const FULL: Plan = Plan {
-    spawns: 60,
-    clicks_in_sequence: 10_000,
-    rounds: 15,
-    warm_up: Duration::from_millis(60),
-    window: Duration::from_millis(240),
-    history_objects: [3_000, 30_000],
-    approvals: [10, 10_000],
-};
-
-const QUICK: Plan = Plan { spawns: 10, clicks_in_sequence: 1_000, rounds: 3, approvals: [10, 1_000], ..FULL };
-
-const LONG_HISTORY: Plan = Plan { history_objects: [10_000, 1_000_000], ..FULL };
 
 /// What this process is: the benchmark, or one of the servers that it starts.
 enum Role {
@@ -113,17 +83,21 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
 
 async fn benchmark(plan: Plan) -> Result<()> {
     let start = Instant::now();
-    let node = contender::find_node();
-    let azurite = find_azurite(node.as_ref());
+    let tools = Tools::found();
+    let node = tools.node.as_ref();
     let (starter, github) = Starter::with_github().await?;
     let github = Rc::new(github);
-    let rows = measure_all(&plan, &starter, &contenders(node.as_ref()), &github).await?;
-    let stores = stores::compare(&plan, &starter, azurite.as_ref().map_err(|reason| *reason)).await?;
-    let identity = identity::compare(&plan, &starter, node.as_ref()).await?;
-    let surfaces = surfaces::compare(&plan, &starter, node.as_ref()).await?;
-    let approvals = approvals::compare(&plan, &starter, node.as_ref()).await?;
+    let rows = measure_all(&plan, &starter, &tools, &github).await?;
+    let stores = stores::compare(&plan, &starter, tools.azurite.as_ref()).await?;
+    let identity = identity::compare(&plan, &starter, node).await?;
+    let surfaces = surfaces::compare(&plan, &starter, node).await?;
+    let approvals = approvals::compare(&plan, &starter, node).await?;
     let history = history::compare(&plan, &starter).await?;
-    report::print(&rows, node.as_ref().map(|node| node.version.as_str()));
+    report::print(
+        &rows,
+        &node.map_or("no Node".to_owned(), |node| format!("Node {}", node.version)),
+        tools.go.as_ref().map_or("no Go", |go| &go.version),
+    );
     stores.print();
     identity.print();
     surfaces.print();
@@ -135,7 +109,7 @@ async fn benchmark(plan: Plan) -> Result<()> {
 
 async fn approvals(plan: Plan) -> Result<()> {
     let (starter, _github) = Starter::with_github().await?;
-    let node = contender::find_node();
+    let node = Tools::found().node;
     surfaces::compare(&plan, &starter, node.as_ref()).await?.print();
     approvals::compare(&plan, &starter, node.as_ref()).await?.print();
     Ok(())
@@ -149,31 +123,30 @@ async fn history(plan: Plan) -> Result<()> {
     Ok(())
 }
 
-/// Or why there is none.
-fn find_azurite(node: Option<&Node>) -> Result<Azurite, &'static str> {
-    Azurite::installed(node.ok_or("no Node on this machine")?).map_err(|error| {
-        eprintln!("No Azurite: {error:#}");
-        "cannot be installed"
-    })
-}
-
-fn contenders(node: Option<&Node>) -> Vec<Contender<'_>> {
+fn contenders(tools: &Tools) -> Vec<Contender<'_>> {
     let ours = [(Column::ApproveRelease, Program::ApproveRelease), (Column::BareActix, Program::BareActix)];
-    ours.into_iter().chain(node.map(|node| (Column::Node, Program::Node(node)))).collect()
+    let node = tools.node.as_ref().map(|node| (Column::Node, Program::Node(node)));
+    let go = tools.go.as_ref().map(|go| (Column::Go, Program::Go(go)));
+    ours.into_iter().chain(node).chain(go).collect()
 }
 
 async fn measure_all(
     plan: &Plan,
     starter: &Starter,
-    contenders: &[Contender<'_>],
+    tools: &Tools,
     github: &Rc<Running>,
 ) -> Result<Vec<Row>> {
+    let contenders = contenders(tools);
     eprintln!("Spawning …");
-    let mut rows = Vec::from(measure::spawns(plan, starter, contenders).await?);
+    let mut rows = Vec::from(measure::spawns(plan, starter, &contenders).await?);
     eprintln!("Clicking in sequence …");
-    rows.extend(measure::memory(plan, starter, contenders).await?);
+    rows.extend(measure::memory(plan, starter, &contenders).await?);
     rows.extend(measure::sizes());
-    rows.extend(lanes::clicks(plan, starter, contenders, github.clone()).await?);
+    if let Some(valgrind) = &tools.valgrind {
+        eprintln!("Counting instructions and allocations …");
+        rows.extend(counts::rows(valgrind, starter).await?);
+    }
+    rows.extend(lanes::clicks(plan, starter, &contenders, github.clone()).await?);
     Ok(rows)
 }
 

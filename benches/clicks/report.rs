@@ -8,6 +8,7 @@ pub enum Column {
     ApproveRelease,
     BareActix,
     Node,
+    Go,
     /// Straight to GitHub's stand-in, without any handler.
     Direct,
 }
@@ -19,28 +20,38 @@ pub enum Unit {
     /// Shown so, a million bytes each; the values are bytes.
     Megabytes,
     PerSecond,
+    Number,
 }
 
 /// What ApproveRelease wants to be.
 #[derive(Clone, Copy)]
 pub enum Aim {
-    TimesBareActix(f64),
+    /// So many times another one's value.
+    AtMost(f64, Column),
+    AtLeast(f64, Column),
     /// In the unit of the values.
     Under(f64),
 }
 
+#[derive(Clone)]
 pub struct Row {
     label: String,
     /// Where ApproveRelease keeps its decisions.
     store: &'static str,
     unit: Unit,
     values: BTreeMap<Column, f64>,
-    aim: Option<Aim>,
+    aims: Vec<Aim>,
 }
 
 impl Row {
     pub fn new(label: &str, unit: Unit, values: impl IntoIterator<Item = (Column, f64)>) -> Self {
-        Self { label: label.to_owned(), store: "", unit, values: values.into_iter().collect(), aim: None }
+        Self {
+            label: label.to_owned(),
+            store: "",
+            unit,
+            values: values.into_iter().collect(),
+            aims: Vec::new(),
+        }
     }
 
     pub fn with_store(mut self, store: &'static str) -> Self {
@@ -49,8 +60,12 @@ impl Row {
     }
 
     pub fn aiming_at(mut self, aim: Aim) -> Self {
-        self.aim = Some(aim);
+        self.aim(aim);
         self
+    }
+
+    pub fn aim(&mut self, aim: Aim) {
+        self.aims.push(aim);
     }
 
     fn value(&self, column: Column) -> Option<f64> {
@@ -70,21 +85,26 @@ impl Row {
             value(Column::ApproveRelease),
             value(Column::BareActix),
             value(Column::Node),
+            value(Column::Go),
             value(Column::Direct),
             ratio(Column::BareActix),
             ratio(Column::Node),
+            ratio(Column::Go),
             ratio(Column::Direct),
-            self.verdict(),
+            self.aims.iter().map(|aim| self.verdict(*aim)).collect::<Vec<_>>().join("; "),
         ]
     }
 
-    fn verdict(&self) -> String {
-        let (wanted, met) = match self.aim {
-            None => return String::new(),
-            Some(Aim::TimesBareActix(most)) => {
-                (format!("≤ {most}× bare"), self.ratio(Column::BareActix).map(|ratio| ratio <= most))
+    fn verdict(&self, aim: Aim) -> String {
+        let name = |column| if column == Column::BareActix { "bare" } else { "Go" };
+        let (wanted, met) = match aim {
+            Aim::AtMost(most, of) => {
+                (format!("≤ {most}× {}", name(of)), self.ratio(of).map(|ratio| ratio <= most))
             }
-            Some(Aim::Under(limit)) => (
+            Aim::AtLeast(least, of) => {
+                (format!("≥ {least}× {}", name(of)), self.ratio(of).map(|ratio| ratio >= least))
+            }
+            Aim::Under(limit) => (
                 format!("< {}", self.unit.show(limit)),
                 self.value(Column::ApproveRelease).map(|value| value < limit),
             ),
@@ -99,6 +119,7 @@ impl Unit {
             Self::Milliseconds => format!("{:.3} ms", value * 1e3),
             Self::Megabytes => format!("{:.2} MB", value / 1e6),
             Self::PerSecond => format!("{value:.0} /s"),
+            Self::Number => format!("{value:.1}"),
         }
     }
 }
@@ -155,12 +176,10 @@ impl Comparison {
     }
 }
 
-/// Without a version there was no Node.js.
-pub fn print(rows: &[Row], node_version: Option<&str>) {
-    let node = node_version
-        .map_or_else(|| "no Node on this machine".to_owned(), |version| format!("Node {version}"));
-    let values = ["ApproveRelease", "bare actix-web", &node, "direct"];
-    let head = [&["", "store"], &values[..], &["to bare", "to Node", "to direct", "aim"]].concat();
+/// The columns of Node.js and Go are named as `node` and `go` say.
+pub fn print(rows: &[Row], node: &str, go: &str) {
+    let values = ["ApproveRelease", "bare actix-web", node, go, "direct"];
+    let head = [&["", "store"], &values[..], &["to bare", "to Node", "to Go", "to direct", "aim"]].concat();
     let last = head.len() - 1;
     let mut table = vec![head.into_iter().map(str::to_owned).collect()];
     table.extend(rows.iter().map(Row::cells));

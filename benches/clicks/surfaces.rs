@@ -7,13 +7,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
-    Plan, click,
-    contender::{Node, Program, Running, Starter},
-    identity::{CLIENT, TENANT, get},
-    lanes::QUIET,
+    click::{self, CLIENT, TENANT},
+    contender::{Program, QUIET, Running, Starter},
     load::{self, Round, Target},
     measure::{in_turn, median},
+    plan::Plan,
     report::{Comparison, Unit},
+    tools::Node,
 };
 
 /// Who votes.
@@ -60,16 +60,16 @@ pub async fn compare(plan: &Plan, starter: &Starter, node: Option<&Node>) -> Res
 
 /// Every vote is the first person's again, and another is needed: it is counted, and nothing follows.
 async fn surfaces(running: &Rc<Running>, issuers: &Running, bot: &str) -> Result<Vec<Surface>> {
-    let approval = ask(running, &get(issuers, "/jobs/token")?).await?;
+    let approval = ask(running, &issuers.get("/jobs/token").await?).await?;
     let counted = |request, contains| {
         let target = Target::handler(running.clone(), request).answering(contains);
         Surface { target, rounds: Vec::new() }
     };
     Ok(vec![
-        counted(click::vote(&approval, Some(&get(issuers, "/token")?))?, "counted"),
+        counted(click::vote(&approval, Some(&issuers.get("/token").await?))?, "counted"),
         counted(click::vote_on_page(&approval, &principal())?, "counts: 1 of 2"),
         counted(
-            click::vote_in_teams(&approval, &get(issuers, "/bot/token")?, (bot, PERSON))?,
+            click::vote_in_teams(&approval, &issuers.get("/bot/token").await?, (bot, PERSON))?,
             "counts: 1 of 2",
         ),
     ])
@@ -77,21 +77,9 @@ async fn surfaces(running: &Rc<Running>, issuers: &Running, bot: &str) -> Result
 
 async fn ask(running: &Rc<Running>, token: &str) -> Result<String> {
     let mut request = click::request_approval(token, 2)?;
-    let answer = get_answer(running, request.numbered(0)).await?;
+    let answer = running.ask(request.numbered(0)).await?;
     let answer: Value = serde_json::from_str(&answer).context("no approval")?;
     answer["id"].as_str().map(str::to_owned).context("no id")
-}
-
-async fn get_answer(running: &Running, request: &[u8]) -> Result<String> {
-    let stream = tokio::net::TcpStream::connect(running.address).await?;
-    crate::http::write_all(&stream, request).await?;
-    let mut buffer = Vec::new();
-    loop {
-        crate::http::read_more(&stream, &mut buffer).await?;
-        if let Some(answer) = crate::http::Message::parse(&buffer)? {
-            return Ok(String::from_utf8_lossy(answer.body).into_owned());
-        }
-    }
 }
 
 /// What App Service says of who is signed in.
