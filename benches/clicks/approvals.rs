@@ -24,7 +24,8 @@ use crate::{
     tools::Node,
 };
 
-const LOOKS_PER_ROUND: usize = 20;
+/// All rounds together stay under the 300 approvals that a run may have open.
+const LOOKS_PER_ROUND: usize = 15;
 
 /// So many wait for a decision.
 const WAITING: usize = 10;
@@ -121,7 +122,7 @@ async fn ask_one(running: &Rc<Running>, token: &str, folder: &Folder) -> Result<
 /// Copies all that there is about the approval `id` until there are so many of it, each under an id of its own.
 fn copy(store: &Path, id: &str, count: usize) -> Result<()> {
     let files = files_about(store, id)?;
-    ensure!(files.len() >= 4, "only {} files are about an approval", files.len());
+    ensure!(files.len() >= 3, "only {} files are about an approval", files.len());
     for number in 1..count {
         let other = format!("{}{number:012x}", &id[..id.len() - 12]);
         for (path, content) in &files {

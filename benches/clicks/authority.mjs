@@ -15,7 +15,7 @@ const bot = `${base}/bot`;
 function token(claims) {
   const now = Math.floor(Date.now() / 1000);
   const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const times = { exp: now + 3600, nbf: now };
+  const times = { iat: now, nbf: now, exp: now + 3600 };
   const message = `${part({ alg: "RS256", typ: "JWT", kid: "key" })}.${part({ ...claims, ...times })}`;
   return `${message}.${sign("sha256", message, privateKey).toString("base64url")}`;
 }

@@ -88,21 +88,16 @@ async fn benchmark(plan: Plan) -> Result<()> {
     let (starter, github) = Starter::with_github().await?;
     let github = Rc::new(github);
     let rows = measure_all(&plan, &starter, &tools, &github).await?;
-    let stores = stores::compare(&plan, &starter, tools.azurite.as_ref()).await?;
-    let identity = identity::compare(&plan, &starter, node).await?;
-    let surfaces = surfaces::compare(&plan, &starter, node).await?;
-    let approvals = approvals::compare(&plan, &starter, node).await?;
-    let history = history::compare(&plan, &starter).await?;
     report::print(
         &rows,
         &node.map_or("no Node".to_owned(), |node| format!("Node {}", node.version)),
         tools.go.as_ref().map_or("no Go", |go| &go.version),
     );
-    stores.print();
-    identity.print();
-    surfaces.print();
-    approvals.print();
-    history.print();
+    stores::compare(&plan, &starter, tools.azurite.as_ref()).await?.print();
+    identity::compare(&plan, &starter, node).await?.print();
+    surfaces::compare(&plan, &starter, node).await?.print();
+    approvals::compare(&plan, &starter, node).await?.print();
+    history::compare(&plan, &starter).await?.print();
     println!("\nThe run took {:.0} s.", start.elapsed().as_secs_f64());
     Ok(())
 }

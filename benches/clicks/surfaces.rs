@@ -79,12 +79,13 @@ async fn ask(running: &Rc<Running>, token: &str) -> Result<String> {
     let mut request = click::request_approval(token, 2)?;
     let answer = running.ask(request.numbered(0)).await?;
     let answer: Value = serde_json::from_str(&answer).context("no approval")?;
-    answer["id"].as_str().map(str::to_owned).context("no id")
+    let id = answer["id"].as_str().map(str::to_owned);
+    id.with_context(|| format!("no id in {answer}"))
 }
 
 /// What App Service says of who is signed in.
 fn principal() -> String {
-    let claims = json!([{"typ": "oid", "val": PERSON}, {"typ": "tid", "val": TENANT.1}, {"typ": "name", "val": "Alex"}]);
+    let claims = json!([{"typ": "oid", "val": PERSON}, {"typ": "tid", "val": TENANT.1}, {"typ": "preferred_username", "val": "alex@example.com"}]);
     BASE64_STANDARD.encode(json!({"auth_typ": "aad", "claims": claims}).to_string())
 }
 
