@@ -7,7 +7,7 @@
 ///
 /// A cut ends in `...`, which counts towards the limit.
 pub fn printable(text: &str, limit: usize) -> String {
-    let mut printed = String::new();
+    let mut printed = String::with_capacity(text.len().min(limit));
     for character in text.chars() {
         match character {
             '\\' => printed.push_str("\\\\"),
