@@ -63,6 +63,9 @@ const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// close one is lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
+/// How many threads may wait for files at once, and for the addresses of hosts.
+const BLOCKING_THREADS: usize = 8;
+
 /// How many connections may wait until they are accepted, as far as the system lets them: one that finds no room tries
 /// again a second later.
 const BACKLOG: u32 = 4_096;
@@ -111,6 +114,7 @@ fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAd
     let server =
         HttpServer::new(move || App::new().app_data(app.clone()).default_service(web::to(entry::entry)))
             .workers(1)
+            .worker_max_blocking_threads(BLOCKING_THREADS)
             .keep_alive(KEEP_ALIVE)
             // Also for connections that were opened in reserve, and have not been used yet.
             .client_request_timeout(KEEP_ALIVE)
