@@ -92,11 +92,11 @@ impl Report {
 
 impl From<Outcome> for Report {
     fn from(outcome: Outcome) -> Self {
-        let detail = match &outcome {
-            Outcome::Misconfigured(setting) => format!("the setting {setting} is missing"),
-            _ => String::new(),
-        };
-        Self::of(outcome, detail)
+        let mut report = Self::of(outcome, String::new());
+        if let Outcome::Misconfigured(setting) = report.outcome {
+            report.detail = format!("the setting {setting} is missing");
+        }
+        report
     }
 }
 

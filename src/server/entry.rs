@@ -20,13 +20,11 @@ use super::{
     log_lines, sweep, timing,
 };
 use crate::{
-    approval::{Forbidden, Outcome, Unreached},
+    approval::{Forbidden, Invalid, Outcome, Unreached},
     cards::sentences,
     config::Listen,
     host::{self, Answer, Body, Request},
-    surfaces::{
-        CARD_ACTION_STATUS, action_message, invalid_method, is_cross_site, outcome_answer, page, plain_answer,
-    },
+    surfaces::{CARD_ACTION_STATUS, action_message, is_cross_site, outcome_answer, page, plain_answer},
     timing::Timing,
 };
 
@@ -158,7 +156,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
         return outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite));
     }
     if outer.method != "POST" {
-        return invalid_method("POST");
+        return outcome_answer(&Outcome::Invalid(Invalid::Method("POST")));
     }
     let request = match &outer.body {
         _ if function == Function::Deliver => Ok(outer),

@@ -60,23 +60,16 @@ fn to_json(value: &impl Serialize) -> String {
 
 /// The answer that says what became of a click.
 pub fn outcome_answer(outcome: &Outcome) -> Answer {
-    plain_answer(status(outcome), outcome.name(), &sentence(outcome))
-}
-
-/// The answer to a method that is not one of `allowed`.
-pub fn invalid_method(allowed: &'static str) -> Answer {
-    let mut answer = outcome_answer(&Outcome::Invalid(Invalid::Method(allowed)));
-    answer.status = 405;
-    answer.headers.push(("Allow", allowed.to_owned()));
+    let mut answer = plain_answer(status(outcome), outcome.name(), &sentence(outcome));
+    if let Outcome::Invalid(Invalid::Method(allowed)) = outcome {
+        answer.headers.push(("Allow", (*allowed).to_owned()));
+    }
     answer
 }
 
 /// The answer that says what became of a request, and the line for the log.
 fn report_answer(function: &str, request: &Request, report: &Report) -> Answer {
-    let mut answer = match report.outcome {
-        Outcome::Invalid(Invalid::Method(allowed)) => invalid_method(allowed),
-        _ => outcome_answer(&report.outcome),
-    };
+    let mut answer = outcome_answer(&report.outcome);
     answer.log.push(log_line(function, request, report));
     answer
 }

@@ -308,7 +308,23 @@ fn refused(request: &Request, report: &Report) -> Answer {
         Outcome::Unknown => "No such approval",
         Outcome::Forbidden(_) => "Not allowed",
         Outcome::Unavailable(_) => "Not available now",
-        _ => "That did not work",
+        Outcome::TooLarge
+        | Outcome::Unauthenticated
+        | Outcome::Invalid(_)
+        | Outcome::Misconfigured(_)
+        | Outcome::Dispatched(..)
+        | Outcome::DryRun(..)
+        | Outcome::AlreadyDecided(..)
+        | Outcome::Conflict(..)
+        | Outcome::Expired(_)
+        | Outcome::Ended(_)
+        | Outcome::Counted { .. }
+        | Outcome::Rejected(_)
+        | Outcome::Recorded(..)
+        | Outcome::Postponed(..)
+        | Outcome::Refused(..)
+        | Outcome::GivenUp(..)
+        | Outcome::Limited(_) => "That did not work",
     };
     let mut answer =
         html_answer(plain.status, note(title, &sentence(&report.outcome), Some((LIST, "All approvals"))));

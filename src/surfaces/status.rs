@@ -1,12 +1,13 @@
 //! The HTTP status of each outcome. They are public: they stay.
 
-use crate::approval::Outcome;
+use crate::approval::{Invalid, Outcome};
 
 /// The HTTP status of an outcome: the card shows success for 200 only.
 pub fn status(outcome: &Outcome) -> u16 {
     match outcome {
         Outcome::TooLarge => 413,
         Outcome::Unauthenticated => 401,
+        Outcome::Invalid(Invalid::Method(_)) => 405,
         Outcome::Invalid(_) => 400,
         Outcome::Forbidden(_) => 403,
         Outcome::Unknown => 404,

@@ -316,10 +316,8 @@ impl Messages {
 
 /// The report, with the reason that this person gets if they are not an approver.
 fn refused_as(report: Report, refusal: Outcome) -> Report {
-    match report.outcome {
-        Outcome::Forbidden(Forbidden::Performer) => Report { outcome: refusal, ..report },
-        _ => report,
-    }
+    let is_no_approver = report.outcome == Outcome::Forbidden(Forbidden::Performer);
+    if is_no_approver { Report { outcome: refusal, ..report } } else { report }
 }
 
 /// Who somebody is, as far as it bears on whether they may decide.
