@@ -2,17 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::Cards;
-use crate::approval::Standing;
+use super::{Cards, content::Content};
 
 /// The largest card that is made, in bytes: Teams takes about 28 KB with the message around it.
 pub const MAX_BYTES: usize = 27_500;
 
-/// How much of what others wrote a card shows; texts in characters.
+/// The limits on what others wrote in a card; of texts in characters.
 pub struct Limits {
     /// The request's text.
     pub text: usize,
-    /// How many of its facts.
+    /// The number of its facts.
     pub facts: usize,
     /// The value of each.
     pub value: usize,
@@ -20,21 +19,19 @@ pub struct Limits {
     pub comment: usize,
 }
 
-/// As much as anybody reads.
+/// The limits that most cards are made with: as much as anyone reads.
 const ROOMY: Limits = Limits { text: 4_000, facts: 30, value: 300, comment: 500 };
 
-/// So little that it fits whatever characters it consists of.
+/// The limits that always fit, whatever the characters.
 const TIGHT: Limits = Limits { text: 600, facts: 10, value: 80, comment: 100 };
 
 impl Cards {
-    /// The card that is posted to a channel: it shows the approval as it stands, and while that is open, leads to the
-    /// page where people decide.
-    pub fn teams(&self, standing: &Standing) -> Value {
+    /// The card that a webhook posts to a channel. While the approval waits, it leads to the page where people decide.
+    pub fn teams(&self, content: &Content) -> Value {
         fitting(|limits| {
-            let mut body = self.body(standing, limits);
-            if standing.ruling.is_none() {
-                let open = open_url("Approve or reject", &self.page_url(&standing.request.id));
-                body.push(json!({"type": "ActionSet", "actions": [open]}));
+            let mut body = self.body(content, limits);
+            if content.state.is_waiting() {
+                body.push(actions(vec![open_url("Approve or reject", &self.page_url(&content.request.id))]));
             }
             card("1.4", body)
         })
@@ -64,12 +61,17 @@ pub fn open_url(title: &str, url: &str) -> Value {
     json!({"type": "Action.OpenUrl", "title": title, "url": url})
 }
 
+/// Buttons within the body.
+pub fn actions(actions: Vec<Value>) -> Value {
+    json!({"type": "ActionSet", "actions": actions})
+}
+
 /// A paragraph or more of markdown.
 pub fn text_block(markdown: &str) -> Value {
     json!({"type": "TextBlock", "text": markdown, "wrap": true})
 }
 
-/// A line that says what stands below it.
+/// The label of what stands below it.
 pub fn label(text: &str) -> Value {
     json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder"})
 }
@@ -85,7 +87,7 @@ pub fn fact_set(facts: impl IntoIterator<Item = (String, String)>) -> Value {
     json!({"type": "FactSet", "facts": facts.collect::<Vec<_>>()})
 }
 
-/// What belongs together; of `style` `emphasis` on a ground of its own.
+/// A group of elements; of `style` `emphasis` on a ground of its own.
 pub fn container(style: &str, items: Vec<Value>) -> Value {
     json!({"type": "Container", "style": style, "separator": true, "items": items})
 }

@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use super::{
     Cards,
-    adaptive::{card, fitting, open_url, text_block},
+    adaptive::{actions, card, fitting, open_url, text_block},
+    content::Content,
+    labels,
     mail::comment,
-    title,
+    words::{readable, title},
 };
-use crate::approval::{ApprovalId, Ending, Item, Standing, Verdict};
+use crate::approval::{ApprovalId, Item, Verdict};
 use crate::text::markdown::literal;
 
 /// The verb of a card that asks how it stands now.
@@ -18,50 +20,39 @@ pub const REFRESH: &str = "refresh";
 const MAX_LISTED: usize = 20;
 
 impl Cards {
-    /// The card of an approval as it stands; while that is open, with a comment and two buttons that vote. `said` is
-    /// told to whoever clicked.
-    pub fn bot(&self, standing: &Standing, said: Option<&str>) -> Value {
+    /// The card that the bot posts. While the approval waits, it has a comment and two buttons that vote; `said` is
+    /// shown first, to the person who clicked.
+    pub fn bot(&self, content: &Content, said: Option<&str>) -> Value {
+        let (id, is_waiting) = (&content.request.id, content.state.is_waiting());
         fitting(|limits| {
             let mut body: Vec<_> = said.map(|said| text_block(&literal(said))).into_iter().collect();
-            body.extend(self.body(standing, limits));
-            let id = &standing.request.id;
-            let open = open_url("Open the page", &self.page_url(id));
-            let mut card = if standing.ruling.is_none() {
-                body.push(comment());
-                let actions =
-                    [vote("Approve", Verdict::Approve, id), vote("Reject", Verdict::Reject, id), open];
-                body.push(json!({"type": "ActionSet", "actions": actions}));
-                let mut card = card("1.4", body);
-                // Those who look are shown how it stands now; a refresh never decides.
-                let data = json!({"approval": id.as_str()});
-                card["refresh"] =
-                    json!({"action": {"type": "Action.Execute", "verb": REFRESH, "data": data}});
-                card
-            } else {
-                body.push(json!({"type": "ActionSet", "actions": [open]}));
-                card("1.4", body)
-            };
-            card["fallbackText"] = json!(fallback(standing));
+            body.extend(self.body(content, limits));
+            body.extend(is_waiting.then(comment));
+            let votes = content.verdicts().map(|verdict| vote(verdict, id));
+            body.push(actions(votes.chain([open_url(labels::OPEN_PAGE, &self.page_url(id))]).collect()));
+            let mut card = card("1.4", body);
+            if is_waiting {
+                card["refresh"] = refresh(id);
+            }
+            card["fallbackText"] =
+                json!(format!("{}: this client cannot show the card.", content.state.words()));
             card
         })
     }
 
     /// The card that reminds of an approval that waits, with a link to where it can be decided.
-    pub fn reminder(&self, standing: &Standing, link: &str) -> Value {
-        let request = &standing.request;
-        let until = request.expires_at().format("%Y-%m-%d %H:%M UTC");
+    pub fn reminder(&self, content: &Content, link: &str) -> Value {
         let text = format!(
-            "Still waiting: **{}** for {}. Open until {until}.",
-            literal(&title(request)),
-            literal(&request.workload.repository.to_string()),
+            "Still waiting: **{}** for {}. {} {}.",
+            literal(&content.title),
+            literal(&content.request.workload.repository.to_string()),
+            labels::OPEN_UNTIL,
+            readable(content.request.expires_at()),
         );
-        card(
-            "1.4",
-            vec![text_block(&text), json!({"type": "ActionSet", "actions": [open_url("Decide", link)]})],
-        )
+        card("1.4", vec![text_block(&text), actions(vec![open_url("Decide", link)])])
     }
 
-    /// What waits, as plain text; `more` says that it is not all of it.
+    /// The approvals that wait, as plain text; with `more` it says that there are others.
     pub fn waiting_list(&self, waiting: &[Item], more: bool) -> String {
         let line = |item: &Item| match item {
             Item::Requested(standing) => {
@@ -85,40 +76,36 @@ impl Cards {
     }
 }
 
-/// What a client says that cannot show the card.
-fn fallback(standing: &Standing) -> String {
-    let state = match standing.ruling.as_ref().map(|ruling| ruling.ending) {
-        None => "An approval is waiting",
-        Some(Ending::Approved) => "A release was approved",
-        Some(Ending::Rejected) => "A release was rejected",
-        Some(Ending::Expired) => "An approval has expired",
-    };
-    format!("{state}: this client cannot show its card.")
+/// Shows the approval as it is now to anyone who looks; a refresh never decides.
+fn refresh(id: &ApprovalId) -> Value {
+    let data = json!({"approval": id.as_str()});
+    json!({"action": {"type": "Action.Execute", "verb": REFRESH, "data": data}})
 }
 
 /// A button that votes; old clients send the same data as a message.
-fn vote(title: &str, verdict: Verdict, id: &ApprovalId) -> Value {
-    let data = json!({"approval": id.as_str(), "verdict": verdict.as_str()});
+fn vote(verdict: Verdict, id: &ApprovalId) -> Value {
+    let (title, verb) = (labels::to_vote(&verdict), verdict.as_str());
+    let data = json!({"approval": id.as_str(), "verdict": verb});
     json!({
         "type": "Action.Execute",
         "title": title,
-        "verb": verdict.as_str(),
+        "verb": verb,
         "data": data,
         "fallback": {"type": "Action.Submit", "title": title, "data": data},
     })
 }
 
 impl Cards {
-    /// What the bot says outside of a channel.
+    /// The bot's answer outside of a channel.
     pub fn elsewhere(&self) -> String {
         format!(
-            "Approvals are decided in the channel, on their cards, and not in a chat. They also stand at {}",
+            "Approvals are decided on their cards in the channel, not in a chat. They are also listed at {}",
             self.list_url()
         )
     }
 }
 
-/// What the bot says when it has been added to a team.
+/// The bot's words when it is added to a team.
 pub fn welcome(channel: Option<&str>) -> String {
     match channel {
         Some(channel) => format!(

@@ -1,8 +1,8 @@
-//! Where cards lead: to our own page of an approval, and to GitHub's of the run and the commit.
+//! The addresses that cards and pages lead to: our own page of an approval, and GitHub's of the run and the commit.
 
 use url::Url;
 
-use super::Cards;
+use super::{Cards, content::Value};
 use crate::{
     approval::{ApprovalId, Repository, Workload},
     urls::below,
@@ -22,8 +22,23 @@ impl Cards {
         address(&self.public_url, &["api", "approvals"])
     }
 
+    /// The page of a fact's value, if it has one.
+    pub fn address_of(&self, value: &Value) -> Option<String> {
+        match value {
+            Value::Repository(repository) => Some(self.repository_url(repository)),
+            Value::Commit(workload) => Some(self.commit_url(workload)),
+            Value::Run(workload) => Some(self.run_url(workload)),
+            Value::Code(_)
+            | Value::Name(_)
+            | Value::People(_)
+            | Value::Time(_)
+            | Value::Deadline(..)
+            | Value::Words(_) => None,
+        }
+    }
+
     /// The repository.
-    pub fn repository_url(&self, repository: &Repository) -> String {
+    fn repository_url(&self, repository: &Repository) -> String {
         address(&self.github, &[repository.owner(), repository.name()])
     }
 

@@ -5,44 +5,41 @@ use serde_json::{Value, json};
 use super::{
     Cards, Mail,
     adaptive::{card, fitting, open_url},
+    content::Content,
+    labels,
 };
-use crate::approval::{ApprovalId, Standing, Verdict, Vote};
+use crate::approval::{ApprovalId, Verdict, Vote};
 
 impl Cards {
-    /// The card for a mail, where mail cards are configured: the approval as it stands and, while that is open, a
-    /// comment and two buttons that send a vote.
-    pub fn mail(&self, standing: &Standing) -> Option<Value> {
-        let mail = self.mail.as_ref()?;
+    /// The card for a mail, if mail cards are configured. While the approval waits, it has a comment and two buttons
+    /// that send a vote.
+    pub fn mail(&self, content: &Content) -> Option<Value> {
+        let (mail, id) = (self.mail.as_ref()?, &content.request.id);
         Some(fitting(|limits| {
-            let mut body = self.body(standing, limits);
-            let mut actions = Vec::new();
-            if standing.ruling.is_none() {
-                body.push(comment());
-                let id = &standing.request.id;
-                actions.push(mail.vote("Approve", Verdict::Approve, id));
-                actions.push(mail.vote("Reject", Verdict::Reject, id));
-            }
-            // Where there is nothing left to decide, there is still something to look at.
-            actions.push(open_url("Open the page", &self.page_url(&standing.request.id)));
+            let mut body = self.body(content, limits);
+            body.extend(content.state.is_waiting().then(comment));
             let mut card = card("1.0", body);
             card["originator"] = json!(mail.originator);
             card["hideOriginalBody"] = json!(true);
-            card["actions"] = json!(actions);
+            let votes = content.verdicts().map(|verdict| mail.vote(verdict, id));
+            // A decided approval can still be looked at.
+            card["actions"] = votes.chain([open_url(labels::OPEN_PAGE, &self.page_url(id))]).collect();
             card
         }))
     }
 }
 
 impl Mail {
-    /// Outlook sends who clicked in `Authorization`, since nothing here takes that header for itself.
-    fn vote(&self, title: &str, verdict: Verdict, id: &ApprovalId) -> Value {
-        let verdict = verdict.as_str();
+    /// A button that votes. Outlook names the person in `Authorization`, since no other header of ours has that name.
+    fn vote(&self, verdict: Verdict, id: &ApprovalId) -> Value {
         // Outlook puts the comment in the place of the template, as JSON.
-        let body =
-            format!(r#"{{"approval":"{id}","verdict":"{verdict}","comment":"{{{{comment.value}}}}"}}"#);
+        let body = format!(
+            r#"{{"approval":"{id}","verdict":"{}","comment":"{{{{comment.value}}}}"}}"#,
+            verdict.as_str()
+        );
         json!({
             "type": "Action.Http",
-            "title": title,
+            "title": labels::to_vote(&verdict),
             "method": "POST",
             "url": self.approve_url.expose().as_str(),
             "headers": [{"name": "Content-Type", "value": "application/json"}],

@@ -1,28 +1,33 @@
 //! Every word that goes to a person: the sentence for each outcome, and the cards and pages of a requested
 //! approval.
 //!
+//! What they show is built once, as plain data ([`content`]), under one table of labels, and rendered as an Adaptive
+//! Card for Teams, a card for a mail, a page and a row of the list.
+//!
 //! What a request says is shown as the request's word, apart from what GitHub vouches for; nothing of it can leave
 //! its place, add an action, or pass for ours.
 
 mod adaptive;
 mod body;
 pub mod bot;
+pub mod content;
+mod labels;
 mod links;
 mod mail;
 pub mod page;
 pub mod sentences;
 #[cfg(test)]
 mod tests;
+mod words;
 
-pub use body::title;
 use url::Url;
 
 use crate::http_client::SecretUrl;
 
-/// What a mail card needs beside an approval.
+/// The settings of mail cards.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    /// Where its buttons send a vote (`APPROVE_URL`), key and all.
+    /// The address that its buttons send a vote to (`APPROVE_URL`), key and all.
     pub approve_url: SecretUrl,
     /// The actionable-message provider (`MAIL_ORIGINATOR`).
     pub originator: String,
@@ -31,10 +36,10 @@ pub struct Mail {
 /// Writes cards.
 #[derive(Debug)]
 pub struct Cards {
-    /// Where our own pages are (`PUBLIC_URL`).
+    /// The base of our own pages (`PUBLIC_URL`).
     pub public_url: Url,
-    /// Where GitHub's pages are.
+    /// The base of GitHub's pages.
     pub github: Url,
-    /// What mail cards need, where there are any.
+    /// What mail cards need, if there are any.
     pub mail: Option<Mail>,
 }

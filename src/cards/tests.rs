@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{adaptive::MAX_BYTES, *};
+use super::{adaptive::MAX_BYTES, content::Content, words::title, *};
 use crate::approval::{
-    ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Repository, Request, Ruling,
-    Standing, Verdict, Workload,
+    ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Policy, Repository, Request,
+    Ruling, Standing, Verdict, Workload,
 };
 
 fn url(text: &str) -> Url {
@@ -86,11 +86,28 @@ fn ruled(approval: &Standing, ending: Ending) -> Standing {
     approval.clone().ruled(ruling)
 }
 
+fn content(standing: &Standing) -> Content<'_> {
+    Content::of(standing, &Policy::default(), noon())
+}
+
+fn teams(standing: &Standing) -> Value {
+    cards().teams(&content(standing))
+}
+
+fn mail(standing: &Standing) -> Value {
+    cards().mail(&content(standing)).expect("a mail card")
+}
+
+/// The group of elements under this label.
+fn section<'a>(card: &'a Value, label: &str) -> &'a Value {
+    let sections = card["body"].as_array().expect("a body");
+    sections.iter().find(|section| section["items"][0]["text"] == label).expect("a section")
+}
+
 /// The four cards of an approval: for Teams and for mail, open and decided.
 fn all_cards(approval: &Standing) -> [Value; 4] {
-    let (cards, ruled) = (cards(), ruled(approval, Ending::Approved));
-    let mail = |approval| cards.mail(approval).expect("a mail card");
-    [cards.teams(approval), cards.teams(&ruled), mail(approval), mail(&ruled)]
+    let ruled = ruled(approval, Ending::Approved);
+    [teams(approval), teams(&ruled), mail(approval), mail(&ruled)]
 }
 
 /// Every object and every text within `value`, with the key that it stands under.
@@ -176,12 +193,13 @@ fn a_request_changes_nothing_but_its_own_container() {
     let plain = all_cards(&asked("a"));
     for said in INJECTIONS {
         for (card, plain) in all_cards(&asked(said)).iter().zip(&plain) {
-            let (mut card, mut plain) = (card.clone(), plain.clone());
-            assert_eq!(card["body"][2]["items"][0]["text"], "What the workflow says");
-            assert_eq!(card["body"][2]["style"], "default");
-            card["body"][2].take();
-            plain["body"][2].take();
-            assert_eq!(card, plain);
+            assert_eq!(section(card, labels::SAID)["style"], "default");
+            let others = |card: &Value| {
+                let mut body = card["body"].as_array().expect("a body").clone();
+                body.retain(|section| section["items"][0]["text"] != labels::SAID);
+                body
+            };
+            assert_eq!(others(card), others(plain));
         }
     }
 }
@@ -190,7 +208,7 @@ fn a_request_changes_nothing_but_its_own_container() {
 fn an_open_approval_says_all_there_is_to_know() {
     let mut approval = asked("Release **1.4.2**");
     approval.request.asked.rejected_event_type = Some(event_type("release-rejected"));
-    let card = cards().teams(&approval);
+    let card = teams(&approval);
     assert_eq!((&card["version"], &card["body"][0]["text"]), (&json!("1.4"), &json!("Waiting for approval")));
     let page = format!("https://app.example/api/approvals/{}", approval.request.id);
     let open = json!({"type": "Action.OpenUrl", "title": "Approve or reject", "url": page});
@@ -207,8 +225,8 @@ fn an_open_approval_says_all_there_is_to_know() {
         json!({"type": "FactSet", "facts": facts})
     };
     let vouched_for = facts(&[
-        ("Repository", "octo/my\\_app"),
-        ("Commit", &format!("[0123456]({github}/commit/{commit})")),
+        ("Repository", &format!("[octo/my\\_app]({github})")),
+        ("Commit", &format!("[0123456789ab]({github}/commit/{commit})")),
         ("Ref", "refs/heads/main"),
         ("Run", &format!("[987, attempt 2]({github}/actions/runs/987/attempts/2)")),
         ("Started by", "octocat"),
@@ -224,11 +242,12 @@ fn an_open_approval_says_all_there_is_to_know() {
     let consequences = facts(&[
         ("Approve sends", "release-approved"),
         ("Reject sends", "release-rejected"),
-        ("Approvals needed", "2"),
+        ("Approvals", "1 of 2"),
+        ("Requested", "2026-11-27 12:00 UTC"),
         ("Open until", "2026-11-27 13:30 UTC"),
     ]);
-    assert_eq!(card["body"][3], container("emphasis", json!([label("What an answer does"), consequences])));
-    let votes = facts(&[("Approvals", "1 of 2"), ("Alex Wilber", "Approved 2026-11-27 12:00 UTC")]);
+    assert_eq!(card["body"][3], container("emphasis", json!([label("The decision"), consequences])));
+    let votes = facts(&[("Alex Wilber", "Approved 2026-11-27 12:00 UTC")]);
     assert_eq!(card["body"][4], container("emphasis", json!([label("Votes"), votes])));
 }
 
@@ -236,20 +255,33 @@ fn an_open_approval_says_all_there_is_to_know() {
 fn a_decided_approval_says_how_it_ended_and_who_decided() {
     let mut approval = asked("a");
     approval.ballots[0].comment = "Not on\na *Friday*".into();
-    for (ending, word) in
-        [(Ending::Approved, "Approved"), (Ending::Rejected, "Rejected"), (Ending::Expired, "Expired")]
-    {
-        for card in
-            [cards().teams(&ruled(&approval, ending)), cards().mail(&ruled(&approval, ending)).unwrap()]
-        {
+    for (ending, word, by) in [
+        (Ending::Approved, "Approved", "Alex Wilber"),
+        (Ending::Rejected, "Rejected", "nobody"),
+        (Ending::Expired, "Expired", "nobody"),
+    ] {
+        let ruled = ruled(&approval, ending);
+        for card in [teams(&ruled), mail(&ruled)] {
             assert_eq!(card["body"][0]["text"], word);
-            let votes = &card["body"][4]["items"][1]["facts"];
-            assert_eq!(votes[1], json!({"title": "Decided", "value": "2026-11-27 12:00 UTC"}));
+            let result = &section(&card, "Result")["items"][1]["facts"];
+            assert_eq!(result[0], json!({"title": "Decided by", "value": by}));
+            let decided = json!({"title": "Decided", "value": "2026-11-27 12:00 UTC"});
+            assert_eq!(result.get(1), (ending != Ending::Expired).then_some(&decided));
             let comment = "Approved 2026-11-27 12:00 UTC: “Not on a \\*Friday\\*”";
-            assert_eq!(votes[2], json!({"title": "Alex Wilber", "value": comment}));
+            let votes = &section(&card, "Votes")["items"][1]["facts"];
+            assert_eq!(votes[0], json!({"title": "Alex Wilber", "value": comment}));
             assert!(!card.to_string().contains("secret@contoso.com"));
         }
     }
+}
+
+#[test]
+fn a_card_without_votes_says_so_and_a_late_one_has_no_buttons() {
+    let approval = Standing { ballots: Vec::new(), ..asked("a") };
+    assert_eq!(section(&teams(&approval), "Votes")["items"][1]["text"], "Nobody has voted.");
+    let late = Content::of(&approval, &Policy::default(), approval.request.expires_at());
+    let card = cards().bot(&late, None);
+    assert_eq!((&card["body"][0]["text"], actions(&card)), (&json!("Expired"), vec!["Action.OpenUrl"]));
 }
 
 #[test]
@@ -259,14 +291,15 @@ fn a_request_without_words_has_a_title_of_ours() {
     approval.request.asked.title = None;
     approval.request.asked.text = None;
     approval.request.asked.facts.clear();
-    let said = &cards().teams(&approval)["body"][2]["items"];
+    let card = teams(&approval);
+    let said = &section(&card, "What the workflow says")["items"];
     assert_eq!(said.as_array().map(Vec::len), Some(2));
     assert_eq!(said[1]["text"], "Release of octo/my\\_app");
 }
 
 #[test]
 fn a_mail_card_votes_with_what_the_function_takes() {
-    let card = cards().mail(&asked("a")).expect("a mail card");
+    let card = mail(&asked("a"));
     assert_eq!((&card["version"], &card["hideOriginalBody"]), (&json!("1.0"), &json!(true)));
     assert_eq!(card["originator"], "65c680ef-36a6-4a1b-b84c-a7b5c6198792");
     let input = &card["body"][5];
@@ -281,7 +314,7 @@ fn a_mail_card_votes_with_what_the_function_takes() {
         let expected = json!({"approval": id.as_str(), "verdict": verdict, "comment": "Yes."});
         assert_eq!(serde_json::from_str::<Value>(&body).expect("JSON"), expected);
     }
-    assert_eq!(Cards { mail: None, ..cards() }.mail(&asked("a")), None);
+    assert_eq!(Cards { mail: None, ..cards() }.mail(&content(&asked("a"))), None);
 }
 
 #[test]
@@ -337,14 +370,14 @@ fn the_largest_of(bit: &str) {
     approval.request.asked.facts = vec![(comment.clone(), comment.clone()); 2_000];
     approval.ballots = (1..=10).map(|number| ballot(number, &text, &comment)).collect();
     assert_sound(&approval);
-    assert!(cards().teams(&approval).to_string().contains("more"), "{bit}");
+    assert!(teams(&approval).to_string().contains("more"), "{bit}");
 }
 
 #[test]
 fn what_fits_is_shown_whole() {
     let mut approval = asked(&"word ".repeat(400));
     approval.ballots = (1..=10).map(|number| ballot(number, "Alex", &"x".repeat(500))).collect();
-    let json = cards().mail(&approval).expect("a mail card").to_string();
+    let json = mail(&approval).to_string();
     assert_eq!(json.matches(&"x".repeat(500)).count(), 10);
     assert!(json.contains(&"word ".repeat(399)));
 }

@@ -22,7 +22,7 @@ use crate::{
         Answered, Attempt, AttemptResult, Dispatch, DispatchAnswer, Kind, Message, MessageName, Next,
         Outcome, PostedMessage, Progress, RelayStanding, Request, Standing, Subject,
     },
-    cards::sentences::sentence,
+    cards::{content::Content, sentences::sentence},
     ledger::{Detail, Entry, Ledger, Line},
     text::log::describe,
     timing::Timing,
@@ -333,21 +333,22 @@ impl Outbox {
             Matter::Relay(relay) => return Ok(Body::Event(relay.decision.dispatch.clone())),
             Matter::Approval(standing) => standing,
         };
+        let content = Content::of(standing, &self.policy, timing.now);
         let sender = self.targets.sender(&wanted.name.target);
         Ok(match (&wanted.effect, sender) {
             (Effect::Event, _) => {
                 let request = self.as_visible_now(&standing.request, timing.deadline).await?;
                 Body::Event(dispatch(standing, &request)?)
             }
-            (Effect::Card, Some(Sender::Bot(_))) => Body::Card(self.cards.bot(standing, None)),
-            (Effect::Card, Some(Sender::Webhook(_)) | None) => Body::Card(self.cards.teams(standing)),
-            (Effect::Change { place, .. }, _) => Body::Change(place.clone(), self.cards.bot(standing, None)),
+            (Effect::Card, Some(Sender::Bot(_))) => Body::Card(self.cards.bot(&content, None)),
+            (Effect::Card, Some(Sender::Webhook(_)) | None) => Body::Card(self.cards.teams(&content)),
+            (Effect::Change { place, .. }, _) => Body::Change(place.clone(), self.cards.bot(&content, None)),
             (Effect::Reminder(Some(place)), Some(Sender::Bot(bot))) => {
-                Body::Reply(place.clone(), self.cards.reminder(standing, &bot.link(place)))
+                Body::Reply(place.clone(), self.cards.reminder(&content, &bot.link(place)))
             }
             (Effect::Reminder(_), _) => {
                 let link = self.cards.page_url(&standing.request.id);
-                Body::Card(self.cards.reminder(standing, &link))
+                Body::Card(self.cards.reminder(&content, &link))
             }
         })
     }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::{
@@ -18,6 +19,7 @@ use crate::{
         Standing, Verdict, Vote,
     },
     approve::{Clicked, Report, Stories},
+    cards::content::Content,
     host::{Answer, Body, Request, parse_urlencoded},
     identity::{Rejection, entra::ActionTokens},
 };
@@ -56,14 +58,15 @@ impl ActionMessages {
         let report = self.stories.click(clicked, request.timing).await;
         let answer = report_answer(FUNCTION, &request, &report);
         match &report.standing {
-            Some(standing) if answer.status == 200 => self.with_card(answer, standing),
+            Some(standing) if answer.status == 200 => self.with_card(answer, standing, request.timing.now),
             _ => answer,
         }
     }
 
     /// A vote's answer shows the card as it is now, if there are mail cards.
-    fn with_card(&self, mut answer: Answer, standing: &Standing) -> Answer {
-        if let Some(card) = self.stories.outbox.cards.mail(standing) {
+    fn with_card(&self, mut answer: Answer, standing: &Standing, now: DateTime<Utc>) -> Answer {
+        let content = Content::of(standing, &self.stories.policy, now);
+        if let Some(card) = self.stories.outbox.cards.mail(&content) {
             answer.body = card.to_string();
             answer.headers.push((CARD_UPDATE_IN_BODY, "true".to_owned()));
         }

@@ -21,6 +21,7 @@ use crate::{
     approval::{ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Standing, Unreached, Vote},
     approve::{Clicked, Cursor, List, Report, Stories, failed},
     cards::{
+        content::Content,
         page::{Listing, Said, View, approval, list, note, style_hash},
         sentences::sentence,
     },
@@ -133,15 +134,10 @@ impl Pages {
         request: &Request,
     ) -> String {
         let policy = &self.stories.policy;
-        let view = View {
-            performer,
-            may_decide: policy.judge(standing, performer, request.timing.now).approve.is_ok(),
-            said,
-            delivery: &policy.delivery(standing),
-            is_dry_run: policy.dry_run,
-            now: request.timing.now,
-        };
-        approval(&self.stories.outbox.cards, standing, &view)
+        let now = request.timing.now;
+        let may_decide = policy.judge(standing, performer, now).approve.is_ok();
+        let view = View { performer, may_decide, said };
+        approval(&self.stories.outbox.cards, &Content::of(standing, policy, now), &view)
     }
 
     async fn vote(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {

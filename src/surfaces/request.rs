@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use log::Level;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -22,6 +22,7 @@ use crate::{
         Standing, Unreached, Workload, rfc_3339,
     },
     approve::{NewRequest, Report, Stories, failed},
+    cards::content::Content,
     host::{Answer, Body, Request},
     identity::{
         Rejection,
@@ -74,7 +75,8 @@ impl Requests {
         let Job { workload, visibility, .. } = job?;
         let new = NewRequest { asked, workload, visibility, body };
         let (standing, is_new) = self.stories.ask(new, request.timing).await?;
-        let mut answer = json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&standing));
+        let mut answer =
+            json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&standing, request.timing.now));
         answer.log.push((Level::Info, self.asked_line(request, &standing)));
         Ok(answer)
     }
@@ -101,19 +103,20 @@ impl Requests {
         Ok((asked, json_of(body)?.into_owned().into_bytes()))
     }
 
-    fn asked_json<'a>(&self, standing: &'a Standing) -> AskedJson<'a> {
+    fn asked_json<'a>(&self, standing: &'a Standing, now: DateTime<Utc>) -> AskedJson<'a> {
         let cards = &self.stories.outbox.cards;
         let request = &standing.request;
         // T10. At a public repository everybody reads what its jobs print: no names there, and no key.
         let shown = standing.without_names_if_public();
-        let mail_card = cards.mail(&shown).filter(|_| !request.workload.is_public);
+        let content = Content::of(&shown, &self.stories.policy, now);
+        let mail_card = cards.mail(&content).filter(|_| !request.workload.is_public);
         AskedJson {
             id: request.id.as_str(),
             status: item::status(standing, self.stories.policy.dry_run),
             url: cards.page_url(&request.id),
             expires_at: rfc_3339(request.expires_at()),
             posted: self.stories.outbox.posted(standing).as_str(),
-            card: cards.teams(&shown),
+            card: cards.teams(&content),
             mail_card,
         }
     }

@@ -4,10 +4,10 @@ use std::{io::Write, process::Stdio};
 
 use approve_release::{
     approval::{
-        ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Repository, Request, Ruling,
-        Standing, Verdict, Workload,
+        ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Policy, Repository, Request,
+        Ruling, Standing, Verdict, Workload,
     },
-    cards::{Cards, Mail},
+    cards::{Cards, Mail, content::Content},
     http_client::SecretUrl,
 };
 use chrono::{DateTime, TimeDelta};
@@ -94,6 +94,10 @@ fn cards() -> Cards {
     }
 }
 
+fn content(standing: &Standing) -> Content<'_> {
+    Content::of(standing, &Policy::default(), standing.request.created_at)
+}
+
 const ENDINGS: [Option<Ending>; 4] =
     [None, Some(Ending::Approved), Some(Ending::Rejected), Some(Ending::Expired)];
 
@@ -103,7 +107,8 @@ fn every_card_is_what_the_renderer_expects_of_its_version() {
     let mut all = Vec::new();
     for text in ["Release 1.4.2", "", "**a** [b](https://c.example)\n- d", &"🚀 word ".repeat(1_000)] {
         for ending in ENDINGS {
-            let approval = approval(text, ending);
+            let standing = approval(text, ending);
+            let approval = content(&standing);
             all.push(cards.teams(&approval));
             all.push(cards.bot(&approval, None));
             all.push(cards.bot(&approval, Some("GitHub accepted go-live for octo/app.")));
@@ -139,13 +144,11 @@ fn the_renderer_objects_to_what_is_no_card_of_its_version() {
 
 #[test]
 fn what_is_shown_in_place_of_a_card_says_how_the_approval_stands() {
-    let texts = ENDINGS.map(|ending| cards().bot(&approval("x", ending), None)["fallbackText"].clone());
-    let states = [
-        "An approval is waiting",
-        "A release was approved",
-        "A release was rejected",
-        "An approval has expired",
-    ];
+    let texts = ENDINGS.map(|ending| {
+        let standing = approval("x", ending);
+        cards().bot(&content(&standing), None)["fallbackText"].clone()
+    });
+    let states = ["Waiting for approval: ", "Approved: ", "Rejected: ", "Expired: "];
     for (text, state) in texts.iter().zip(states) {
         assert!(text.as_str().expect("a text").starts_with(state), "{text}");
     }
@@ -155,7 +158,8 @@ fn what_is_shown_in_place_of_a_card_says_how_the_approval_stands() {
 #[test]
 fn a_mail_card_is_of_the_first_version_and_has_its_values_in_lower_case() {
     for ending in ENDINGS {
-        let card = cards().mail(&approval("x", ending)).expect("a mail card");
+        let standing = approval("x", ending);
+        let card = cards().mail(&content(&standing)).expect("a mail card");
         assert_eq!(card["version"], "1.0");
         assert_lower_case(&card);
     }

@@ -1,23 +1,29 @@
-//! The list of what waits and of what was decided.
+//! The list of the approvals that wait, and of what was decided.
 
 use askama::Template;
 use chrono::{DateTime, Utc};
 
 use super::{
-    super::{Cards, title},
-    STYLE, Stage, Time, decided_at, deciders, delivery, dispatch, html, name, page_path,
+    super::{
+        Cards,
+        content::{Content, Fact, State, Value, of_relay},
+        labels, words,
+    },
+    LIST, STYLE, html,
 };
-use crate::approval::{Ending, Item, Policy, RelayStanding, Repository, Standing, count_approvals};
-use crate::text::line::visible;
+use crate::{
+    approval::{Ending, Item, Policy, RelayStanding, Standing},
+    text::line,
+};
 
-/// What a page of the list shows.
+/// A page of the list.
 #[derive(Clone, Debug)]
 pub struct Listing<'a> {
-    /// What waits for a decision.
+    /// The approvals that wait for a decision.
     pub waiting: &'a [Item],
-    /// What was decided.
+    /// The decisions.
     pub recent: &'a [Item],
-    /// The address of the page with what was decided before that.
+    /// The address of the next page, if there is one.
     pub next: Option<&'a str>,
     /// The operator's rules.
     pub policy: &'a Policy,
@@ -46,72 +52,48 @@ struct Page<'a> {
     request_url: String,
 }
 
-/// One entry.
+impl Page<'_> {
+    /// A row leads to the page of its approval, and nowhere else.
+    fn address_of(&self, _: &Value) -> Option<String> {
+        None
+    }
+}
+
+/// A row: one approval or relay.
 struct Row<'a> {
-    /// Its page, where it has one.
+    /// The address of its page, if it has one.
     href: Option<String>,
     title: String,
-    repository: Option<&'a Repository>,
-    /// Nothing where that cannot be read.
-    stage: Option<Stage>,
-    /// So many of so many, where people are still asked.
-    approvals: Option<String>,
-    /// Who decided.
-    by: Vec<String>,
-    /// What happened or will happen at `at`.
-    when: &'static str,
-    at: Time,
-    /// How the dispatch stands, where it is decided.
-    delivery: Option<&'static str>,
+    /// The state, if that can be read.
+    state: Option<State>,
+    facts: Vec<Fact<'a>>,
 }
 
 impl<'a> Row<'a> {
     fn of(item: &'a Item, listing: &Listing) -> Self {
         match item {
             Item::Requested(standing) => Self::requested(standing, listing),
-            Item::Relayed(relay) => Self::relayed(relay, listing),
+            Item::Relayed(relay) => Self::relayed(relay, listing.policy),
             Item::Unreadable(id, at) => Self::unreadable(id, *at),
         }
     }
 
     fn requested(standing: &'a Standing, listing: &Listing) -> Self {
-        let request = &standing.request;
-        let stage = Stage::of(standing, listing.now);
-        let required = request.asked.approvals_required;
-        let (when, at) = match decided_at(standing) {
-            Some(at) => ("Decided", at),
-            None if stage.is_waiting() => ("Expires", request.expires_at()),
-            None => ("Expired", request.expires_at()),
-        };
+        let mut content = Content::of(standing, listing.policy, listing.now);
         Self {
-            href: Some(page_path(&request.id)),
-            title: title(request),
-            repository: Some(&request.workload.repository),
-            stage: Some(stage),
-            approvals: stage
-                .is_waiting()
-                .then(|| format!("{} of {required}", count_approvals(&standing.ballots))),
-            by: deciders(standing, stage),
-            when,
-            at: Time(at),
-            delivery: (!stage.is_waiting()).then(|| {
-                dispatch(standing, stage, &listing.policy.delivery(standing), listing.policy.dry_run)
-            }),
+            href: Some(format!("{LIST}/{}", standing.request.id)),
+            title: std::mem::take(&mut content.title),
+            state: Some(content.state),
+            facts: content.summary(),
         }
     }
 
-    fn relayed(relay: &'a RelayStanding, listing: &Listing) -> Self {
-        let RelayStanding { decision, .. } = relay;
+    fn relayed(relay: &'a RelayStanding, policy: &Policy) -> Self {
         Self {
             href: None,
-            title: visible(decision.dispatch.event_type.as_str()),
-            repository: Some(&decision.dispatch.repository),
-            stage: Some(Stage(Some(Ending::Approved))),
-            approvals: None,
-            by: vec![name(&decision.performer)],
-            when: "Decided",
-            at: Time(decision.decided_at),
-            delivery: Some(delivery(&listing.policy.delivery_of_relay(relay), listing.policy.dry_run)),
+            title: line::visible(relay.decision.dispatch.event_type.as_str()),
+            state: Some(State::Ended(Ending::Approved)),
+            facts: of_relay(relay, policy),
         }
     }
 
@@ -119,13 +101,8 @@ impl<'a> Row<'a> {
         Self {
             href: None,
             title: format!("{id}: a record of it cannot be read"),
-            repository: None,
-            stage: None,
-            approvals: None,
-            by: Vec::new(),
-            when: "Recorded",
-            at: Time(at),
-            delivery: None,
+            state: None,
+            facts: vec![Fact::new(labels::RECORDED, Value::Time(at))],
         }
     }
 }

@@ -7,11 +7,11 @@ use url::Url;
 use super::*;
 use crate::{
     approval::{
-        Asked, Attempt, AttemptResult, Ballot, ClientPayload, Decision, Delivery, Dispatch, DispatchAnswer,
-        EventType, Guid, Item, MessageName, Next, Person, Policy, Progress, RelayStanding, Repository,
-        RepositoryPattern, Request, Ruling, Standing, Workload,
+        ApprovalId, Asked, Attempt, AttemptResult, Ballot, ClientPayload, Decision, DeliveryState, Dispatch,
+        DispatchAnswer, EventType, Guid, Item, MessageName, Next, Performer, Person, Policy, Progress,
+        RelayStanding, Repository, RepositoryPattern, Request, Ruling, Standing, Verdict, Workload,
     },
-    cards::Cards,
+    cards::{Cards, content::Content, words::name},
 };
 
 const HOSTILE: &str =
@@ -96,6 +96,7 @@ fn release() -> Standing {
 
 fn decided(ending: Ending, delivery: DeliveryState) -> Standing {
     let mut seen = release();
+    seen.request.asked.rejected_event_type = Some(event_type("release-rejected"));
     seen.request.asked.approvals_required = 1;
     if ending == Ending::Rejected {
         seen.ballots[0].verdict = Verdict::Reject;
@@ -143,12 +144,15 @@ fn policy() -> Policy {
 }
 
 fn view(performer: &Performer) -> View<'_> {
-    let delivery = &Delivery::NOTHING;
-    View { performer, may_decide: true, said: None, delivery, is_dry_run: false, now: now() }
+    View { performer, may_decide: true, said: None }
 }
 
 fn show(seen: &Standing) -> String {
-    approval(&cards(), seen, &View { delivery: &policy().delivery(seen), ..view(&person(None)) })
+    show_to(seen, &view(&person(None)))
+}
+
+fn show_to(seen: &Standing, view: &View) -> String {
+    approval(&cards(), &Content::of(seen, &policy(), now()), view)
 }
 
 fn listing<'a>(policy: &'a Policy, waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
@@ -163,7 +167,7 @@ fn show_list(waiting: &[Item], recent: &[Item]) -> String {
 fn pages(text: &str) -> Vec<String> {
     let alex = person(Some(text));
     let said = Some(Said { sentence: text, is_error: true });
-    let of = |seen: &Standing| approval(&cards(), seen, &View { said, ..view(&alex) });
+    let of = |seen: &Standing| show_to(seen, &View { said, ..view(&alex) });
     let mut over = saying(text);
     let ballots = over.ballots.clone();
     over.ruling = Some(Ruling { ending: Ending::Approved, ballots, decided_at: now(), ticket: None });
@@ -197,9 +201,9 @@ fn hostile_text_is_shown_to_the_letter() {
     let escaped =
         "&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#62;&#60;img src=x onerror=&#39;alert(2)&#39;";
     let page = show(&saying(HOSTILE));
-    // Title twice, ref, actor, a fact's name and value, two event types, name and comment of a vote, the run and its
-    // attempt. The text is markdown, and has tests of its own.
-    assert_eq!(count(&page, escaped), 12, "{page}");
+    // Title twice, ref, actor, a fact's name and value, two event types, the comment of a vote, the run and its attempt.
+    // A person's name is cut; the text is Markdown, and has tests of its own.
+    assert_eq!(count(&page, escaped), 11, "{page}");
     assert!(page.contains(r"&#62;alert(1)&#60;/script&#62;\&#34;"), "the payload: {page}");
 }
 
@@ -252,7 +256,7 @@ fn an_approver_of_what_waits_gets_both_buttons_and_a_comment() {
 #[test]
 fn whoever_the_workflow_did_not_ask_reads_why_there_are_no_buttons() {
     let alex = person(None);
-    let page = approval(&cards(), &release(), &View { may_decide: false, ..view(&alex) });
+    let page = show_to(&release(), &View { may_decide: false, ..view(&alex) });
     assert!(!page.contains("<form") && page.contains("the workflow asked other approvers"));
 }
 
@@ -260,7 +264,7 @@ fn whoever_the_workflow_did_not_ask_reads_why_there_are_no_buttons() {
 fn a_second_approval_is_not_asked_for_in_silence() {
     assert!(show(&release()).contains("You have approved this already"));
     let anonymous = Performer::Anonymous;
-    let page = approval(&cards(), &release(), &view(&anonymous));
+    let page = show_to(&release(), &view(&anonymous));
     assert!(!page.contains("You have approved this already"));
 }
 
@@ -289,35 +293,38 @@ fn what_was_given_up_is_sent_again_by_the_same_verdict() {
     }
     let alex = person(None);
     let looks = View { may_decide: false, ..view(&alex) };
-    let page = approval(&cards(), &decided(Ending::Approved, DeliveryState::Dead), &looks);
+    let page = show_to(&decided(Ending::Approved, DeliveryState::Dead), &looks);
     assert!(!page.contains("<button"));
 }
 
 #[test]
 fn time_that_has_run_out_ends_the_vote_before_anybody_has_recorded_it() {
-    let alex = person(None);
-    let late = View { now: now() + TimeDelta::days(4), ..view(&alex) };
-    let page = approval(&cards(), &release(), &late);
+    let (late, seen) = (now() + TimeDelta::days(4), release());
+    let page = approval(&cards(), &Content::of(&seen, &policy(), late), &view(&person(None)));
     assert!(page.contains("Expired") && !page.contains("<form"), "{page}");
     let listed = [requested(release())];
-    let page = list(&cards(), &Listing { now: late.now, ..listing(&policy(), &listed, &[]) });
+    let page = list(&cards(), &Listing { now: late, ..listing(&policy(), &listed, &[]) });
     assert!(page.contains("Expired") && !page.contains("Waiting for approval"));
 }
 
 #[test]
 fn the_result_says_who_decided_and_how_far_the_dispatch_has_come() {
     for (delivery, words) in [
-        (DeliveryState::None, "not sent yet"),
         (DeliveryState::Pending, "on its way to GitHub"),
         (DeliveryState::Delivered, "delivered to GitHub"),
         (DeliveryState::Dead, "given up"),
     ] {
         let page = show(&decided(Ending::Approved, delivery));
-        assert!(page.contains("<dt>Approved by</dt><dd><bdi>Alex Wilber</bdi></dd>"), "{page}");
-        assert!(page.contains(&format!("<dt>Dispatch</dt><dd>{words}</dd>")), "{page}");
+        assert!(page.contains("<dt>Decided by</dt><dd><bdi>Alex Wilber</bdi></dd>"), "{page}");
+        assert!(page.contains(&format!("<dt>Delivery</dt><dd>{words}</dd>")), "{page}");
     }
-    let page = show(&decided(Ending::Rejected, DeliveryState::None));
-    assert!(page.contains("<dt>Rejected by</dt>") && page.contains("nothing to send"));
+    let mut rejected = decided(Ending::Rejected, DeliveryState::None);
+    rejected.request.asked.rejected_event_type = None;
+    assert!(show(&rejected).contains("<dt>Delivery</dt><dd>nothing to send</dd>"));
+    let mut unrecorded = decided(Ending::Approved, DeliveryState::None);
+    unrecorded.ruling = None;
+    let content = Content::of(&unrecorded, &policy(), unrecorded.request.expires_at());
+    assert!(approval(&cards(), &content, &view(&person(None))).contains("<dd>not sent yet</dd>"));
 }
 
 #[test]
@@ -329,14 +336,14 @@ fn what_nobody_decided_in_time_says_so() {
     );
     assert!(!page.contains("<dt>Decided</dt>"));
     let listed = show_list(&[], &[requested(decided(Ending::Expired, DeliveryState::None))]);
-    assert!(listed.contains("<dt>Expired</dt>") && !listed.contains("<dt>By</dt>"), "{listed}");
+    assert!(listed.contains("<dt>Decided by</dt><dd>nobody</dd>") && !listed.contains("<dt>Decided</dt>"));
 }
 
 #[test]
 fn what_became_of_a_click_is_a_status() {
     let alex = person(None);
     let said = |is_error| Some(Said { sentence: "GitHub accepted it.", is_error });
-    let page = |is_error| approval(&cards(), &release(), &View { said: said(is_error), ..view(&alex) });
+    let page = |is_error| show_to(&release(), &View { said: said(is_error), ..view(&alex) });
     assert!(page(false).contains(r#"<p role="status" class="said">GitHub accepted it.</p>"#));
     assert!(page(true).contains(r#"<p role="status" class="said error">GitHub accepted it.</p>"#));
     assert!(!show(&release()).contains("role=\"status\""));
@@ -366,7 +373,7 @@ fn people_are_called_by_their_display_name_or_else_by_their_object_id() {
 
 #[test]
 fn times_are_for_people_and_programs() {
-    let time = r#"<time datetime="2026-03-04T14:05:06.000Z">4 March 2026, 14:05 UTC</time>"#;
+    let time = r#"<time datetime="2026-03-04T14:05:06.000Z">2026-03-04 14:05 UTC</time>"#;
     assert_eq!(Time(now()).to_string(), time);
     assert!(show(&release()).contains("(2 days left)"), "{}", show(&release()));
 }
@@ -426,10 +433,10 @@ fn an_empty_list_says_how_to_ask() {
 fn dry_runs_say_so_on_every_page() {
     let banner = "Dry run: nothing is sent to GitHub.";
     let alex = person(None);
-    let dry = View { is_dry_run: true, ..view(&alex) };
-    let page = approval(&cards(), &decided(Ending::Approved, DeliveryState::None), &dry);
+    let (policy, seen) =
+        (Policy { dry_run: true, ..policy() }, decided(Ending::Approved, DeliveryState::None));
+    let page = approval(&cards(), &Content::of(&seen, &policy, now()), &view(&alex));
     assert!(page.contains(banner) && page.contains("dry run: not sent"));
-    let policy = Policy { dry_run: true, ..policy() };
     assert!(list(&cards(), &listing(&policy, &[], &[])).contains(banner));
     assert!(!show(&release()).contains(banner) && !show_list(&[], &[]).contains(banner));
 }

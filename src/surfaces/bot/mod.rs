@@ -8,6 +8,7 @@ mod words;
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use log::Level;
 use serde_json::{Value, json};
 
@@ -28,6 +29,7 @@ use crate::{
     approve::{Clicked, Cursor, Report, Stories, failed},
     cards::{
         bot::{REFRESH, welcome},
+        content::Content,
         sentences::sentence,
     },
     host::{Answer, Body, Request},
@@ -143,7 +145,7 @@ impl Messages {
             return refreshed.unwrap_or_else(|report| refreshed_not(&report, request));
         }
         let report = self.vote(bot, activity, data, request).await;
-        let mut answer = self.told(activity, &report);
+        let mut answer = self.told(activity, &report, request.timing.now);
         answer.log.push(log_line(FUNCTION, request, &report));
         answer
     }
@@ -165,20 +167,22 @@ impl Messages {
         let standing = self.stories.look(&id, request.timing).await;
         let standing = standing.map_err(|error| failed(Unreached::Store, &error))?.ok_or(Outcome::Unknown)?;
         let known = self.known(bot, activity, Some(&standing), request).await?;
-        match self.stories.policy.judge(&standing, &known.performer, request.timing.now).approve {
+        let (policy, now) = (&self.stories.policy, request.timing.now);
+        match policy.judge(&standing, &known.performer, now).approve {
             Err(Forbidden::Performer) => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
-            Ok(()) | Err(_) => Ok(inside(200, CARD, cards.bot(&standing, None))),
+            Ok(()) | Err(_) => Ok(inside(200, CARD, cards.bot(&Content::of(&standing, policy, now), None))),
         }
     }
 
     /// What the clicker is shown: the card as it is now if something was decided, or why nothing was.
-    fn told(&self, activity: &Activity, report: &Report) -> Answer {
+    fn told(&self, activity: &Activity, report: &Report, now: DateTime<Utc>) -> Answer {
         let outcome = &report.outcome;
         let sentence = sentence(outcome);
         match (error_status(outcome), &report.standing) {
             (Some(status), _) => inside(status, ERROR, error(outcome, &sentence)),
             (None, Some(standing)) if activity.is_in_channel() => {
-                inside(200, CARD, self.stories.outbox.cards.bot(standing, Some(&sentence)))
+                let content = Content::of(standing, &self.stories.policy, now);
+                inside(200, CARD, self.stories.outbox.cards.bot(&content, Some(&sentence)))
             }
             (None, _) => inside(200, MESSAGE, json!(sentence)),
         }

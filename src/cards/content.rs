@@ -1,0 +1,313 @@
+//! The content of an approval: everything that a card, a page or a row of the list shows, as plain data.
+//!
+//! It holds no markup: identifiers stand as they came, times as times. Each rendering escapes and cuts them for its own
+//! place. A new fact is one line here and its label in [`labels`]; a new kind of value is a variant of [`Value`].
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    labels,
+    sentences::delivery_error,
+    words::{count, name, readable, run, short_commit, title},
+};
+use crate::approval::{
+    Ballot, Delivery, DeliveryState, Ending, Performer, Policy, RelayStanding, Repository, Request, Standing,
+    Verdict, Workload, count_approvals, tally,
+};
+
+/// The content of an approval, at one time.
+#[derive(Clone, Debug)]
+pub struct Content<'a> {
+    /// The request, for the addresses and the actions.
+    pub request: &'a Request,
+    /// The state.
+    pub state: State,
+    /// The title, as one plain line.
+    pub title: String,
+    /// The facts that GitHub vouches for.
+    pub proven: Vec<Fact<'a>>,
+    /// The workflow's text, as Markdown.
+    pub text: Option<&'a str>,
+    /// The workflow's facts: names and values.
+    pub facts: &'a [(String, String)],
+    /// The JSON that is sent with the event, to the letter.
+    pub payload: Option<&'a str>,
+    /// The consequences of a decision, and the conditions for it.
+    pub decision: Vec<Fact<'a>>,
+    /// The decision's people and time; empty while the approval waits.
+    pub result: Vec<Fact<'a>>,
+    /// The progress of the event; empty while the approval waits.
+    pub delivery: Vec<Fact<'a>>,
+    /// The votes, earliest first.
+    pub votes: &'a [Ballot],
+    /// The actions that an approver can take now.
+    pub actions: Vec<Action>,
+    /// True if nothing is sent to GitHub (`DRY_RUN`).
+    pub is_dry_run: bool,
+}
+
+/// A fact: its label and its value.
+#[derive(Clone, Debug)]
+pub struct Fact<'a> {
+    /// The label, from the table.
+    pub label: &'static str,
+    /// The value.
+    pub value: Value<'a>,
+}
+
+/// The value of a fact.
+#[derive(Clone, Debug)]
+pub enum Value<'a> {
+    /// A repository.
+    Repository(&'a Repository),
+    /// The commit of a job.
+    Commit(&'a Workload),
+    /// The run of a job, with its attempt.
+    Run(&'a Workload),
+    /// An identifier from outside, such as an event type.
+    Code(&'a str),
+    /// A name from outside.
+    Name(&'a str),
+    /// People, each once.
+    People(Vec<&'a Performer>),
+    /// A time.
+    Time(DateTime<Utc>),
+    /// The time until which people may decide, and how long that still is.
+    Deadline(DateTime<Utc>, Option<TimeDelta>),
+    /// Words of ours, or GitHub's reason.
+    Words(Cow<'static, str>),
+}
+
+/// The state of an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// People may still decide.
+    Waiting,
+    /// It has ended so.
+    Ended(Ending),
+}
+
+/// An action that an approver can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// To vote.
+    Vote(Verdict),
+    /// To have the event of the decision sent again, by the same vote.
+    SendAgain(Verdict),
+}
+
+impl<'a> Content<'a> {
+    /// The content of an approval that stands so at `now`, by the rules of `policy`.
+    pub fn of(standing: &'a Standing, policy: &Policy, now: DateTime<Utc>) -> Self {
+        let Standing { request, ballots, .. } = standing;
+        let (state, delivery) = (State::of(standing, now), policy.delivery(standing));
+        Self {
+            request,
+            state,
+            title: title(request),
+            proven: proven(&request.workload),
+            text: request.asked.text.as_deref(),
+            facts: &request.asked.facts,
+            payload: request.asked.client_payload.as_ref().map(|payload| payload.as_str()),
+            decision: decision(standing, state, now),
+            result: result(standing, state),
+            actions: actions(state, &delivery),
+            delivery: delivery_of(request, state, delivery, policy.dry_run),
+            votes: ballots,
+            is_dry_run: policy.dry_run,
+        }
+    }
+
+    /// The facts that a row of the list shows.
+    pub fn summary(self) -> Vec<Fact<'a>> {
+        const SHOWN: [&str; 7] = [
+            labels::REPOSITORY,
+            labels::COMMIT,
+            labels::APPROVALS,
+            labels::OPEN_UNTIL,
+            labels::DECIDED_BY,
+            labels::DECIDED,
+            labels::DELIVERY,
+        ];
+        let facts = [self.proven, self.decision, self.result, self.delivery];
+        facts.into_iter().flatten().filter(|fact| SHOWN.contains(&fact.label)).collect()
+    }
+
+    /// The votes that can be cast now.
+    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::Vote(verdict) => Some(*verdict),
+            Action::SendAgain(_) => None,
+        })
+    }
+
+    /// The vote that has the event sent again, if it is stuck.
+    pub fn send_again(&self) -> Option<Verdict> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Vote(_) => None,
+            Action::SendAgain(verdict) => Some(*verdict),
+        })
+    }
+}
+
+impl<'a> Fact<'a> {
+    /// A fact.
+    pub fn new(label: &'static str, value: Value<'a>) -> Self {
+        Self { label, value }
+    }
+}
+
+impl Value<'_> {
+    /// The value as text, neither escaped nor cut.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Repository(repository) => repository.to_string(),
+            Self::Commit(workload) => short_commit(workload),
+            Self::Run(workload) => run(workload),
+            Self::Code(text) | Self::Name(text) => (*text).to_owned(),
+            Self::People(people) if people.is_empty() => "nobody".to_owned(),
+            Self::People(people) => people.iter().map(|one| name(one)).collect::<Vec<_>>().join(", "),
+            Self::Time(time) | Self::Deadline(time, _) => readable(*time),
+            Self::Words(words) => words.clone().into_owned(),
+        }
+    }
+
+    fn words(words: &'static str) -> Self {
+        Self::Words(Cow::Borrowed(words))
+    }
+}
+
+impl State {
+    /// The state of an approval at `now`. Time that has run out ends it also before that is recorded.
+    fn of(standing: &Standing, now: DateTime<Utc>) -> Self {
+        let Standing { request, ballots, .. } = standing;
+        let run_out = || (now >= request.expires_at()).then(|| tally(request, ballots, now)).flatten();
+        let ending = standing.ending().or_else(|| run_out().map(|ruling| ruling.ending));
+        ending.map_or(Self::Waiting, Self::Ended)
+    }
+
+    /// True while people may decide.
+    pub fn is_waiting(self) -> bool {
+        self == Self::Waiting
+    }
+
+    /// The state in words: the heading.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Waiting => "Waiting for approval",
+            Self::Ended(Ending::Approved) => "Approved",
+            Self::Ended(Ending::Rejected) => "Rejected",
+            Self::Ended(Ending::Expired) => "Expired",
+        }
+    }
+
+    /// The vote that leads to this end, if one does.
+    fn verdict(self) -> Option<Verdict> {
+        match self {
+            Self::Ended(Ending::Approved) => Some(Verdict::Approve),
+            Self::Ended(Ending::Rejected) => Some(Verdict::Reject),
+            Self::Ended(Ending::Expired) | Self::Waiting => None,
+        }
+    }
+}
+
+/// The facts of a relay, for its row in the list.
+pub fn of_relay<'a>(relay: &'a RelayStanding, policy: &Policy) -> Vec<Fact<'a>> {
+    let decision = &relay.decision;
+    let mut facts = vec![
+        Fact::new(labels::REPOSITORY, Value::Repository(&decision.dispatch.repository)),
+        Fact::new(labels::DECIDED_BY, Value::People(vec![&decision.performer])),
+        Fact::new(labels::DECIDED, Value::Time(decision.decided_at)),
+    ];
+    let words = delivery_words(&policy.delivery_of_relay(relay), policy.dry_run);
+    facts.push(Fact::new(labels::DELIVERY, Value::words(words)));
+    facts
+}
+
+fn proven(workload: &Workload) -> Vec<Fact<'_>> {
+    vec![
+        Fact::new(labels::REPOSITORY, Value::Repository(&workload.repository)),
+        Fact::new(labels::COMMIT, Value::Commit(workload)),
+        Fact::new(labels::REF, Value::Code(&workload.git_ref)),
+        Fact::new(labels::RUN, Value::Run(workload)),
+        Fact::new(labels::STARTED_BY, Value::Name(&workload.actor)),
+    ]
+}
+
+fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec<Fact<'a>> {
+    let Standing { request, ballots, .. } = standing;
+    let sends = |ending| match request.event_type(ending) {
+        Some(event_type) => Value::Code(event_type.as_str()),
+        None => Value::words("nothing"),
+    };
+    let approvals = count(count_approvals(ballots), request.asked.approvals_required);
+    let mut facts = vec![
+        Fact::new(labels::APPROVE_SENDS, sends(Ending::Approved)),
+        Fact::new(labels::REJECT_SENDS, sends(Ending::Rejected)),
+        Fact::new(labels::APPROVALS, Value::Words(approvals.into())),
+        Fact::new(labels::REQUESTED, Value::Time(request.created_at)),
+    ];
+    // After a vote has decided, it is not open until then.
+    if state.verdict().is_none() {
+        let until = request.expires_at();
+        let left = state.is_waiting().then(|| until - now);
+        facts.push(Fact::new(labels::OPEN_UNTIL, Value::Deadline(until, left)));
+    }
+    facts
+}
+
+fn result(standing: &Standing, state: State) -> Vec<Fact<'_>> {
+    if state.is_waiting() {
+        return Vec::new();
+    }
+    let mut facts = vec![Fact::new(labels::DECIDED_BY, Value::People(deciders(standing, state)))];
+    // An approval expires at its deadline, and not when that was noticed.
+    let ruling = standing.ruling.as_ref().filter(|ruling| ruling.ending != Ending::Expired);
+    facts.extend(ruling.map(|ruling| Fact::new(labels::DECIDED, Value::Time(ruling.decided_at))));
+    facts
+}
+
+/// The people whose votes decided, each once.
+fn deciders(standing: &Standing, state: State) -> Vec<&Performer> {
+    let mut deciders: Vec<&Performer> = Vec::new();
+    for ballot in standing.ballots.iter().filter(|ballot| Some(ballot.verdict) == state.verdict()) {
+        if !deciders.iter().any(|performer| performer.is_same(&ballot.performer)) {
+            deciders.push(&ballot.performer);
+        }
+    }
+    deciders
+}
+
+fn delivery_of(request: &Request, state: State, of: Delivery, is_dry_run: bool) -> Vec<Fact<'static>> {
+    let State::Ended(ending) = state else { return Vec::new() };
+    let words = match request.event_type(ending) {
+        Some(_) => delivery_words(&of, is_dry_run),
+        None => "nothing to send",
+    };
+    let mut facts = vec![Fact::new(labels::DELIVERY, Value::words(words))];
+    let reason = of.error.map(|error| Value::Words(delivery_error(&error).into()));
+    facts.extend(reason.map(|reason| Fact::new(labels::REASON, reason)));
+    facts
+}
+
+fn delivery_words(of: &Delivery, is_dry_run: bool) -> &'static str {
+    match of.state {
+        DeliveryState::None if is_dry_run => "dry run: not sent",
+        DeliveryState::None => "not sent yet",
+        DeliveryState::Pending if of.error.is_some() => "refused by GitHub, and tried again every hour",
+        DeliveryState::Pending => "on its way to GitHub",
+        DeliveryState::Delivered => "delivered to GitHub",
+        DeliveryState::Dead => "given up",
+    }
+}
+
+fn actions(state: State, delivery: &Delivery) -> Vec<Action> {
+    let is_stuck = delivery.state == DeliveryState::Dead || delivery.error.is_some();
+    match state {
+        State::Waiting => vec![Action::Vote(Verdict::Approve), Action::Vote(Verdict::Reject)],
+        State::Ended(_) if is_stuck => state.verdict().map(Action::SendAgain).into_iter().collect(),
+        State::Ended(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,50 @@
+//! The table of labels: one fact has one name, on every card, page and row.
+//!
+//! A label never changes with the state of an approval, so that a screen reader finds it where it was.
+
+use crate::approval::Verdict;
+
+pub const PROVEN: &str = "Vouched for by GitHub";
+pub const REPOSITORY: &str = "Repository";
+pub const COMMIT: &str = "Commit";
+pub const REF: &str = "Ref";
+pub const RUN: &str = "Run";
+pub const STARTED_BY: &str = "Started by";
+
+pub const SAID: &str = "What the workflow says";
+
+pub const DECISION: &str = "The decision";
+pub const APPROVE_SENDS: &str = "Approve sends";
+pub const REJECT_SENDS: &str = "Reject sends";
+pub const APPROVALS: &str = "Approvals";
+pub const REQUESTED: &str = "Requested";
+pub const OPEN_UNTIL: &str = "Open until";
+
+pub const RESULT: &str = "Result";
+pub const DECIDED_BY: &str = "Decided by";
+pub const DECIDED: &str = "Decided";
+pub const DELIVERY: &str = "Delivery";
+pub const REASON: &str = "Reason";
+
+pub const VOTES: &str = "Votes";
+pub const NO_VOTES: &str = "Nobody has voted.";
+
+pub const RECORDED: &str = "Recorded";
+
+pub const OPEN_PAGE: &str = "Open the page";
+
+/// The button that casts a vote.
+pub fn to_vote(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Approve => "Approve",
+        Verdict::Reject => "Reject",
+    }
+}
+
+/// The vote, once it is cast.
+pub fn voted(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Approve => "Approved",
+        Verdict::Reject => "Rejected",
+    }
+}
