@@ -1,9 +1,12 @@
 //! Each outcome's sentence, as the card shows it (`CARD-ACTION-STATUS`).
 //!
 //! A sentence is visible ASCII and shorter than 200 characters. It says what happened to the release and what to
-//! mend; it names neither the person nor the time, which the client adds by itself. Of GitHub's words only a
+//! fix; it names neither the person nor the time, which the client adds by itself. Of GitHub's words only a
 //! permission's name is repeated, and only when it looks like one.
 
+use chrono::{DateTime, Utc};
+
+use super::words::{count, readable};
 use crate::{
     approval::{
         Asked, DeliveryError, DispatchAnswer, Earlier, EventType, Forbidden, Invalid, Limited, Outcome,
@@ -18,92 +21,111 @@ pub const LIMIT: usize = 200;
 /// The sentence for `outcome`.
 pub fn sentence(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::TooLarge => {
-            "Nothing was sent: the request is larger than the 64,000 bytes that GitHub takes.".into()
-        }
-        Outcome::Unauthenticated => {
-            "Nothing was sent: it could not be verified whom this is from. In Outlook, open the message and click again.".into()
-        }
+        Outcome::TooLarge => TOO_LARGE.into(),
+        Outcome::Unauthenticated => UNAUTHENTICATED.into(),
         Outcome::Invalid(why) => format!("Nothing was sent: {}", invalid(why)),
         Outcome::Forbidden(why) => format!("Nothing was sent: {}", forbidden(why)),
-        Outcome::Unknown => "There is no such approval here. It may belong to another deployment.".into(),
-        Outcome::Misconfigured(_) => {
-            "Nothing was sent: ApproveRelease lacks a setting. Its log names it for the operator.".into()
-        }
+        Outcome::Unknown => UNKNOWN.into(),
+        Outcome::Misconfigured(_) => MISCONFIGURED.into(),
+        Outcome::Limited(limited) => full(*limited),
+        Outcome::Unavailable(unreached) => unavailable(*unreached).into(),
         Outcome::Dispatched(event_type, repository) => {
             format!("GitHub accepted {} for {}.", show_event(event_type), show(repository))
         }
-        Outcome::DryRun(event_type, repository) => {
-            format!(
-                "Dry run: {} for {} is in order; nothing was sent.",
-                show_event(event_type),
-                show(repository)
-            )
-        }
+        Outcome::DryRun(event_type, repository) => dry_run(show_event(event_type), &show(repository)),
         Outcome::AlreadyDecided(repository, earlier) => already_decided(&show(repository), *earlier),
-        Outcome::Expired(repository) => {
-            format!("Too late: {} was not told within 7 days of the decision. Ask for it anew.", show(repository))
-        }
-        Outcome::Ended(repository) => {
-            format!("Too late: nobody decided for {} in time. Run the workflow again to ask anew.", show(repository))
-        }
-        Outcome::Conflict(ending, repository) => {
-            format!("Already {} for {}. Your vote came after that and changes nothing.", ending.as_str(), show(repository))
-        }
+        Outcome::Conflict(ending, repository) => conflict(ending.as_str(), &show(repository)),
+        Outcome::Expired(_) => UNDELIVERED.into(),
+        Outcome::Ended(repository) => ended(&show(repository)),
         Outcome::Counted { approvals, required, repository } => {
-            let more = required.saturating_sub(*approvals);
-            format!("Your approval for {} counts: {approvals} of {required}. {more} more needed.", show(repository))
+            counted(*approvals, *required, &show(repository))
         }
         Outcome::Rejected(repository) => {
             format!("Rejected. Nothing is sent to {}, as the workflow asked.", show(repository))
         }
         Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
-        Outcome::Postponed(repository, status, wait_s) => {
-            format!(
-                "Recorded: GitHub has a fault of its own ({status}). {} will be told in {} min or later.",
-                show(repository),
-                minutes(*wait_s)
-            )
-        }
+        Outcome::Postponed(repository, status, wait_s) => postponed(&show(repository), *status, *wait_s),
         Outcome::Refused(repository, answer) => refused(&show(repository), answer),
-        Outcome::GivenUp(repository, None) => {
-            format!("Recorded, but GitHub did not take it for {} in time. Click again to send it.", show(repository))
+        Outcome::GivenUp(repository, until) => given_up(&show(repository), *until),
+    }
+}
+
+const TOO_LARGE: &str = "Nothing was sent: the request is larger than the 64,000 bytes that GitHub takes.";
+
+const UNAUTHENTICATED: &str =
+    "Nothing was sent: your identity could not be verified. In Outlook, open the message and click again.";
+
+const UNKNOWN: &str = "There is no such approval here. It may belong to another deployment.";
+
+const MISCONFIGURED: &str =
+    "Nothing was sent: ApproveRelease lacks a setting. Its log names it for the operator.";
+
+const UNDELIVERED: &str =
+    "Too late: this decision did not reach GitHub within 7 days. Request a new approval.";
+
+fn full(limited: Limited) -> String {
+    let (whose, most) = match limited {
+        Limited::Run => ("run", Limited::MAX_OF_RUN),
+        Limited::Repository => ("repository", Limited::MAX_OF_REPOSITORY),
+    };
+    format!("Nothing was recorded: this {whose} has {most} open approvals, which is the limit.")
+}
+
+fn unavailable(unreached: Unreached) -> &'static str {
+    match unreached {
+        Unreached::Record => {
+            "The record cannot be read: a newer version wrote it, or it is damaged. The log names it."
         }
-        Outcome::GivenUp(repository, Some(until)) => format!(
-            "Recorded, but GitHub did not take it for {} in time, and wants no call before {}. Click again after that.",
-            show(repository),
-            until.format("%Y-%m-%d %H:%M UTC"),
-        ),
-        Outcome::Limited(Limited::Run) => format!(
-            "Nothing was recorded: this run has {} open approvals already, which is the most.",
-            Limited::MAX_OF_RUN
-        ),
-        Outcome::Limited(Limited::Repository) => format!(
-            "Nothing was recorded: this repository has {} open approvals already, which is the most.",
-            Limited::MAX_OF_REPOSITORY
-        ),
-        Outcome::Unavailable(Unreached::Record) => {
-            "It cannot be read here: a newer version recorded it, or the record is damaged. The log names the record.".into()
+        Unreached::Keys => {
+            "Nothing was sent: the keys to verify your identity could not be reached. Click again soon."
         }
-        Outcome::Unavailable(Unreached::Keys) => {
-            "Nothing was sent: the keys to verify who clicked could not be reached. Click again soon.".into()
+        Unreached::Name => {
+            "Nothing was sent: Teams did not give your user name. Click again, or have APPROVERS list your object id."
         }
-        Outcome::Unavailable(Unreached::Name) => {
-            "Nothing was sent: Teams did not say who you are in APPROVERS. List your object id there, or click again.".into()
+        Unreached::Place => "Nothing was sent: ApproveRelease is busy. Click again in a moment.",
+        Unreached::Progress => {
+            "The state of this decision is not known: the store failed. Click again; it counts once."
         }
-        Outcome::Unavailable(Unreached::Place) => {
-            "Nothing was sent: more came at once than ApproveRelease works on. Click again in a moment.".into()
-        }
-        Outcome::Unavailable(Unreached::Progress) => {
-            "How far it has come is not known: the store failed. Click again; it counts once.".into()
-        }
-        Outcome::Unavailable(Unreached::Store) => {
-            "Not known to be recorded, and nothing was sent: the store failed. Click again; it counts once.".into()
+        Unreached::Store => {
+            "Nothing was sent, and perhaps nothing recorded: the store failed. Click again; it counts once."
         }
     }
 }
 
-/// Why an event has not arrived, in words.
+fn dry_run(event: &str, repository: &str) -> String {
+    format!("Dry run: {event} for {repository} is in order; nothing was sent.")
+}
+
+fn conflict(ended: &str, repository: &str) -> String {
+    format!("Already {ended} for {repository}. Your vote came later and does not count.")
+}
+
+fn ended(repository: &str) -> String {
+    format!("Too late: the approval for {repository} has expired. Run the workflow again to request another.")
+}
+
+fn counted(approvals: usize, required: usize, repository: &str) -> String {
+    let more = required.saturating_sub(approvals);
+    let count = count(approvals, required);
+    format!("Your approval for {repository} counts: {count}. {more} more needed.")
+}
+
+fn postponed(repository: &str, status: u16, wait_s: u64) -> String {
+    let minutes = minutes(wait_s);
+    format!(
+        "Recorded: GitHub has a problem ({status}). It will get the event for {repository} in {minutes} min or later."
+    )
+}
+
+fn given_up(repository: &str, until: Option<DateTime<Utc>>) -> String {
+    let given_up = format!("Recorded, but GitHub did not accept the event for {repository} in time");
+    match until.map(readable) {
+        None => format!("{given_up}. Click again to send it."),
+        Some(until) => format!("{given_up}, and wants no call before {until}. Click again after that."),
+    }
+}
+
+/// The reason that an event has not arrived.
 pub fn delivery_error(error: &DeliveryError) -> String {
     match error {
         DeliveryError::Refused(words) => words.clone(),
@@ -118,7 +140,7 @@ pub const NO_SUCH_ADDRESS: &str = "There is nothing at this address; cards use /
 pub const READY: &str = "ApproveRelease is ready.";
 
 /// The sentence for the timer.
-pub const SWEPT: &str = "What had not arrived was looked through.";
+pub const SWEPT: &str = "Pending deliveries were checked.";
 
 /// The sentence for an invocation payload that cannot be read.
 pub const BROKEN_PAYLOAD: &str =
@@ -135,7 +157,7 @@ fn invalid(why: &Invalid) -> String {
         Invalid::BothModes => "the button mixes a relayed event with a vote. Send one or the other.",
         Invalid::ClientPayloadNotAnObject => "client_payload must be a JSON object.",
         Invalid::ReservedKey => {
-            "client_payload may not have the key approval, which is kept for requested approvals."
+            "client_payload may not have the key approval, which is reserved for requested approvals."
         }
         Invalid::NestedTooDeeply => "client_payload is nested more than 100 levels deep.",
         Invalid::DispatchTooLarge => "the event is larger than the 64,000 bytes that GitHub takes.",
@@ -147,21 +169,21 @@ fn invalid(why: &Invalid) -> String {
         Invalid::NotAnApprover => "approvers may only narrow APPROVERS; one of them is not listed there.",
         Invalid::TooFewApprovers => "approvals_required is more than there are approvers.",
         Invalid::RelayedEventType => {
-            "event_type is one of RELAY_EVENT_TYPES, so a card could send it unasked."
+            "event_type is one of RELAY_EVENT_TYPES, so a card could send it without an approval."
         }
         Invalid::SameEventTypes => "rejected_event_type must differ from event_type.",
         Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
-        Invalid::Activity => "this is no activity of the Bot Connector.",
-        Invalid::Cursor => "after in the address is no place in the list.",
+        Invalid::Activity => "this is not an activity of the Bot Connector.",
+        Invalid::Cursor => "after in the address is not a position in the list.",
         Invalid::JsonAsForm => "this is JSON, sent as a form. Set Content-Type: application/json.",
-        Invalid::DuplicateKey(key) => return format!("{} stands twice.", named(key, "a key")),
+        Invalid::DuplicateKey(key) => return format!("{} occurs twice.", named(key, "a key")),
         Invalid::UnknownField(field) => {
             return format!("{} is not a field of this request.", named(field, "one name"));
         }
         Invalid::MissingField(field) => return format!("the field {field} is missing."),
         Invalid::NotText(field) => return format!("the field {field} must be text."),
         Invalid::BrokenName(field) => {
-            return format!("{field} is a name, and holds a broken character (U+FFFD, or half an emoji).");
+            return format!("{field} is a name, and has a broken character (U+FFFD, or half an emoji).");
         }
         Invalid::EventTypeLength => {
             return format!("event_type must have 1 to {} characters.", EventType::MAX);
@@ -194,13 +216,13 @@ fn forbidden(why: &Forbidden) -> String {
         }
         Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
         Forbidden::Nameless => {
-            "approvers are listed by name here, and Teams tells none of yours. Have APPROVERS list your object id.".into()
+            "approvers are listed by name here, and Teams does not give yours. Have APPROVERS list your object id.".into()
         }
         Forbidden::NoObjectId => {
-            "Teams tells no object id of yours, as of guests. Ask one of the APPROVERS to click.".into()
+            "Teams gives no object id for you, as for all guests. Ask one of the APPROVERS to click.".into()
         }
         Forbidden::PullRequest => {
-            "runs of pull requests may not ask, since anybody can open one. Ask from a push or a tag.".into()
+            "runs of pull requests may not ask, since anyone can open one. Ask from a push or a tag.".into()
         }
         Forbidden::CrossSite => {
             "the request came from another web site, or by a name that is not this computer's.".into()
@@ -219,39 +241,43 @@ fn already_decided(repository: &str, earlier: Earlier) -> String {
     }
 }
 
-/// So many whole minutes, at least one.
+/// The whole minutes of a wait, at least one.
 fn minutes(wait_s: u64) -> u64 {
     wait_s.div_ceil(60).clamp(1, 99_999)
 }
 
-/// Safe, and delivered without anybody's doing.
+/// The decision is safe, and its event is sent without another click.
 fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
     match answer {
         None | Some(DispatchAnswer::NotTried) => {
-            format!("Recorded: {repository} will be told within minutes. Nothing more to do.")
+            format!(
+                "Recorded: GitHub will get the event for {repository} within minutes. Nothing more to do."
+            )
         }
         Some(DispatchAnswer::RateLimited { wait_s }) => {
             let minutes = wait_s.map_or(1, minutes);
             format!(
-                "Recorded: GitHub's rate limit is reached. {repository} will be told in {minutes} min or later."
+                "Recorded: GitHub's rate limit is reached. It will get the event for {repository} in {minutes} min or later."
             )
         }
         Some(DispatchAnswer::ServerError(status)) => {
             format!(
-                "Recorded: GitHub has a fault of its own ({status}). {repository} will be told when it works again."
+                "Recorded: GitHub has a problem ({status}). It will get the event for {repository} when it works again."
             )
         }
         Some(DispatchAnswer::Unreachable) => {
-            format!("Recorded: GitHub could not be reached. {repository} will be told when it can be.")
+            format!(
+                "Recorded: GitHub could not be reached. It will get the event for {repository} once it can be."
+            )
         }
         Some(DispatchAnswer::Broken) => {
             format!(
-                "Recorded: the connection to GitHub broke. {repository} may have been told; it will be told again."
+                "Recorded: the connection to GitHub broke. The event for {repository} may have arrived, and is sent again."
             )
         }
         Some(DispatchAnswer::TimedOut) => {
             format!(
-                "Recorded: GitHub did not answer in time. {repository} may have been told; it will be told again."
+                "Recorded: GitHub did not answer in time. The event for {repository} may have arrived, and is sent again."
             )
         }
         Some(other) => {
@@ -263,7 +289,7 @@ fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
     }
 }
 
-/// Safe, but somebody has to mend something.
+/// The decision is safe, but something has to be fixed before its event is accepted.
 fn refused(repository: &str, answer: &DispatchAnswer) -> String {
     match answer {
         DispatchAnswer::Unauthorized => {
@@ -283,11 +309,11 @@ fn refused(repository: &str, answer: &DispatchAnswer) -> String {
         }
         DispatchAnswer::NotFound => {
             format!(
-                "Recorded, but GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Mend either."
+                "Recorded, but GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Fix either."
             )
         }
         DispatchAnswer::Unprocessable => {
-            format!("GitHub found a fault in the event for {repository}; the log says which. Mend the card.")
+            format!("GitHub found a fault in the event for {repository}; the log says which. Fix the card.")
         }
         DispatchAnswer::Moved => {
             format!(
@@ -311,7 +337,7 @@ fn show_event(event_type: &EventType) -> &str {
     named(event_type.as_str(), "the event")
 }
 
-/// A name that came from outside, where it is short and looks like one; `otherwise` in its place where it does not.
+/// A name from outside if it is short and looks like one, else `otherwise`.
 fn named<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | ' ');
     if (1..=60).contains(&text.len()) && text.chars().all(plain) { text } else { otherwise }
