@@ -28,7 +28,7 @@ impl Cards {
             let mut body: Vec<_> = said.map(|said| text_block(&literal(said))).into_iter().collect();
             body.extend(self.body(content, limits));
             body.extend(is_waiting.then(comment));
-            let votes = content.verdicts().map(|verdict| vote(verdict, id));
+            let votes = content.verdicts.iter().map(|verdict| vote(*verdict, id));
             body.push(actions(votes.chain([open_url(labels::OPEN_PAGE, &self.page_url(id))]).collect()));
             let mut card = card("1.4", body);
             if is_waiting {

@@ -42,8 +42,10 @@ pub struct Content<'a> {
     pub delivery: Vec<Fact<'a>>,
     /// The votes, earliest first.
     pub votes: &'a [Ballot],
-    /// The actions that an approver can take now.
-    pub actions: Vec<Action>,
+    /// The votes that can be cast now.
+    pub verdicts: &'static [Verdict],
+    /// The vote that has a stuck event sent again.
+    pub send_again: Option<Verdict>,
     /// True if nothing is sent to GitHub (`DRY_RUN`).
     pub is_dry_run: bool,
 }
@@ -89,15 +91,6 @@ pub enum State {
     Ended(Ending),
 }
 
-/// An action that an approver can take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// To vote.
-    Vote(Verdict),
-    /// To have the event of the decision sent again, by the same vote.
-    SendAgain(Verdict),
-}
-
 impl<'a> Content<'a> {
     /// The content of an approval that stands so at `now`, by the rules of `policy`.
     pub fn of(standing: &'a Standing, policy: &Policy, now: DateTime<Utc>) -> Self {
@@ -113,7 +106,8 @@ impl<'a> Content<'a> {
             payload: request.asked.client_payload.as_ref().map(|payload| payload.as_str()),
             decision: decision(standing, state, now),
             result: result(standing, state),
-            actions: actions(state, &delivery),
+            verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },
+            send_again: state.verdict().filter(|_| is_stuck(&delivery)),
             delivery: delivery_of(request, state, delivery, policy.dry_run),
             votes: ballots,
             is_dry_run: policy.dry_run,
@@ -133,22 +127,6 @@ impl<'a> Content<'a> {
         ];
         let facts = [self.proven, self.decision, self.result, self.delivery];
         facts.into_iter().flatten().filter(|fact| SHOWN.contains(&fact.label)).collect()
-    }
-
-    /// The votes that can be cast now.
-    pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
-        self.actions.iter().filter_map(|action| match action {
-            Action::Vote(verdict) => Some(*verdict),
-            Action::SendAgain(_) => None,
-        })
-    }
-
-    /// The vote that has the event sent again, if it is stuck.
-    pub fn send_again(&self) -> Option<Verdict> {
-        self.actions.iter().find_map(|action| match action {
-            Action::Vote(_) => None,
-            Action::SendAgain(verdict) => Some(*verdict),
-        })
     }
 }
 
@@ -303,11 +281,7 @@ fn delivery_words(of: &Delivery, is_dry_run: bool) -> &'static str {
     }
 }
 
-fn actions(state: State, delivery: &Delivery) -> Vec<Action> {
-    let is_stuck = delivery.state == DeliveryState::Dead || delivery.error.is_some();
-    match state {
-        State::Waiting => vec![Action::Vote(Verdict::Approve), Action::Vote(Verdict::Reject)],
-        State::Ended(_) if is_stuck => state.verdict().map(Action::SendAgain).into_iter().collect(),
-        State::Ended(_) => Vec::new(),
-    }
+/// True if GitHub will not get the event by itself.
+fn is_stuck(delivery: &Delivery) -> bool {
+    delivery.state == DeliveryState::Dead || delivery.error.is_some()
 }

@@ -21,7 +21,7 @@ impl Cards {
             let mut card = card("1.0", body);
             card["originator"] = json!(mail.originator);
             card["hideOriginalBody"] = json!(true);
-            let votes = content.verdicts().map(|verdict| mail.vote(verdict, id));
+            let votes = content.verdicts.iter().map(|verdict| mail.vote(*verdict, id));
             // A decided approval can still be looked at.
             card["actions"] = votes.chain([open_url(labels::OPEN_PAGE, &self.page_url(id))]).collect();
             card

@@ -15,6 +15,8 @@ mod labels;
 mod links;
 mod mail;
 pub mod page;
+#[cfg(test)]
+mod samples;
 pub mod sentences;
 #[cfg(test)]
 mod tests;

@@ -1,84 +1,14 @@
 //! What is true of every card, whatever a request, a token or a person brings.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{adaptive::MAX_BYTES, content::Content, words::title, *};
-use crate::approval::{
-    ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Policy, Repository, Request,
-    Ruling, Standing, Verdict, Workload,
-};
+use super::{adaptive::MAX_BYTES, content::Content, samples::*, words::title, *};
+use crate::approval::{ApprovalId, Ending, Policy, Ruling, Standing};
 
 fn url(text: &str) -> Url {
     Url::parse(text).expect("a URL")
-}
-
-fn cards() -> Cards {
-    Cards {
-        public_url: url("https://app.example"),
-        github: url("https://github.com"),
-        mail: Some(Mail {
-            approve_url: SecretUrl::new(url("https://app.example/api/ApproveRelease?code=a-key")),
-            originator: "65c680ef-36a6-4a1b-b84c-a7b5c6198792".into(),
-        }),
-    }
-}
-
-fn noon() -> DateTime<Utc> {
-    "2026-11-27T12:00:00Z".parse().expect("a time")
-}
-
-fn event_type(text: &str) -> EventType {
-    let text: String = text.chars().take(EventType::MAX).collect();
-    EventType::parse(&text).or_else(|| EventType::parse("none")).expect("an event type")
-}
-
-fn ballot(number: usize, name: &str, comment: &str) -> Ballot {
-    let guid = |last| Guid::parse(&format!("0a0b0c0d-1111-2222-3333-{last:012}")).expect("a GUID");
-    let performer = Performer::Person(Person {
-        object_id: guid(number),
-        tenant: guid(0),
-        user_principal_name: Some("secret@contoso.com".into()),
-        display_name: Some(name.into()),
-    });
-    Ballot { performer, verdict: Verdict::Approve, comment: comment.into(), at: noon() }
-}
-
-/// An approval with `said` wherever a request can say something.
-fn asked(said: &str) -> Standing {
-    let asked = Asked {
-        title: Some(said.into()),
-        text: Some(said.into()),
-        facts: vec![(said.into(), said.into()), ("Environment".into(), said.into())],
-        approvals_required: 2,
-        expires_in: TimeDelta::minutes(90),
-        ..Asked::sample(event_type("release-approved"))
-    };
-    let repository = Repository::parse("octo/my_app").expect("a repository");
-    let workload = Workload { run_id: "987".into(), run_attempt: "2".into(), ..Workload::sample(repository) };
-    let request = Request { id: ApprovalId::new(noon(), [7; 16]), asked, workload, created_at: noon() };
-    Standing { ballots: vec![ballot(1, "Alex Wilber", "")], ..Standing::new(request) }
-}
-
-/// An approval with `text` wherever anybody can write anything.
-fn wild(text: &str) -> Standing {
-    let mut approval = asked(text);
-    let Request { asked, workload, .. } = &mut approval.request;
-    asked.event_type = event_type(text);
-    asked.rejected_event_type = Some(event_type(text));
-    for field in [
-        &mut workload.git_ref,
-        &mut workload.sha,
-        &mut workload.run_id,
-        &mut workload.run_attempt,
-        &mut workload.actor,
-    ] {
-        *field = text.into();
-    }
-    approval.ballots = (1..=3).map(|number| ballot(number, text, text)).collect();
-    approval
 }
 
 fn ruled(approval: &Standing, ending: Ending) -> Standing {
@@ -285,6 +215,18 @@ fn a_card_without_votes_says_so_and_a_late_one_has_no_buttons() {
 }
 
 #[test]
+fn a_fact_has_one_label_on_the_card_and_on_the_page() {
+    let ruled = ruled(&asked("a"), Ending::Approved);
+    let (content, card) = (content(&ruled), teams(&ruled).to_string());
+    let view = page::View { performer: &person(1, None), may_decide: true, said: None };
+    let page = page::approval(&cards(), &content, &view);
+    for fact in content.proven.iter().chain(&content.decision).chain(&content.result) {
+        assert!(card.contains(&format!("\"title\":\"{}\"", fact.label)), "{fact:?} in {card}");
+        assert!(page.contains(&format!("<dt>{}</dt>", fact.label)), "{fact:?} in {page}");
+    }
+}
+
+#[test]
 fn a_request_without_words_has_a_title_of_ours() {
     let mut approval = asked("\u{202e} ");
     assert_eq!(title(&approval.request), "Release of octo/my_app");
@@ -374,7 +316,7 @@ fn the_largest_of(bit: &str) {
 }
 
 #[test]
-fn what_fits_is_shown_whole() {
+fn a_text_that_fits_is_shown_whole() {
     let mut approval = asked(&"word ".repeat(400));
     approval.ballots = (1..=10).map(|number| ballot(number, "Alex", &"x".repeat(500))).collect();
     let json = mail(&approval).to_string();

@@ -143,7 +143,7 @@ fn the_renderer_objects_to_what_is_no_card_of_its_version() {
 }
 
 #[test]
-fn what_is_shown_in_place_of_a_card_says_how_the_approval_stands() {
+fn the_fallback_text_says_how_the_approval_stands() {
     let texts = ENDINGS.map(|ending| {
         let standing = approval("x", ending);
         cards().bot(&content(&standing), None)["fallbackText"].clone()

@@ -65,7 +65,7 @@ impl Page<'_> {
     }
 
     fn send_again(&self) -> Option<Verdict> {
-        self.content.send_again().filter(|_| self.view.may_decide)
+        self.content.send_again.filter(|_| self.view.may_decide)
     }
 
     fn has_approved(&self) -> bool {

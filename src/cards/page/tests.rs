@@ -2,78 +2,36 @@
 
 use chrono::TimeDelta;
 
-use url::Url;
-
 use super::*;
 use crate::{
     approval::{
-        ApprovalId, Asked, Attempt, AttemptResult, Ballot, ClientPayload, Decision, DeliveryState, Dispatch,
-        DispatchAnswer, EventType, Guid, Item, MessageName, Next, Performer, Person, Policy, Progress,
-        RelayStanding, Repository, RepositoryPattern, Request, Ruling, Standing, Verdict, Workload,
+        ApprovalId, Asked, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Dispatch,
+        DispatchAnswer, Item, MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository,
+        RepositoryPattern, Ruling, Standing, Verdict, Workload,
     },
-    cards::{Cards, content::Content, words::name},
+    cards::{
+        content::Content,
+        samples::{self, ALEX, ballot, cards, event_type, noon, wild},
+        words::name,
+    },
 };
 
 const HOSTILE: &str =
     r#"</title></style></textarea><script>alert(1)</script>"><img src=x onerror='alert(2)'>&lt;"#;
 
-const ALEX: &str = "0a0b0c0d-1111-2222-3333-444455556666";
-
-fn cards() -> Cards {
-    let url = |text: &str| Url::parse(text).expect("a URL");
-    Cards { public_url: url("https://approve.example/"), github: url("https://github.com/"), mail: None }
-}
-
-fn now() -> DateTime<Utc> {
-    "2026-03-04T14:05:06Z".parse().expect("a time")
-}
-
 fn person(display_name: Option<&str>) -> Performer {
-    Performer::Person(Person {
-        object_id: Guid::parse(ALEX).expect("a GUID"),
-        tenant: Guid::parse("99999999-1111-2222-3333-444455556666").expect("a GUID"),
-        user_principal_name: Some("alex@contoso.com".into()),
-        display_name: display_name.map(str::to_owned),
-    })
-}
-
-fn ballot(performer: Performer, verdict: Verdict, comment: &str) -> Ballot {
-    Ballot { performer, verdict, comment: comment.into(), at: now() - TimeDelta::minutes(5) }
-}
-
-fn event_type(text: &str) -> EventType {
-    EventType::parse(text).expect("an event type")
+    samples::person(1, display_name)
 }
 
 fn payload(json: &str) -> Option<ClientPayload> {
     Some(ClientPayload::parse(serde_json::from_str(json).expect("JSON")).expect("a payload"))
 }
 
-/// An approval in which `text` stands wherever somebody else's text can.
+/// An approval with `text` wherever anybody can write anything, also in the payload.
 fn saying(text: &str) -> Standing {
-    let quoted = serde_json::Value::from(text);
-    let asked = Asked {
-        client_payload: payload(&format!("{{{quoted}:{quoted}}}")),
-        rejected_event_type: Some(event_type(text)),
-        title: Some(text.into()),
-        text: Some(text.into()),
-        facts: vec![(text.into(), text.into())],
-        approvals_required: 2,
-        expires_in: TimeDelta::days(3),
-        ..Asked::sample(event_type(text))
-    };
-    let workload = Workload {
-        git_ref: text.into(),
-        sha: text.into(),
-        run_id: text.into(),
-        run_attempt: text.into(),
-        actor: text.into(),
-        ..Workload::sample(Repository::parse("octo/app").expect("a repository"))
-    };
-    let id = ApprovalId::new(now(), [7; 16]);
-    let request = Request { id, asked, workload, created_at: now() - TimeDelta::minutes(10) };
-    let ballots = vec![ballot(person(Some(text)), Verdict::Approve, text)];
-    Standing { ballots, ..Standing::new(request) }
+    let (quoted, mut seen) = (serde_json::Value::from(text), wild(text));
+    seen.request.asked.client_payload = payload(&format!("{{{quoted}:{quoted}}}"));
+    seen
 }
 
 /// A release as workflows ask for it.
@@ -86,11 +44,12 @@ fn release() -> Standing {
         text: Some("Fixes the login page. All checks of the staging environment are green.".into()),
         facts: vec![("Environment".into(), "production".into()), ("Build".into(), "20260304.1".into())],
         approvals_required: 2,
+        expires_in: TimeDelta::days(3),
         ..Asked::sample(event_type("release-approved"))
     };
     let repository = request.workload.repository.clone();
     request.workload = Workload { run_id: "17512345678".into(), ..Workload::sample(repository) };
-    seen.ballots = vec![ballot(person(Some("Alex Wilber")), Verdict::Approve, "Looks good.")];
+    seen.ballots = vec![ballot(1, "Alex Wilber", "Looks good.")];
     seen
 }
 
@@ -102,15 +61,16 @@ fn decided(ending: Ending, delivery: DeliveryState) -> Standing {
         seen.ballots[0].verdict = Verdict::Reject;
     }
     let ballots = seen.ballots.clone();
-    seen.ruling = Some(Ruling { ending, ballots, decided_at: now() - TimeDelta::minutes(5), ticket: None });
+    seen.ruling = Some(Ruling { ending, ballots, decided_at: noon() - TimeDelta::minutes(5), ticket: None });
     with_delivery(seen, delivery)
 }
 
 /// The same, whose event stands so.
 fn with_delivery(mut standing: Standing, delivery: DeliveryState) -> Standing {
-    let attempt = Attempt { number: 1, began_at: now(), lease_until: now(), window_from: now(), failures: 0 };
+    let attempt =
+        Attempt { number: 1, began_at: noon(), lease_until: noon(), window_from: noon(), failures: 0 };
     let result = AttemptResult {
-        ended_at: now(),
+        ended_at: noon(),
         answer: DispatchAnswer::NotTried,
         detail: String::new(),
         asked_to_wait_until: None,
@@ -119,7 +79,7 @@ fn with_delivery(mut standing: Standing, delivery: DeliveryState) -> Standing {
     };
     let progress = match delivery {
         DeliveryState::None | DeliveryState::Pending => Progress::Untried,
-        DeliveryState::Delivered => Progress::Done(Some(now())),
+        DeliveryState::Delivered => Progress::Done(Some(noon())),
         DeliveryState::Dead => Progress::Tried(attempt, Some(result)),
     };
     standing.messages.insert(MessageName::DISPATCH, progress);
@@ -129,8 +89,8 @@ fn with_delivery(mut standing: Standing, delivery: DeliveryState) -> Standing {
 fn relayed(text: &str) -> Item {
     let repository = Repository::parse("octo/app").expect("a repository");
     let dispatch = Dispatch { repository, event_type: event_type(text), client_payload: None };
-    let decision = Decision::new(dispatch, person(Some(text)), now());
-    Item::Relayed(Box::new(RelayStanding { decision, progress: Progress::Done(Some(now())) }))
+    let decision = Decision::new(dispatch, person(Some(text)), noon());
+    Item::Relayed(Box::new(RelayStanding { decision, progress: Progress::Done(Some(noon())) }))
 }
 
 fn requested(seen: Standing) -> Item {
@@ -152,11 +112,11 @@ fn show(seen: &Standing) -> String {
 }
 
 fn show_to(seen: &Standing, view: &View) -> String {
-    approval(&cards(), &Content::of(seen, &policy(), now()), view)
+    approval(&cards(), &Content::of(seen, &policy(), noon()), view)
 }
 
 fn listing<'a>(policy: &'a Policy, waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
-    Listing { waiting, recent, next: None, policy, now: now() }
+    Listing { waiting, recent, next: None, policy, now: noon() }
 }
 
 fn show_list(waiting: &[Item], recent: &[Item]) -> String {
@@ -170,7 +130,7 @@ fn pages(text: &str) -> Vec<String> {
     let of = |seen: &Standing| show_to(seen, &View { said, ..view(&alex) });
     let mut over = saying(text);
     let ballots = over.ballots.clone();
-    over.ruling = Some(Ruling { ending: Ending::Approved, ballots, decided_at: now(), ticket: None });
+    over.ruling = Some(Ruling { ending: Ending::Approved, ballots, decided_at: noon(), ticket: None });
     let over = with_delivery(over, DeliveryState::Dead);
     let items = [requested(over.clone()), requested(saying(text)), relayed(text)];
     vec![
@@ -201,9 +161,9 @@ fn hostile_text_is_shown_to_the_letter() {
     let escaped =
         "&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#62;&#60;img src=x onerror=&#39;alert(2)&#39;";
     let page = show(&saying(HOSTILE));
-    // Title twice, ref, actor, a fact's name and value, two event types, the comment of a vote, the run and its attempt.
+    // Title twice, ref, actor, a fact's name and two values, two event types, the comments of three votes, the run and its attempt.
     // A person's name is cut; the text is Markdown, and has tests of its own.
-    assert_eq!(count(&page, escaped), 11, "{page}");
+    assert_eq!(count(&page, escaped), 14, "{page}");
     assert!(page.contains(r"&#62;alert(1)&#60;/script&#62;\&#34;"), "the payload: {page}");
 }
 
@@ -254,14 +214,14 @@ fn an_approver_of_what_waits_gets_both_buttons_and_a_comment() {
 }
 
 #[test]
-fn whoever_the_workflow_did_not_ask_reads_why_there_are_no_buttons() {
+fn an_approver_who_was_not_asked_reads_why_there_are_no_buttons() {
     let alex = person(None);
     let page = show_to(&release(), &View { may_decide: false, ..view(&alex) });
     assert!(!page.contains("<form") && page.contains("the workflow asked other approvers"));
 }
 
 #[test]
-fn a_second_approval_is_not_asked_for_in_silence() {
+fn a_person_who_has_approved_reads_that() {
     assert!(show(&release()).contains("You have approved this already"));
     let anonymous = Performer::Anonymous;
     let page = show_to(&release(), &view(&anonymous));
@@ -269,7 +229,7 @@ fn a_second_approval_is_not_asked_for_in_silence() {
 }
 
 #[test]
-fn what_is_decided_has_no_buttons() {
+fn a_decided_approval_has_no_buttons() {
     for ending in [Ending::Approved, Ending::Rejected, Ending::Expired] {
         for delivery in [DeliveryState::None, DeliveryState::Pending, DeliveryState::Delivered] {
             let page = show(&decided(ending, delivery));
@@ -280,7 +240,7 @@ fn what_is_decided_has_no_buttons() {
 }
 
 #[test]
-fn what_was_given_up_is_sent_again_by_the_same_verdict() {
+fn a_stuck_event_is_sent_again_by_the_same_vote() {
     for (ending, verdict) in [(Ending::Approved, "approve"), (Ending::Rejected, "reject")] {
         let page = show(&decided(ending, DeliveryState::Dead));
         assert_eq!(count(&page, "<button"), 1);
@@ -299,7 +259,7 @@ fn what_was_given_up_is_sent_again_by_the_same_verdict() {
 
 #[test]
 fn time_that_has_run_out_ends_the_vote_before_anybody_has_recorded_it() {
-    let (late, seen) = (now() + TimeDelta::days(4), release());
+    let (late, seen) = (noon() + TimeDelta::days(4), release());
     let page = approval(&cards(), &Content::of(&seen, &policy(), late), &view(&person(None)));
     assert!(page.contains("Expired") && !page.contains("<form"), "{page}");
     let listed = [requested(release())];
@@ -308,7 +268,7 @@ fn time_that_has_run_out_ends_the_vote_before_anybody_has_recorded_it() {
 }
 
 #[test]
-fn the_result_says_who_decided_and_how_far_the_dispatch_has_come() {
+fn the_result_says_who_decided_and_how_the_delivery_stands() {
     for (delivery, words) in [
         (DeliveryState::Pending, "on its way to GitHub"),
         (DeliveryState::Delivered, "delivered to GitHub"),
@@ -328,7 +288,7 @@ fn the_result_says_who_decided_and_how_far_the_dispatch_has_come() {
 }
 
 #[test]
-fn what_nobody_decided_in_time_says_so() {
+fn an_expired_approval_says_that_nobody_decided() {
     let page = show(&decided(Ending::Expired, DeliveryState::None));
     assert!(
         page.contains("<dt>Decided by</dt><dd>nobody</dd>") && page.contains("nothing to send"),
@@ -340,7 +300,7 @@ fn what_nobody_decided_in_time_says_so() {
 }
 
 #[test]
-fn what_became_of_a_click_is_a_status() {
+fn the_outcome_of_a_click_is_a_status() {
     let alex = person(None);
     let said = |is_error| Some(Said { sentence: "GitHub accepted it.", is_error });
     let page = |is_error| show_to(&release(), &View { said: said(is_error), ..view(&alex) });
@@ -352,7 +312,7 @@ fn what_became_of_a_click_is_a_status() {
 #[test]
 fn links_lead_to_github_and_stay_within_the_repository() {
     let page = show(&release());
-    let repository = "https://github.com/octo/app";
+    let repository = "https://github.com/octo/my_app";
     for path in
         ["", "/commit/0123456789abcdef0123456789abcdef01234567", "/actions/runs/17512345678/attempts/1"]
     {
@@ -368,14 +328,14 @@ fn people_are_called_by_their_display_name_or_else_by_their_object_id() {
     assert_eq!(name(&person(Some(" "))), ALEX);
     assert_eq!(name(&person(None)), ALEX);
     assert_eq!(name(&Performer::Anonymous), "anonymous");
-    assert!(!show(&release()).contains("alex@contoso.com"));
+    assert!(!show(&release()).contains("secret@contoso.com"));
 }
 
 #[test]
 fn times_are_for_people_and_programs() {
-    let time = r#"<time datetime="2026-03-04T14:05:06.000Z">2026-03-04 14:05 UTC</time>"#;
-    assert_eq!(Time(now()).to_string(), time);
-    assert!(show(&release()).contains("(2 days left)"), "{}", show(&release()));
+    let time = r#"<time datetime="2026-11-27T12:00:00.000Z">2026-11-27 12:00 UTC</time>"#;
+    assert_eq!(Time(noon()).to_string(), time);
+    assert!(show(&release()).contains("(3 days left)"), "{}", show(&release()));
 }
 
 #[test]
@@ -390,7 +350,7 @@ fn a_request_without_a_title_is_called_by_its_repository() {
     let mut seen = release();
     for none in [None, Some("  ".to_owned())] {
         seen.request.asked.title = none;
-        assert!(show(&seen).contains(r#"<h1 dir="auto">Release of octo/app</h1>"#));
+        assert!(show(&seen).contains(r#"<h1 dir="auto">Release of octo/my_app</h1>"#));
     }
 }
 
@@ -403,9 +363,9 @@ fn the_reader_of_a_comment_is_named_before_it_is_written() {
 }
 
 #[test]
-fn the_list_links_to_the_approvals_that_have_a_page() {
+fn a_row_links_to_its_page_and_nowhere_else() {
     let page = show_list(&[requested(release())], &[relayed("release-approved")]);
-    let href = format!("/api/approvals/{}", ApprovalId::new(now(), [7; 16]));
+    let href = format!("/api/approvals/{}", ApprovalId::new(noon(), [7; 16]));
     assert!(
         page.contains(&format!("<a href=\"{href}\"><bdi>Release 1.4.2 to production</bdi></a>")),
         "{page}"
@@ -415,7 +375,7 @@ fn the_list_links_to_the_approvals_that_have_a_page() {
 }
 
 #[test]
-fn older_decisions_are_one_link_away_where_there_are_any() {
+fn older_decisions_are_one_link_away() {
     let page =
         list(&cards(), &Listing { next: Some("/api/approvals?before=a&b"), ..listing(&policy(), &[], &[]) });
     assert!(page.contains(r#"rel="next" href="/api/approvals?before=a&#38;b">Older</a>"#), "{page}");
@@ -424,7 +384,7 @@ fn older_decisions_are_one_link_away_where_there_are_any() {
 
 #[test]
 fn an_empty_list_says_how_to_ask() {
-    let how = "https://approve.example/api/RequestApproval";
+    let how = "https://app.example/api/RequestApproval";
     assert!(show_list(&[], &[]).contains(how));
     assert!(!show_list(&[], &[relayed("go")]).contains(how));
 }
@@ -435,7 +395,7 @@ fn dry_runs_say_so_on_every_page() {
     let alex = person(None);
     let (policy, seen) =
         (Policy { dry_run: true, ..policy() }, decided(Ending::Approved, DeliveryState::None));
-    let page = approval(&cards(), &Content::of(&seen, &policy, now()), &view(&alex));
+    let page = approval(&cards(), &Content::of(&seen, &policy, noon()), &view(&alex));
     assert!(page.contains(banner) && page.contains("dry run: not sent"));
     assert!(list(&cards(), &listing(&policy, &[], &[])).contains(banner));
     assert!(!show(&release()).contains(banner) && !show_list(&[], &[]).contains(banner));
