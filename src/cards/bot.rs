@@ -74,6 +74,14 @@ impl Cards {
             _ => format!("Waiting for a decision:\n\n{}", lines.join("\n\n")),
         }
     }
+
+    /// The bot's answer outside of a channel.
+    pub fn elsewhere(&self) -> String {
+        let list = self.list_url();
+        format!(
+            "Approvals are decided on their cards in the channel, not in a chat. They are also listed at {list}"
+        )
+    }
 }
 
 /// Shows the approval as it is now to anyone who looks; a refresh never decides.
@@ -93,16 +101,6 @@ fn vote(verdict: Verdict, id: &ApprovalId) -> Value {
         "data": data,
         "fallback": {"type": "Action.Submit", "title": title, "data": data},
     })
-}
-
-impl Cards {
-    /// The bot's answer outside of a channel.
-    pub fn elsewhere(&self) -> String {
-        format!(
-            "Approvals are decided on their cards in the channel, not in a chat. They are also listed at {}",
-            self.list_url()
-        )
-    }
 }
 
 /// The bot's words when it is added to a team.

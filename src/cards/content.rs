@@ -130,11 +130,9 @@ impl<'a> Content<'a> {
     }
 }
 
-impl<'a> Fact<'a> {
-    /// A fact.
-    pub fn new(label: &'static str, value: Value<'a>) -> Self {
-        Self { label, value }
-    }
+/// A fact under its label.
+pub fn fact<'a>(label: &'static str, value: Value<'a>) -> Fact<'a> {
+    Fact { label, value }
 }
 
 impl Value<'_> {
@@ -194,23 +192,22 @@ impl State {
 /// The facts of a relay, for its row in the list.
 pub fn of_relay<'a>(relay: &'a RelayStanding, policy: &Policy) -> Vec<Fact<'a>> {
     let decision = &relay.decision;
-    let mut facts = vec![
-        Fact::new(labels::REPOSITORY, Value::Repository(&decision.dispatch.repository)),
-        Fact::new(labels::DECIDED_BY, Value::People(vec![&decision.performer])),
-        Fact::new(labels::DECIDED, Value::Time(decision.decided_at)),
-    ];
-    let words = delivery_words(&policy.delivery_of_relay(relay), policy.dry_run);
-    facts.push(Fact::new(labels::DELIVERY, Value::words(words)));
-    facts
+    let delivery = delivery_words(&policy.delivery_of_relay(relay), policy.dry_run);
+    vec![
+        fact(labels::REPOSITORY, Value::Repository(&decision.dispatch.repository)),
+        fact(labels::DECIDED_BY, Value::People(vec![&decision.performer])),
+        fact(labels::DECIDED, Value::Time(decision.decided_at)),
+        fact(labels::DELIVERY, Value::words(delivery)),
+    ]
 }
 
 fn proven(workload: &Workload) -> Vec<Fact<'_>> {
     vec![
-        Fact::new(labels::REPOSITORY, Value::Repository(&workload.repository)),
-        Fact::new(labels::COMMIT, Value::Commit(workload)),
-        Fact::new(labels::REF, Value::Code(&workload.git_ref)),
-        Fact::new(labels::RUN, Value::Run(workload)),
-        Fact::new(labels::STARTED_BY, Value::Name(&workload.actor)),
+        fact(labels::REPOSITORY, Value::Repository(&workload.repository)),
+        fact(labels::COMMIT, Value::Commit(workload)),
+        fact(labels::REF, Value::Code(&workload.git_ref)),
+        fact(labels::RUN, Value::Run(workload)),
+        fact(labels::STARTED_BY, Value::Name(&workload.actor)),
     ]
 }
 
@@ -222,16 +219,16 @@ fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec
     };
     let approvals = count(count_approvals(ballots), request.asked.approvals_required);
     let mut facts = vec![
-        Fact::new(labels::APPROVE_SENDS, sends(Ending::Approved)),
-        Fact::new(labels::REJECT_SENDS, sends(Ending::Rejected)),
-        Fact::new(labels::APPROVALS, Value::Words(approvals.into())),
-        Fact::new(labels::REQUESTED, Value::Time(request.created_at)),
+        fact(labels::APPROVE_SENDS, sends(Ending::Approved)),
+        fact(labels::REJECT_SENDS, sends(Ending::Rejected)),
+        fact(labels::APPROVALS, Value::Words(approvals.into())),
+        fact(labels::REQUESTED, Value::Time(request.created_at)),
     ];
     // After a vote has decided, it is not open until then.
     if state.verdict().is_none() {
         let until = request.expires_at();
         let left = state.is_waiting().then(|| until - now);
-        facts.push(Fact::new(labels::OPEN_UNTIL, Value::Deadline(until, left)));
+        facts.push(fact(labels::OPEN_UNTIL, Value::Deadline(until, left)));
     }
     facts
 }
@@ -240,10 +237,10 @@ fn result(standing: &Standing, state: State) -> Vec<Fact<'_>> {
     if state.is_waiting() {
         return Vec::new();
     }
-    let mut facts = vec![Fact::new(labels::DECIDED_BY, Value::People(deciders(standing, state)))];
+    let mut facts = vec![fact(labels::DECIDED_BY, Value::People(deciders(standing, state)))];
     // An approval expires at its deadline, and not when that was noticed.
     let ruling = standing.ruling.as_ref().filter(|ruling| ruling.ending != Ending::Expired);
-    facts.extend(ruling.map(|ruling| Fact::new(labels::DECIDED, Value::Time(ruling.decided_at))));
+    facts.extend(ruling.map(|ruling| fact(labels::DECIDED, Value::Time(ruling.decided_at))));
     facts
 }
 
@@ -264,9 +261,9 @@ fn delivery_of(request: &Request, state: State, of: Delivery, is_dry_run: bool) 
         Some(_) => delivery_words(&of, is_dry_run),
         None => "nothing to send",
     };
-    let mut facts = vec![Fact::new(labels::DELIVERY, Value::words(words))];
+    let mut facts = vec![fact(labels::DELIVERY, Value::words(words))];
     let reason = of.error.map(|error| Value::Words(delivery_error(&error).into()));
-    facts.extend(reason.map(|reason| Fact::new(labels::REASON, reason)));
+    facts.extend(reason.map(|reason| fact(labels::REASON, reason)));
     facts
 }
 

@@ -111,10 +111,7 @@ fn counted(approvals: usize, required: usize, repository: &str) -> String {
 }
 
 fn postponed(repository: &str, status: u16, wait_s: u64) -> String {
-    let minutes = minutes(wait_s);
-    format!(
-        "Recorded: GitHub has a problem ({status}). It will get the event for {repository} in {minutes} min or later."
-    )
+    later(&problem(status), repository, &in_minutes(wait_s))
 }
 
 fn given_up(repository: &str, until: Option<DateTime<Utc>>) -> String {
@@ -241,11 +238,6 @@ fn already_decided(repository: &str, earlier: Earlier) -> String {
     }
 }
 
-/// The whole minutes of a wait, at least one.
-fn minutes(wait_s: u64) -> u64 {
-    wait_s.div_ceil(60).clamp(1, 99_999)
-}
-
 /// The decision is safe, and its event is sent without another click.
 fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
     match answer {
@@ -255,31 +247,16 @@ fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
             )
         }
         Some(DispatchAnswer::RateLimited { wait_s }) => {
-            let minutes = wait_s.map_or(1, minutes);
-            format!(
-                "Recorded: GitHub's rate limit is reached. It will get the event for {repository} in {minutes} min or later."
-            )
+            later("GitHub's rate limit is reached", repository, &in_minutes(wait_s.unwrap_or(0)))
         }
         Some(DispatchAnswer::ServerError(status)) => {
-            format!(
-                "Recorded: GitHub has a problem ({status}). It will get the event for {repository} when it works again."
-            )
+            later(&problem(*status), repository, "when it works again")
         }
         Some(DispatchAnswer::Unreachable) => {
-            format!(
-                "Recorded: GitHub could not be reached. It will get the event for {repository} once it can be."
-            )
+            later("GitHub could not be reached", repository, "once it can be")
         }
-        Some(DispatchAnswer::Broken) => {
-            format!(
-                "Recorded: the connection to GitHub broke. The event for {repository} may have arrived, and is sent again."
-            )
-        }
-        Some(DispatchAnswer::TimedOut) => {
-            format!(
-                "Recorded: GitHub did not answer in time. The event for {repository} may have arrived, and is sent again."
-            )
-        }
+        Some(DispatchAnswer::Broken) => again("the connection to GitHub broke", repository),
+        Some(DispatchAnswer::TimedOut) => again("GitHub did not answer in time", repository),
         Some(other) => {
             let status = if let DispatchAnswer::Unexpected(status) = other { *status } else { 0 };
             format!(
@@ -287,6 +264,23 @@ fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
             )
         }
     }
+}
+
+fn later(why: &str, repository: &str, when: &str) -> String {
+    format!("Recorded: {why}. It will get the event for {repository} {when}.")
+}
+
+fn again(why: &str, repository: &str) -> String {
+    format!("Recorded: {why}. The event for {repository} may have arrived, and is sent again.")
+}
+
+fn problem(status: u16) -> String {
+    format!("GitHub has a problem ({status})")
+}
+
+/// The wait in whole minutes, at least one.
+fn in_minutes(wait_s: u64) -> String {
+    format!("in {} min or later", wait_s.div_ceil(60).clamp(1, 99_999))
 }
 
 /// The decision is safe, but something has to be fixed before its event is accepted.

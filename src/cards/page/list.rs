@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{
     super::{
         Cards,
-        content::{Content, Fact, State, Value, of_relay},
+        content::{Content, Fact, State, Value, fact, of_relay},
         labels, words,
     },
     LIST, STYLE, html,
@@ -102,7 +102,7 @@ impl<'a> Row<'a> {
             href: None,
             title: format!("{id}: a record of it cannot be read"),
             state: None,
-            facts: vec![Fact::new(labels::RECORDED, Value::Time(at))],
+            facts: vec![fact(labels::RECORDED, Value::Time(at))],
         }
     }
 }

@@ -61,20 +61,16 @@ fn class(state: &State) -> &'static str {
 }
 
 /// A time for people and programs to read.
-struct Time(DateTime<Utc>);
+struct Time<'a>(&'a DateTime<Utc>);
 
-fn time(at: &DateTime<Utc>) -> Time {
-    Time(*at)
-}
-
-impl fmt::Display for Time {
+impl fmt::Display for Time<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r#"<time datetime="{}">{}</time>"#, rfc_3339(self.0), readable(self.0))
+        write!(f, r#"<time datetime="{}">{}</time>"#, rfc_3339(*self.0), readable(*self.0))
     }
 }
 
 /// Digits and letters of ours.
-impl HtmlSafe for Time {}
+impl HtmlSafe for Time<'_> {}
 
 /// The time that is left, for people whose clock does not show UTC.
 fn left(time: &TimeDelta) -> String {

@@ -334,7 +334,7 @@ fn people_are_called_by_their_display_name_or_else_by_their_object_id() {
 #[test]
 fn times_are_for_people_and_programs() {
     let time = r#"<time datetime="2026-11-27T12:00:00.000Z">2026-11-27 12:00 UTC</time>"#;
-    assert_eq!(Time(noon()).to_string(), time);
+    assert_eq!(Time(&noon()).to_string(), time);
     assert!(show(&release()).contains("(3 days left)"), "{}", show(&release()));
 }
 
