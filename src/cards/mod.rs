@@ -1,11 +1,11 @@
 //! Every word that goes to a person: the sentence for each outcome, and the cards and pages of a requested
 //! approval.
 //!
-//! What they show is built once, as plain data ([`content`]), under one table of labels, and rendered as an Adaptive
+//! Their content is built once, as plain data ([`content`]), under one table of labels, and rendered as an Adaptive
 //! Card for Teams, a card for a mail, a page and a row of the list.
 //!
-//! What a request says is shown as the request's word, apart from what GitHub vouches for; nothing of it can leave
-//! its place, add an action, or pass for ours.
+//! The request's own words stand apart from the facts that GitHub vouches for. Nothing in them can leave its place, add
+//! an action, or pass for ours.
 
 mod adaptive;
 mod body;
@@ -42,6 +42,6 @@ pub struct Cards {
     pub public_url: Url,
     /// The base of GitHub's pages.
     pub github: Url,
-    /// What mail cards need, if there are any.
+    /// The settings of mail cards, if there are any.
     pub mail: Option<Mail>,
 }

@@ -70,7 +70,7 @@ pub fn asked(said: &str) -> Standing {
     Standing { ballots: vec![ballot(1, "Alex Wilber", "")], ..Standing::new(request) }
 }
 
-/// An approval with `text` wherever anybody can write anything.
+/// An approval with `text` wherever anyone can write anything.
 pub fn wild(text: &str) -> Standing {
     let mut approval = asked(text);
     let Request { asked, workload, .. } = &mut approval.request;

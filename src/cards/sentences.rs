@@ -344,7 +344,7 @@ mod tests {
     use super::*;
     use crate::approval::{Ending, Permission};
 
-    /// As long as a repository's name can be.
+    /// A repository with the longest name.
     fn repository() -> Repository {
         Repository::parse(&format!("{}/{}", "o".repeat(64), "r".repeat(100))).expect("a repository")
     }

@@ -1,4 +1,4 @@
-//! What is true of every card, whatever a request, a token or a person brings.
+//! Every card keeps its form, whatever a request, a token or a person brings.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

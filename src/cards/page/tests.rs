@@ -1,4 +1,4 @@
-//! What the pages show, and what nobody can make them show.
+//! The pages show every fact in its place, and no text from outside can leave its own.
 
 use chrono::TimeDelta;
 
@@ -27,7 +27,7 @@ fn payload(json: &str) -> Option<ClientPayload> {
     Some(ClientPayload::parse(serde_json::from_str(json).expect("JSON")).expect("a payload"))
 }
 
-/// An approval with `text` wherever anybody can write anything, also in the payload.
+/// An approval with `text` wherever anyone can write anything, also in the payload.
 fn saying(text: &str) -> Standing {
     let (quoted, mut seen) = (serde_json::Value::from(text), wild(text));
     seen.request.asked.client_payload = payload(&format!("{{{quoted}:{quoted}}}"));
@@ -258,7 +258,7 @@ fn a_stuck_event_is_sent_again_by_the_same_vote() {
 }
 
 #[test]
-fn time_that_has_run_out_ends_the_vote_before_anybody_has_recorded_it() {
+fn time_that_has_run_out_ends_the_vote_before_that_is_recorded() {
     let (late, seen) = (noon() + TimeDelta::days(4), release());
     let page = approval(&cards(), &Content::of(&seen, &policy(), late), &view(&person(None)));
     assert!(page.contains("Expired") && !page.contains("<form"), "{page}");
