@@ -358,7 +358,7 @@ mod tests {
                 assert_eq!(body(&answer)["outcome"], "unavailable");
                 let sentence = body(&answer)["message"].as_str().expect("a sentence").to_owned();
                 assert!(answer.contains(&format!("card-action-status: {sentence}\r\n")), "{answer}");
-                assert!(sentence.contains("at once") && sentence.contains("again"), "{sentence}");
+                assert!(sentence.contains("busy") && sentence.contains("again"), "{sentence}");
             }
         }
         let page = ask(at, "GET", "/api/approvals", "").await;
