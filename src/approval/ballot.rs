@@ -1,4 +1,4 @@
-//! Votes on a requested approval, and what they come to.
+//! Votes on a requested approval, and their result.
 
 use std::fmt;
 
@@ -8,45 +8,45 @@ use serde::Serialize;
 
 use super::{Dispatch, Ending, Performer, Request, Verdict, hex};
 
-/// A vote that was cast: one person's word on one approval, and when it came.
+/// A vote that was cast: one person's word on one approval, and the time of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ballot {
-    /// Whose it is.
+    /// The person who cast it.
     pub performer: Performer,
     /// Yes or no.
     pub verdict: Verdict,
-    /// What the person wrote beside it; may be empty.
+    /// The person's remark; may be empty.
     pub comment: String,
-    /// When the click came.
+    /// The time of the click.
     pub at: DateTime<Utc>,
 }
 
-/// How a requested approval was decided, once and for good.
+/// The end of a requested approval, decided once and for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling {
-    /// How it has ended.
+    /// The way it ended.
     pub ending: Ending,
     /// The votes that were seen then, earliest first, at most [`Ruling::MAX_BALLOTS`].
     pub ballots: Vec<Ballot>,
-    /// When.
+    /// The time of the decision.
     pub decided_at: DateTime<Utc>,
-    /// By which the run is known that its dispatch starts; older versions gave none.
+    /// The ticket that identifies the run that the dispatch starts; older versions gave none.
     pub ticket: Option<Ticket>,
 }
 
-/// 128 random bits, as 32 hexadecimal digits, that only the dispatch of a decision holds. Never printed.
+/// 128 random bits, as 32 hexadecimal digits; nothing but the dispatch of a decision holds them. Never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ticket(String);
 
 impl Ticket {
-    /// A new one.
+    /// A new ticket.
     pub fn new() -> anyhow::Result<Self> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow!("no random numbers: {error}"))?;
         Ok(Self(hex(&random)))
     }
 
-    /// Reads one.
+    /// Reads a ticket.
     pub fn parse(text: &str) -> Option<Self> {
         let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (text.len() == 32 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
@@ -65,10 +65,10 @@ impl fmt::Debug for Ticket {
 }
 
 impl Ruling {
-    /// The most votes that are kept with a ruling, so that what is dispatched stays within GitHub's limit.
+    /// The most votes that are kept with a ruling, so that the dispatch stays within GitHub's limit.
     pub const MAX_BALLOTS: usize = 10;
 
-    /// What is sent because of it, where anything is.
+    /// The event that follows from the ruling, if one does.
     pub fn dispatch(&self, request: &Request) -> Option<Dispatch> {
         let approval = ApprovalJson {
             id: request.id.as_str(),
@@ -86,11 +86,10 @@ impl Ruling {
     }
 }
 
-/// What the votes come to at `now`: nothing while more are needed and there is time.
+/// The ruling that the votes give at `now`: none while more are needed and there is time.
 ///
-/// The votes are those that count ([`Policy::hold`](super::Policy::hold)). Those that came in time do, however late that
-/// is. One no is a no, also from a person who said yes
-/// before; each person's yes counts once.
+/// `ballots` are the votes that count ([`Policy::hold`](super::Policy::hold)). A vote that came in time counts, however
+/// late the tally is. One no is a no, also from a person who said yes before; each person's yes counts once.
 // T18
 pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Option<Ruling> {
     let in_time = || ballots.iter().filter(|ballot| ballot.at < request.expires_at());
@@ -109,7 +108,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
     } else {
         return None;
     };
-    // Where there are more than are kept, those against go first.
+    // If there are more than are kept, those against go first.
     let mut ballots: Vec<_> = in_time().cloned().collect();
     ballots.sort_by_key(|ballot| (ballot.verdict == Verdict::Approve, ballot.at));
     ballots.truncate(Ruling::MAX_BALLOTS);
@@ -117,7 +116,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
     Some(Ruling { ending, ballots, decided_at: now, ticket: None })
 }
 
-/// How many different people have said yes.
+/// The number of different people who said yes.
 pub fn count_approvals(ballots: &[Ballot]) -> usize {
     let approving = || ballots.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
     let is_first = |(index, ballot): &(usize, &Ballot)| {
@@ -141,20 +140,20 @@ struct ApprovalJson<'a> {
     decided_at: String,
 }
 
-/// A vote as GitHub, a waiting job and a program that reads the list get it.
+/// A vote in the form that GitHub, a waiting job and a program that reads the list get.
 #[derive(Serialize)]
 pub struct PerformerJson<'a> {
-    /// The object id; `anonymous` where nobody had to say who they are.
+    /// The object id; `anonymous` if nobody had to say who they are.
     pub id: String,
     /// The display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
     /// `approve` or `reject`.
     pub verdict: &'static str,
-    /// What the person wrote.
+    /// The person's remark.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub comment: Option<&'a str>,
-    /// When, after RFC 3339.
+    /// The time, in the form of RFC 3339.
     pub at: String,
 }
 
@@ -182,12 +181,12 @@ impl<'a> PerformerJson<'a> {
     }
 }
 
-/// The votes as others get them; where `is_public` without what people are called and what they wrote.
+/// The votes in the form that others get; if `is_public`, without people's names and remarks.
 pub fn performers(ballots: &[Ballot], is_public: bool) -> Vec<PerformerJson<'_>> {
     ballots.iter().map(|ballot| PerformerJson::of(ballot, is_public)).collect()
 }
 
-/// A time as answers and records have it.
+/// A time in the form of answers and records.
 pub fn rfc_3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }

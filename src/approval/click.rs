@@ -1,4 +1,4 @@
-//! What a click asks for, within GitHub's limits.
+//! The contents of a click, within GitHub's limits.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -10,21 +10,21 @@ use serde_json::value::RawValue;
 
 use super::{Invalid, Repository};
 
-/// What the clicked button said.
+/// The contents of the clicked button.
 #[derive(Debug)]
 pub enum Click {
-    /// The article's card: the button carries what GitHub shall get.
+    /// The article's card: the button carries the event for GitHub.
     Relay(Relay),
-    /// A vote on an approval that was asked for.
+    /// A vote on a requested approval.
     Vote(Vote),
 }
 
 /// The event that a relayed button carries.
 #[derive(Debug)]
 pub struct Relay {
-    /// What the release workflow reads as `github.event.action`.
+    /// The event type, which the release workflow reads as `github.event.action`.
     pub event_type: EventType,
-    /// What it reads as `github.event.client_payload`.
+    /// The payload, which the release workflow reads as `github.event.client_payload`.
     pub client_payload: Option<ClientPayload>,
 }
 
@@ -41,11 +41,11 @@ impl Relay {
 /// One person's word on one approval.
 #[derive(Debug)]
 pub struct Vote {
-    /// The approval's id, as the card sent it: not yet known to name one.
+    /// The approval's id, as the card sent it; there may be no such approval.
     pub approval: String,
     /// Yes or no.
     pub verdict: Verdict,
-    /// What the person wrote beside it; may be empty.
+    /// The person's remark; may be empty.
     pub comment: String,
 }
 
@@ -132,12 +132,12 @@ impl ClientPayload {
         Ok(Self(raw.to_owned()))
     }
 
-    /// How many top-level properties it has.
+    /// The number of top-level properties.
     pub fn properties(&self) -> usize {
         Members::parse(self.0.get()).map_or(0, |members| members.0.len())
     }
 
-    /// `payload` to the letter, with `approval`, a JSON text, under [`Self::RESERVED_KEY`] at its end.
+    /// `payload` to the letter, and at its end `approval`, a JSON text, under [`Self::RESERVED_KEY`].
     pub fn with_approval(payload: Option<&Self>, approval: &str) -> Self {
         let open = payload.and_then(|payload| payload.as_str().trim_end().strip_suffix('}')).unwrap_or("{");
         let comma = if payload.is_some_and(|payload| payload.properties() > 0) { "," } else { "" };
@@ -150,7 +150,7 @@ impl ClientPayload {
         self.0.get()
     }
 
-    /// The JSON, to be part of other JSON to the letter.
+    /// The JSON, to be put into other JSON to the letter.
     pub fn as_raw(&self) -> &RawValue {
         &self.0
     }
@@ -159,15 +159,15 @@ impl ClientPayload {
 /// One `repository_dispatch`, allowed and ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// Where to.
+    /// The repository that gets it.
     pub repository: Repository,
-    /// What the release workflow listens to.
+    /// The event type that the release workflow listens to.
     pub event_type: EventType,
-    /// What it is told besides.
+    /// The payload, if there is one.
     pub client_payload: Option<ClientPayload>,
 }
 
-/// The largest body that is sent, in bytes; GitHub refuses at 64 KB.
+/// The largest body that is sent, in bytes; GitHub refuses 64 KB.
 const MAX_DISPATCH_BYTES: usize = 64_000;
 
 impl Dispatch {
@@ -185,7 +185,7 @@ fn dispatch_body(event_type: &EventType, client_payload: Option<&ClientPayload>)
     }
 }
 
-/// A JSON object's members: keys unescaped, values to the letter, in the sender's order, no key twice.
+/// The members of a JSON object: keys unescaped, values to the letter, in the sender's order, no key twice.
 #[derive(Debug)]
 pub struct Members<'a>(pub Vec<(String, &'a RawValue)>);
 
@@ -229,8 +229,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// Every object inside `value` has each key once, none lies deeper than [`ClientPayload::MAX_DEPTH`], and every text
-/// is one (surfaces make half characters whole before they parse; of anybody else half a one is refused).
+/// Checks that every object inside `value` has each key once, that none lies deeper than [`ClientPayload::MAX_DEPTH`],
+/// and that every text is valid. Surfaces repair half surrogate pairs before they parse; from others one is refused.
 fn check_depth_and_keys(value: &RawValue, depth: usize) -> Result<(), Invalid> {
     let inner = match value.get().as_bytes().first() {
         Some(b'{') => Members::parse(value.get())?.0.into_iter().map(|(_, value)| value).collect(),

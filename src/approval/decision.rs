@@ -7,16 +7,16 @@ use ring::digest::{Context, SHA256};
 
 use super::{Dispatch, Performer};
 
-/// What a relayed click decided, once and for good.
+/// The decision that a relayed click made, once and for good.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// Its id, which follows from the dispatch.
     pub id: RelayId,
-    /// What is to be sent.
+    /// The event to send.
     pub dispatch: Dispatch,
-    /// Who clicked first.
+    /// The person who clicked first.
     pub performer: Performer,
-    /// When the first click came.
+    /// The time of the first click.
     pub decided_at: DateTime<Utc>,
 }
 
@@ -29,13 +29,13 @@ impl Decision {
 
 /// The id of a relayed decision: 64 hexadecimal digits.
 ///
-/// It is the SHA-256 of what is sent, so that the same repository (whatever its case), event type and payload text
+/// It is the SHA-256 of the event: the same repository (whatever its case), event type and payload text
 /// are one decision, wherever and however often they are clicked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelayId(String);
 
 impl RelayId {
-    /// Says what is hashed and how; another way gets another tag.
+    /// The tag of what is hashed and in which way; another way gets another tag.
     const TAG: &str = "ApproveRelease relay 1";
 
     /// The id of the decision to send `dispatch`.
@@ -47,13 +47,13 @@ impl RelayId {
         Self(hash(parts.map(str::as_bytes)))
     }
 
-    /// Reads an id; nothing else ever becomes part of a path in the store.
+    /// Reads an id. Nothing but ids becomes part of a path in the store.
     pub fn parse(text: &str) -> Option<Self> {
         let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (text.len() == 64 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
     }
 
-    /// All of it.
+    /// The whole id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -70,8 +70,8 @@ impl fmt::Display for RelayId {
     }
 }
 
-/// The SHA-256 of the parts, as 64 hexadecimal digits. The length of each stands before it, so that none can lend bytes
-/// to its neighbour.
+/// The SHA-256 of the parts, as 64 hexadecimal digits. The length of each part is hashed before it, so that no byte can
+/// move from one part to the next.
 pub fn hash<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Context::new(&SHA256);
     for part in parts {
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn the_way_of_hashing_never_changes() {
-        // Changing it would make a new decision of every release that was decided before.
+        // A change of it would make a new decision of every release that was decided before.
         let expected = "59dd34ccbb1bab8fb24a25fa1688a5c509f3e6615464fae50ea3d95cddca660e";
         assert_eq!(id("octo/app", "go", Some("{}")).to_string(), expected);
     }

@@ -1,4 +1,4 @@
-//! The messages that follow from an approval or a relay, and how far each of them has come.
+//! The messages that follow from an approval or a relay, and the progress of each.
 
 use std::fmt;
 
@@ -31,9 +31,9 @@ pub enum Kind {
     Dispatch,
     /// The card that asks for a decision.
     Card,
-    /// The card that says what was decided, if the first cannot be changed.
+    /// The card that shows the decision, if the first card cannot be changed.
     Result,
-    /// The change of a card, so that it shows how the approval stands.
+    /// The change of a card, so that it shows the present state of the approval.
     Update,
     /// The n-th reminder that the approval is still open.
     Reminder(u32),
@@ -44,7 +44,7 @@ pub enum Kind {
 pub struct TargetName(String);
 
 impl TargetName {
-    /// The most characters of a name.
+    /// The longest name, in characters.
     const MAX: usize = 64;
 
     /// Reads a name: letters, digits, `_` and `-`, so that it can be part of a path in the store.
@@ -54,12 +54,12 @@ impl TargetName {
     }
 }
 
-/// The name of a message among all about one subject: its kind and its target.
+/// The name of a message among all messages about one subject: its kind and its target.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageName {
     /// The kind.
     pub kind: Kind,
-    /// The channel; GitHub's event has the name of none.
+    /// The channel; for GitHub's event, the empty name.
     pub target: TargetName,
 }
 
@@ -89,7 +89,7 @@ impl MessageName {
     }
 }
 
-/// The names of its records in the store begin so.
+/// Writes the name with which the message's records in the store begin.
 impl fmt::Display for MessageName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
@@ -111,7 +111,7 @@ impl fmt::Display for MessageName {
 pub struct Message {
     /// The approval or the relay.
     pub subject: Subject,
-    /// Its name among the messages about that.
+    /// Its name among the messages about that subject.
     pub name: MessageName,
 }
 
@@ -121,7 +121,7 @@ impl fmt::Display for Message {
     }
 }
 
-/// A message that stands in Teams, by which it can be changed.
+/// A message that was posted to Teams, with the ids by which it can be changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostedMessage {
     /// The thread that it began.
@@ -130,57 +130,57 @@ pub struct PostedMessage {
     pub activity: String,
 }
 
-/// How far a message has come.
+/// The progress of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
     /// Nobody has tried to send it.
     Untried,
-    /// Somebody has tried; how that went was not read.
+    /// Somebody has tried; the result was not read.
     Begun,
     /// The newest attempt, and its result if it has ended.
     Tried(Attempt, Option<AttemptResult>),
-    /// It has arrived, and when, if that was read.
+    /// The message has arrived, at this time if that was read.
     Done(Option<DateTime<Utc>>),
 }
 
-/// One attempt to send a message: the right to do so until its lease ends.
+/// One attempt to send a message: the right to send it until the lease ends.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
-    /// When it began.
+    /// The time at which it began.
     pub began_at: DateTime<Utc>,
-    /// Until when nobody else may send.
+    /// The end of the lease: until then nobody else may send.
     pub lease_until: DateTime<Utc>,
-    /// When the time for delivering began: with the decision, or with the click that revived a dead letter.
+    /// The start of the time for delivering: the decision, or the click that revived a dead letter.
     pub window_from: DateTime<Utc>,
     /// The attempts in that time that failed before this one.
     pub failures: u32,
 }
 
-/// How an attempt ended.
+/// The result of an attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttemptResult {
-    /// When it ended.
+    /// The time at which it ended.
     pub ended_at: DateTime<Utc>,
     /// The receiver's answer.
     pub answer: DispatchAnswer,
     /// The answer in words, for the operator.
     pub detail: String,
-    /// The receiver wants no other attempt before this, whoever asks.
+    /// The time before which the receiver wants no other attempt, not even for a click.
     pub asked_to_wait_until: Option<DateTime<Utc>>,
-    /// What comes next if nobody clicks.
+    /// The next step if nobody clicks.
     pub next: Next,
-    /// The state that the card was made to show, or should have been; of updates only.
+    /// The state that the card shows, or should have shown; of updates only.
     pub shown: Option<String>,
 }
 
-/// What comes after an attempt that failed.
+/// The step after an attempt that failed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
-    /// Another attempt, not before this.
+    /// Another attempt, not before this time.
     NotBefore(DateTime<Utc>),
-    /// None: a dead letter.
+    /// No other attempt: a dead letter.
     Dead,
 }
 

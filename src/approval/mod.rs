@@ -1,6 +1,6 @@
-//! The domain, pure: what may be asked of us, by the rules, and what can become of it.
+//! The domain, pure: the things people may ask for, the rules, and the outcomes.
 //!
-//! Nothing here knows of HTTP, of a store or of the time of day; every type can only be had by parsing it, so a
+//! Nothing here knows of HTTP, of a store or of the time of day. Every type can only be had by parsing it, so a
 //! value that exists is one that GitHub's limits and ours allow.
 
 mod ballot;

@@ -1,4 +1,4 @@
-//! What became of a click.
+//! The outcome of a click.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use chrono::{DateTime, Utc};
 
 use super::{Ending, EventType, Repository};
 
-/// What became of a click: what its card says, and the answer's status.
+/// The outcome of a click, which decides the card's words and the answer's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The decoded body is larger than 64,000 bytes.
     TooLarge,
-    /// It is not known who clicked.
+    /// Nobody vouches for the person who clicked.
     Unauthenticated,
-    /// It cannot be read, or GitHub's limits forbid it.
+    /// The click cannot be read, or GitHub's limits forbid it.
     Invalid(Invalid),
-    /// Not allowed here.
+    /// The click is not allowed.
     Forbidden(Forbidden),
     /// There is no such approval.
     Unknown,
@@ -23,38 +23,38 @@ pub enum Outcome {
     Misconfigured(&'static str),
     /// GitHub accepted the event.
     Dispatched(EventType, Repository),
-    /// Everything was checked; GitHub was not called, as `DRY_RUN` says.
+    /// Everything was checked; GitHub was not called, because of `DRY_RUN`.
     DryRun(EventType, Repository),
-    /// It was decided before, and nothing was sent by this click.
+    /// The decision was made before, and this click sent nothing.
     AlreadyDecided(Repository, Earlier),
-    /// It was decided otherwise before.
+    /// The opposite was decided before.
     Conflict(Ending, Repository),
-    /// It was decided, given up, and is too old to be sent now.
+    /// The decision was made and given up, and is too old to be sent now.
     Expired(Repository),
-    /// Nobody decided in time, and now it is too late.
+    /// Nobody decided in time, and now no one can.
     Ended(Repository),
-    /// The vote counts: so many of so many people have approved.
+    /// The vote counts; more people have to approve.
     Counted {
-        /// How many have approved.
+        /// The number of people who have approved.
         approvals: usize,
-        /// How many have to.
+        /// The number of people who have to.
         required: usize,
-        /// Where it is released.
+        /// The repository of the release.
         repository: Repository,
     },
     /// Rejected, and nothing is to be sent.
     Rejected(Repository),
-    /// It is decided and safe, and will be delivered. What GitHub said, where it was tried.
+    /// The decision is recorded, and will be delivered. GitHub's answer, if it was tried.
     Recorded(Repository, Option<DispatchAnswer>),
-    /// As before: GitHub has a fault of its own, said with this status, and wants no call for this many seconds.
+    /// The same: GitHub has a fault of its own, with this status, and wants no call for this many seconds.
     Postponed(Repository, u16, u64),
-    /// It is decided; GitHub answered, and something has to be mended before it will accept the event.
+    /// The decision is recorded; GitHub answered, and somebody has to fix something before it accepts the event.
     Refused(Repository, DispatchAnswer),
-    /// It is decided, and the time for delivering it is over. A click sends it, from this time on if there is one.
+    /// The decision is recorded; the time for delivering is over. A click sends it, from this time on if there is one.
     GivenUp(Repository, Option<DateTime<Utc>>),
     /// The run or the repository has too many open approvals.
     Limited(Limited),
-    /// It is not known to be recorded, since this was not reached.
+    /// This was not reached, so the click may not be recorded.
     Unavailable(Unreached),
 }
 
@@ -83,7 +83,7 @@ impl Outcome {
     }
 }
 
-/// Why a click cannot be read, or would be refused by GitHub.
+/// The reason why a click cannot be read, or would be refused by GitHub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalid {
     /// The body did not arrive whole within the time that a click has.
@@ -100,7 +100,7 @@ pub enum Invalid {
     NotJson,
     /// The body is JSON, but no object.
     NotAnObject,
-    /// This key stands twice in one object.
+    /// This key is in one object twice.
     DuplicateKey(String),
     /// A field that no button of ours has.
     UnknownField(String),
@@ -116,7 +116,7 @@ pub enum Invalid {
     EventTypeLength,
     /// `client_payload` is not an object.
     ClientPayloadNotAnObject,
-    /// `client_payload` has so many top-level properties, and may have so many.
+    /// `client_payload` has the first number of top-level properties; the second is the limit.
     TooManyProperties(usize, usize),
     /// `client_payload` has the key `approval`.
     ReservedKey,
@@ -130,11 +130,11 @@ pub enum Invalid {
     CommentTooLong,
     /// `key` is longer than 100 characters.
     KeyTooLong,
-    /// The address's `repository` is not `owner/name`, or stands there twice.
+    /// The address's `repository` is not `owner/name`, or is there twice.
     Repository,
-    /// Not one of these methods, which this address takes.
+    /// The method is not one of these, which this address takes.
     Method(&'static str),
-    /// This field is not a whole number in these limits.
+    /// This field is not a whole number within these limits.
     NotInRange(&'static str, i64, i64),
     /// This field is not a list of texts.
     NotAList(&'static str),
@@ -152,34 +152,34 @@ pub enum Invalid {
     RelayedEventType,
     /// `rejected_event_type` is `event_type`.
     SameEventTypes,
-    /// `client_payload` leaves no room for who decided.
+    /// `client_payload` leaves no room for the names of those who decided.
     PayloadTooLarge,
-    /// What came is no activity of the Bot Connector.
+    /// The body is no activity of the Bot Connector.
     Activity,
     /// The address's `after` is no place in the list.
     Cursor,
 }
 
-/// Why a click is not allowed.
+/// The reason why a click is not allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forbidden {
-    /// Not in `ALLOWED_REPOSITORIES`.
+    /// The repository is not in `ALLOWED_REPOSITORIES`.
     Repository(Repository),
-    /// Not in `RELAY_EVENT_TYPES`.
+    /// The event type is not in `RELAY_EVENT_TYPES`.
     EventType(EventType),
     /// The performer is not in `APPROVERS`.
     Performer,
-    /// Approvers are listed by name, and Teams tells none of the performer, whose object id is not listed.
+    /// Approvers are listed by name; Teams gives no name for the performer, whose object id is not listed.
     Nameless,
-    /// A person without an object id, as Teams has guests and people from outside: nobody whom a list could name.
+    /// The person has no object id, like guests and people from outside in Teams: no list could name them.
     NoObjectId,
-    /// A run of a pull request, whose code nobody has accepted yet.
+    /// The run is one of a pull request, whose code nobody has accepted yet.
     PullRequest,
-    /// A web page of another site sent it, or a name that is not this computer's was used to reach us.
+    /// The click came from a web page of another site, or to a host name that is not this computer's.
     CrossSite,
 }
 
-/// What GitHub said to a dispatch, or a channel's webhook to a card; or why nothing was said.
+/// GitHub's answer to a dispatch, or a channel's to a card; or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DispatchAnswer {
     /// 204: GitHub has the event.
@@ -193,7 +193,7 @@ pub enum DispatchAnswer {
     },
     /// 403 or 429: too many calls.
     RateLimited {
-        /// How long GitHub asks to wait, in seconds.
+        /// The wait that GitHub asks for, in seconds.
         wait_s: Option<u64>,
     },
     /// 404: no such repository, or none that the token can see.
@@ -204,31 +204,31 @@ pub enum DispatchAnswer {
     Moved,
     /// 5xx.
     ServerError(u16),
-    /// A status that GitHub never gives for this call: something between us and GitHub may have answered.
+    /// A status that GitHub never gives for this call: something between here and GitHub may have answered.
     Unexpected(u16),
     /// No connection: the event was surely not sent.
     Unreachable,
-    /// The connection broke after sending, or what came back is not HTTP: the event may have arrived.
+    /// The connection broke after sending, or the answer is not HTTP: the event may have arrived.
     Broken,
     /// No answer in time after sending: the event may have arrived.
     TimedOut,
-    /// It was not asked, since the time for delivering was over.
+    /// Nothing was sent, since the time for delivering was over.
     NotTried,
 }
 
 /// The answer to a message, and its words for the operator's log.
 #[derive(Debug)]
 pub struct Answered {
-    /// What it comes to.
+    /// The meaning of the answer.
     pub answer: DispatchAnswer,
-    /// For how long nothing more of us is wanted, in seconds, where it says so.
+    /// The wait that the receiver asks for, in seconds, if it does.
     pub asked_to_wait_s: Option<u64>,
     /// Status and message, made printable.
     pub detail: String,
 }
 
 impl Answered {
-    /// The answer of somebody who was not asked, since there was no time left for it.
+    /// The answer if nothing was sent, since there was no time left for it.
     pub fn not_tried() -> Self {
         let detail = "there was no time left to send".to_owned();
         Self { answer: DispatchAnswer::NotTried, asked_to_wait_s: None, detail }
@@ -236,7 +236,7 @@ impl Answered {
 }
 
 impl DispatchAnswer {
-    /// Whether a person has to mend something before GitHub will say anything else.
+    /// True if a person has to fix something before GitHub will say anything else.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Unauthorized
@@ -257,7 +257,7 @@ impl DispatchAnswer {
     }
 }
 
-/// What has too many open approvals.
+/// The thing that has too many open approvals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limited {
     /// The run, with [`Limited::MAX_OF_RUN`].
@@ -274,20 +274,20 @@ impl Limited {
     pub const MAX_OF_REPOSITORY: usize = 2_000;
 }
 
-/// What a click needs and did not reach.
+/// The thing that a click needs and did not reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreached {
-    /// Where decisions are recorded.
+    /// The store of the decisions.
     Store,
-    /// How far a decision has come.
+    /// The progress of a decision.
     Progress,
-    /// The keys to verify with who clicked.
+    /// The keys that verify the identity of the person who clicked.
     Keys,
-    /// Teams, which knows what the clicker is called in the list of approvers.
+    /// Teams, which knows the name under which the person may be listed as an approver.
     Name,
-    /// A record that this version cannot read.
+    /// A record: this version cannot read it.
     Record,
-    /// A place among all that is in work at once.
+    /// A place among all the requests that are in work at once.
     Place,
 }
 
@@ -315,16 +315,16 @@ impl fmt::Display for Permission {
     }
 }
 
-/// How the event of an earlier decision stands.
+/// The state of the event of an earlier decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Earlier {
-    /// GitHub has accepted it.
+    /// GitHub has accepted the event.
     Delivered,
-    /// It is being sent, or waits for its time.
+    /// The event is being sent, or waits for its time.
     OnItsWay,
-    /// It was a dry run, too.
+    /// The earlier one was a dry run, too.
     DryRun,
-    /// It was rejected, and nothing is to be sent.
+    /// The earlier one was a rejection, and nothing is to be sent.
     Nothing,
 }
 

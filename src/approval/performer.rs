@@ -1,13 +1,13 @@
-//! Who clicked, and who may decide.
+//! The people who click, and the people who may decide.
 
 use std::fmt;
 
-/// A GUID, as Entra names tenants, apps and persons; equal to another whatever the case of its digits.
+/// A GUID, the form in which Entra names tenants, apps and persons; the case of its digits does not matter.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Guid(String);
 
 impl Guid {
-    /// Reads a GUID in its usual form, eight digits, three times four, and twelve.
+    /// Reads a GUID in its usual form: 8, 4, 4, 4 and 12 digits.
     pub fn parse(text: &str) -> Option<Self> {
         let lengths = text.split('-').map(str::len);
         let digits = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
@@ -21,17 +21,17 @@ impl fmt::Display for Guid {
     }
 }
 
-/// Who clicked.
+/// The one who clicked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Performer {
-    /// Whoever it was: identity is not required here.
+    /// Anyone: identity is not required here.
     Anonymous,
     /// A person whom an issuer vouches for.
     Person(Person),
 }
 
 impl Performer {
-    /// Whether the two are one and the same, whatever they are called.
+    /// True if the two are the same person, whatever their names.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Anonymous, Self::Anonymous) => true,
@@ -42,7 +42,7 @@ impl Performer {
         }
     }
 
-    /// What the performer is called, where that is known; never a user principal name.
+    /// The performer's name, if it is known; never a user principal name.
     pub fn display_name(&self) -> Option<&str> {
         match self {
             Self::Anonymous => Some("anonymous"),
@@ -58,20 +58,20 @@ pub struct Person {
     pub object_id: Guid,
     /// The tenant.
     pub tenant: Guid,
-    /// What administrators call the person; for allow-lists that people write, and never shown.
+    /// The name that administrators gave the person; for allow-lists that people write, and never shown.
     pub user_principal_name: Option<String>,
-    /// What the person is called; chosen by people, so for showing only.
+    /// The name that the person goes by; people choose it, so it is only for showing.
     pub display_name: Option<String>,
 }
 
-/// Names and addresses of people stay out of logs.
+/// Keeps names and addresses of people out of logs.
 impl fmt::Debug for Person {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Person({})", self.object_id)
     }
 }
 
-/// As with [`Person`].
+/// Keeps names out of logs.
 impl fmt::Debug for Approver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,7 +90,7 @@ impl fmt::Display for Performer {
     }
 }
 
-/// Who may decide (`APPROVERS`).
+/// The people who may decide (`APPROVERS`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Approvers {
     /// `*`: everybody in the tenant.
@@ -102,26 +102,26 @@ pub enum Approvers {
 /// One entry of `APPROVERS`.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Approver {
-    /// By object id.
+    /// A person, by object id.
     ObjectId(Guid),
-    /// By user principal name.
+    /// A person, by user principal name.
     UserPrincipalName(String),
 }
 
 impl Approver {
-    /// Reads an object id or a user principal name; nothing else, least of all a display name.
+    /// Reads an object id or a user principal name; never a display name.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(object_id) = Guid::parse(text) {
             return Some(Self::ObjectId(object_id));
         }
         let (name, domain) = text.split_once('@')?;
-        // What no user principal name has, and a list with the wrong commas does.
+        // No user principal name has these; a list with the wrong commas does.
         let foreign = |c: char| c.is_whitespace() || c.is_control() || "*<>()[]\"\\/:;,|=+?@".contains(c);
         let is_part = |part: &str| !part.is_empty() && !part.contains(foreign);
         (is_part(name) && is_part(domain)).then(|| Self::UserPrincipalName(text.to_owned()))
     }
 
-    /// Whether the two are the same entry, whatever the case of their letters.
+    /// True if the two are the same entry, whatever the case of their letters.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::ObjectId(one), Self::ObjectId(other)) => one == other,
@@ -130,12 +130,12 @@ impl Approver {
         }
     }
 
-    /// Whether it is a name, and not an id.
+    /// True if the entry is a name, and not an id.
     pub fn is_name(&self) -> bool {
         matches!(self, Self::UserPrincipalName(_))
     }
 
-    /// The text that is parsed to the same.
+    /// The text that is parsed to the same entry.
     pub fn as_text(&self) -> String {
         match self {
             Self::ObjectId(object_id) => object_id.to_string(),
@@ -162,7 +162,7 @@ impl Default for Approvers {
 }
 
 impl Approvers {
-    /// Whether `performer` may decide. The anonymous performer exists only where nobody has to say who they are.
+    /// True if `performer` may decide. The anonymous performer exists only if nobody has to say who they are.
     pub fn include(&self, performer: &Performer) -> bool {
         match (self, performer) {
             (_, Performer::Anonymous) | (Self::Everybody, _) => true,
@@ -170,7 +170,7 @@ impl Approvers {
         }
     }
 
-    /// Whether `performer` is one of those listed, or the anonymous one.
+    /// True if `performer` is one of those listed, or the anonymous one.
     pub fn includes(listed: &[Approver], performer: &Performer) -> bool {
         match performer {
             Performer::Anonymous => true,
@@ -178,8 +178,8 @@ impl Approvers {
         }
     }
 
-    /// True if `performer` is one of those listed, or may be for all that is recorded of them: where only the object id
-    /// is known and only names are listed, the vote was held against the list when it was cast.
+    /// True if `performer` is one of those listed, or may be one. If only the object id is recorded and only names are
+    /// listed, nobody can tell now: the vote was held against the list when it was cast.
     pub fn may_include(listed: &[Approver], performer: &Performer) -> bool {
         let only_names = || !listed.is_empty() && listed.iter().all(Approver::is_name);
         let is_nameless = match performer {

@@ -1,4 +1,4 @@
-//! What the operator allows, by the settings of now: also of what was asked and cast under others.
+//! The operator's rules, by the settings of now: also for what was asked and cast under others.
 
 use chrono::{DateTime, Utc};
 
@@ -11,38 +11,38 @@ use super::{
 /// The operator's rules, from the settings.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// The repository that a card without one means (`GITHUB_REPOSITORY`).
+    /// The repository for a card that names none (`GITHUB_REPOSITORY`).
     pub default_repository: Option<Repository>,
-    /// What may be dispatched to (`ALLOWED_REPOSITORIES`).
+    /// The repositories that may get events (`ALLOWED_REPOSITORIES`).
     pub allowed_repositories: Vec<RepositoryPattern>,
-    /// What relay mode may send (`RELAY_EVENT_TYPES`).
+    /// The event types that relay mode may send (`RELAY_EVENT_TYPES`).
     pub relay_event_types: EventTypes,
-    /// Who may decide (`APPROVERS`).
+    /// The people who may decide (`APPROVERS`).
     pub approvers: Approvers,
-    /// The least number of people that a request must want (`MIN_APPROVALS`).
+    /// The least number of approvals that a request must ask for (`MIN_APPROVALS`).
     pub min_approvals: usize,
-    /// Whether clicks without credentials count, as one person (`REQUIRE_IDENTITY` is `false`).
+    /// True if clicks without credentials count, as one person (`REQUIRE_IDENTITY` is `false`).
     pub anonymous: bool,
-    /// Everything but the call to GitHub (`DRY_RUN`): its decisions live apart, and no event follows from them.
+    /// True if GitHub is never called (`DRY_RUN`): such decisions are stored apart, and no event follows from them.
     pub dry_run: bool,
 }
 
-/// What a performer may do about an approval.
+/// The things that a performer may do about an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// To approve it.
+    /// The right to approve it.
     pub approve: Result<(), Forbidden>,
-    /// To reject it.
+    /// The right to reject it.
     pub reject: Result<(), Forbidden>,
     /// True if the name that administrators gave the performer could change that: approvers are listed by name, and
     /// the performer's object id is not among them.
     pub needs_name: bool,
-    /// True while it is not decided, and there is time.
+    /// True while the approval is not decided, and there is time.
     pub is_open: bool,
 }
 
 impl Judgement {
-    /// To cast this vote.
+    /// The right to cast this vote.
     pub fn vote(&self, verdict: Verdict) -> &Result<(), Forbidden> {
         match verdict {
             Verdict::Approve => &self.approve,
@@ -51,10 +51,10 @@ impl Judgement {
     }
 }
 
-/// Which event types relay mode may send.
+/// The event types that relay mode may send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventTypes {
-    /// `*`
+    /// `*`: all of them.
     Any,
     /// These and no others.
     Only(Vec<EventType>),
@@ -67,7 +67,7 @@ impl Default for EventTypes {
 }
 
 impl EventTypes {
-    /// Whether `event_type` is one of them, to the letter.
+    /// True if `event_type` is one of them, to the letter.
     pub fn contains(&self, event_type: &EventType) -> bool {
         match self {
             Self::Any => true,
@@ -77,9 +77,9 @@ impl EventTypes {
 }
 
 impl Policy {
-    /// The dispatch that a relayed click of `performer` asks for, or why it may not have it.
+    /// The dispatch that a relayed click of `performer` asks for, or the reason why it is refused.
     ///
-    /// `repository` is what the button's address names, if it names one.
+    /// `repository` is the one that the button's address names, if it names one.
     // T24
     pub fn relay(
         &self,
@@ -101,7 +101,7 @@ impl Policy {
         Ok(Dispatch { repository, event_type: relay.event_type, client_payload: relay.client_payload })
     }
 
-    /// Allows or refuses to send anything to what is called `repository`. A relay has no more than the name.
+    /// Allows or refuses to send anything to `repository`, by its name: a relay has no more than that.
     pub fn allow_name(&self, repository: &Repository) -> Result<(), Forbidden> {
         self.allow(repository, |allowed| allowed.has_name(repository))
     }
@@ -154,7 +154,7 @@ impl Policy {
         self.allow_workload(workload).map_err(Outcome::Forbidden)
     }
 
-    /// What `performer` may do about an approval at `now`.
+    /// The rights of `performer` about an approval at `now`.
     // T26, T27
     pub fn judge(&self, standing: &Standing, performer: &Performer, now: DateTime<Utc>) -> Judgement {
         let Standing { request, ruling, .. } = standing;
@@ -172,14 +172,14 @@ impl Policy {
         }
     }
 
-    /// True if the name that administrators gave `performer` could make an approver of the deployment of them.
+    /// True if the name that administrators gave `performer` could make them an approver of the deployment.
     pub fn needs_name(&self, performer: &Performer) -> bool {
         let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
         matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
             && !self.approvers.include(performer)
     }
 
-    /// Allows or refuses to send what follows from `request`, by the settings of now.
+    /// Allows or refuses to send the event that follows from `request`, by the settings of now.
     pub fn may_send(&self, request: &Request) -> Result<(), Forbidden> {
         self.allow_workload(&request.workload)
     }
@@ -209,8 +209,8 @@ impl Policy {
         }
     }
 
-    /// The approval, held against the settings of now: votes that do not count are left out, and it takes at least as
-    /// many approvals as now. What was decided stays as it was decided.
+    /// The approval under the settings of now: votes that no longer count are left out, and it needs at least
+    /// `min_approvals`. A decision stays as it was made.
     // T26, T27
     pub fn hold(&self, mut standing: Standing) -> Standing {
         if standing.ruling.is_none() {
@@ -238,7 +238,7 @@ impl Policy {
     }
 }
 
-/// Of equal votes of one person, the first.
+/// Keeps the first of equal votes of one person.
 fn keep_first_of_each(ballots: &mut Vec<Ballot>) {
     let mut kept: Vec<Ballot> = Vec::with_capacity(ballots.len());
     for ballot in ballots.drain(..) {
@@ -251,7 +251,7 @@ fn keep_first_of_each(ballots: &mut Vec<Ballot>) {
     *ballots = kept;
 }
 
-/// How many of them are not the same by another spelling.
+/// The number of different entries, whatever their spelling.
 fn distinct(listed: &[Approver]) -> usize {
     let is_first = |(index, approver): &(usize, &Approver)| {
         !listed[..*index].iter().any(|before| before.is_same(approver))

@@ -1,8 +1,8 @@
-//! Which repository: `owner/name`, and the patterns that allow some of them.
+//! Repositories: `owner/name`, and the patterns that allow some of them.
 
 use std::fmt;
 
-/// A GitHub repository's `owner/name`, equal to another whatever the case of its letters, as at GitHub.
+/// A GitHub repository's `owner/name`; the case of its letters does not matter, as at GitHub.
 #[derive(Clone, Debug)]
 pub struct Repository {
     owner: String,
@@ -10,8 +10,8 @@ pub struct Repository {
 }
 
 impl Repository {
-    /// Reads `owner/name`; nothing but the characters that GitHub allows in either, so that the text can stand in
-    /// a URL's path as it is.
+    /// Reads `owner/name`. Only the characters that GitHub allows in either are accepted, so the text can be put into
+    /// a URL's path unchanged.
     pub fn parse(text: &str) -> Option<Self> {
         let (owner, name) = text.split_once('/')?;
         (is_owner(owner) && is_name(name)).then(|| Self { owner: owner.to_owned(), name: name.to_owned() })
@@ -49,7 +49,7 @@ impl fmt::Display for Repository {
 pub struct RepositoryPattern {
     owner: String,
     owner_id: Option<String>,
-    /// `None` for all of the owner's.
+    /// `None` for all of the owner's repositories.
     name: Option<(String, Option<String>)>,
 }
 
@@ -77,7 +77,7 @@ impl RepositoryPattern {
         self.owner.eq_ignore_ascii_case(&repository.owner) && self.name.as_ref().is_none_or(is_named)
     }
 
-    /// True if the entry names `repository`, with the numbers that it has. A number that is not known is none.
+    /// True if the entry names `repository`, with the numbers that it has. A number that is not known matches none.
     // T28
     pub fn matches(&self, repository: &Repository, repository_id: &str, owner_id: Option<&str>) -> bool {
         let id = self.name.as_ref().and_then(|(_, id)| id.as_deref());

@@ -1,4 +1,4 @@
-//! An approval that a workflow asks for: what it says, who vouches for it, and what may be sent in the end.
+//! An approval that a workflow asks for: its contents, the job that asks, and the events that may follow.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::{Approver, ClientPayload, Dispatch, EventType, Repository, Visibility
 
 /// The id of a requested approval: 44 hexadecimal digits, the time in milliseconds and 128 random bits.
 ///
-/// Whoever knows it can look at nothing and decide nothing by that alone; it cannot be guessed all the same.
+/// The id alone lets nobody look at anything or decide anything; it cannot be guessed all the same.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ApprovalId(String);
 
@@ -19,13 +19,13 @@ impl ApprovalId {
         Self(format!("{}{}", hex(&milliseconds.to_be_bytes()[2..]), hex(&random)))
     }
 
-    /// Reads an id; nothing else ever becomes part of a path in the store.
+    /// Reads an id. Nothing but ids becomes part of a path in the store.
     pub fn parse(text: &str) -> Option<Self> {
         let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (text.len() == 44 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
     }
 
-    /// When it was asked for, to the millisecond.
+    /// The time of the request, to the millisecond.
     pub fn created_at(&self) -> DateTime<Utc> {
         let milliseconds = i64::from_str_radix(&self.0[..12], 16).unwrap_or(0);
         DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
@@ -36,7 +36,7 @@ impl ApprovalId {
         &self.0[..18]
     }
 
-    /// All of it.
+    /// The whole id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,14 +48,14 @@ impl fmt::Display for ApprovalId {
     }
 }
 
-/// What the body of a request says.
+/// The contents of a request's body.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// What is dispatched once it is approved.
+    /// The event type that is sent once it is approved.
     pub event_type: EventType,
-    /// What is dispatched with it, besides who decided.
+    /// The payload of the event, to which the decision is added.
     pub client_payload: Option<ClientPayload>,
-    /// What is dispatched once it is rejected, if anything.
+    /// The event type that is sent once it is rejected, if there is one.
     pub rejected_event_type: Option<EventType>,
     /// A line about what is to be approved.
     pub title: Option<String>,
@@ -63,20 +63,20 @@ pub struct Asked {
     pub text: Option<String>,
     /// Names and values, in the asker's order.
     pub facts: Vec<(String, String)>,
-    /// Those of the deployment's approvers who may decide on this; all of them where `None`.
+    /// Those of the deployment's approvers who may decide on this; `None` for all of them.
     pub approvers: Option<Vec<Approver>>,
-    /// How many people must approve.
+    /// The number of people who must approve.
     pub approvals_required: usize,
-    /// For how long people may decide.
+    /// The time that people have to decide.
     pub expires_in: TimeDelta,
-    /// How often the channel is reminded, where it is.
+    /// The time between reminders to the channel, if there are any.
     pub reminder: Option<TimeDelta>,
-    /// What makes this request another than one that is otherwise equal.
+    /// A text that makes this request another than one that is otherwise equal.
     pub key: Option<String>,
 }
 
 impl Asked {
-    /// The most top-level properties of `client_payload`: GitHub's limit, less one for who decided.
+    /// The most top-level properties of `client_payload`: GitHub's limit, less one for `approval`.
     pub const MAX_PROPERTIES: usize = ClientPayload::MAX_PROPERTIES - 1;
 
     /// The largest `client_payload`, in bytes: what is left of GitHub's limit beside the largest `approval`.
@@ -91,20 +91,20 @@ impl Asked {
     /// The longest `key`, in characters.
     pub const MAX_KEY: usize = 100;
 
-    /// For how long people may decide unless the request says it.
+    /// The time that people have to decide, in minutes, unless the request says it.
     pub const DEFAULT_MINUTES: i64 = 4_320;
 }
 
 /// The job that asks, as GitHub's token describes it: nothing here is the request's own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// The repository, which is also where the dispatch goes.
+    /// The repository, which also gets the dispatch.
     pub repository: Repository,
     /// Its id, which no later repository of the same name has.
     pub repository_id: String,
-    /// The id of its owner, as far as that is known.
+    /// The id of its owner, if it is known.
     pub owner_id: Option<String>,
-    /// Whether everybody can read what is dispatched and printed there.
+    /// True if everybody can read the events and logs there.
     pub is_public: bool,
     /// The branch or tag, such as `refs/heads/main`.
     pub git_ref: String,
@@ -116,7 +116,7 @@ pub struct Workload {
     pub run_attempt: String,
     /// The number of that run among those of its workflow.
     pub run_number: Option<String>,
-    /// Whose action started it.
+    /// The account whose action started it.
     pub actor: String,
     /// The id of that account.
     pub actor_id: Option<String>,
@@ -133,29 +133,29 @@ pub struct Workload {
 /// An approval as it was asked for. It never changes.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Its id.
+    /// The id.
     pub id: ApprovalId,
-    /// What the request says.
+    /// The contents of the request.
     pub asked: Asked,
-    /// Who asks.
+    /// The job that asks.
     pub workload: Workload,
-    /// When.
+    /// The time of the request.
     pub created_at: DateTime<Utc>,
 }
 
 impl Request {
-    /// From this time on nobody may decide.
+    /// The time from which nobody may decide any more.
     pub fn expires_at(&self) -> DateTime<Utc> {
         self.created_at + self.asked.expires_in
     }
 
-    /// The same, of a repository that has the visibility that is `known` of it by now.
+    /// The same request, with the repository's visibility if a newer one is `known`.
     pub fn seen_as(mut self, known: Option<Visibility>) -> Self {
         self.workload.is_public = known.map_or(self.workload.is_public, |known| known.is_public);
         self
     }
 
-    /// What is sent once it has ended so, where anything is: `client_payload` to the letter, and `approval` in it.
+    /// The event that is sent after this ending, if there is one: `client_payload` to the letter, and `approval` in it.
     pub fn dispatch(&self, ending: Ending, approval: &str) -> Option<Dispatch> {
         Some(Dispatch {
             repository: self.workload.repository.clone(),
@@ -164,7 +164,7 @@ impl Request {
         })
     }
 
-    /// The event that is sent once it has ended so, if any is.
+    /// The type of the event that is sent after this ending, if there is one.
     pub fn event_type(&self, ending: Ending) -> Option<&EventType> {
         match ending {
             Ending::Approved => Some(&self.asked.event_type),
@@ -174,14 +174,14 @@ impl Request {
     }
 }
 
-/// How an approval has ended.
+/// The end of an approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Enough people said yes.
     Approved,
     /// Somebody said no.
     Rejected,
-    /// Nobody said enough in time.
+    /// Too few people said yes in time.
     Expired,
 }
 

@@ -1,11 +1,11 @@
-//! A made-up job and the shortest request: what a dry run shows, and what tests begin with.
+//! A made-up job and the shortest request: a dry run shows them, and tests begin with them.
 
 use chrono::TimeDelta;
 
 use super::{Asked, EventType, Repository, Workload};
 
 impl Asked {
-    /// A request for one person's approval of this event, with nothing said that need not be said.
+    /// A request for one person's approval of this event, without any optional field.
     pub fn sample(event_type: EventType) -> Self {
         Self {
             event_type,
@@ -24,7 +24,7 @@ impl Asked {
 }
 
 impl Workload {
-    /// A push to the main branch of a private repository, by a GitHub that leaves out all that it may leave out.
+    /// A push to the main branch of a private repository, without any optional claim.
     pub fn sample(repository: Repository) -> Self {
         Self {
             repository,

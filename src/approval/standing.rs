@@ -1,4 +1,4 @@
-//! How an approval or a relay stands, for everybody who looks: what was decided, and how far its messages have come.
+//! The standing of an approval or a relay, for everybody who looks: the decision, and the progress of its messages.
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,23 @@ use super::{
     Request, Ruling, Subject, TargetName,
 };
 
-/// How an approval stands.
+/// The standing of an approval.
 #[derive(Clone, Debug)]
 pub struct Standing {
-    /// What was asked for.
+    /// The request.
     pub request: Request,
     /// The votes, earliest first: those of the ruling once there is one.
     pub ballots: Vec<Ballot>,
-    /// How it was decided, if it was.
+    /// The ruling, if there is one.
     pub ruling: Option<Ruling>,
-    /// How far the messages about it have come; one that is not here is untried.
+    /// The progress of the messages about it; one that is not here is untried.
     pub messages: BTreeMap<MessageName, Progress>,
-    /// The channels in which its card stands and can be changed, each with the place if that was read.
+    /// The channels that have its card and in which it can be changed, each with the place if that was read.
     pub places: BTreeMap<TargetName, Option<PostedMessage>>,
 }
 
 impl Standing {
-    /// The standing of an approval that nobody has voted on, and nobody was told of.
+    /// The standing of an approval before any vote and any message.
     pub fn new(request: Request) -> Self {
         let (messages, places) = (BTreeMap::new(), BTreeMap::new());
         Self { request, ballots: Vec::new(), ruling: None, messages, places }
@@ -36,17 +36,17 @@ impl Standing {
         Subject::Requested(self.request.id.clone())
     }
 
-    /// How it ended, if it has.
+    /// The way the approval ended, if it has.
     pub fn ending(&self) -> Option<Ending> {
         self.ruling.as_ref().map(|ruling| ruling.ending)
     }
 
-    /// The event that follows from how it ended, if one does.
+    /// The type of the event that follows from the ending, if one does.
     pub fn event_type(&self) -> Option<&EventType> {
         self.request.event_type(self.ending()?)
     }
 
-    /// How far a message has come.
+    /// The progress of a message.
     pub fn progress(&self, name: &MessageName) -> &Progress {
         self.messages.get(name).unwrap_or(&Progress::Untried)
     }
@@ -58,7 +58,7 @@ impl Standing {
         self
     }
 
-    /// Where its card was posted, if the deployment posts to `channels`.
+    /// The way the card was posted, if the deployment posts to `channels`.
     pub fn posted(&self, channels: &[Channel]) -> Posted {
         let has_arrived = |channel: &Channel| {
             matches!(self.progress(&MessageName::new(Kind::Card, &channel.name)), Progress::Done(_))
@@ -77,7 +77,7 @@ impl Standing {
         }
     }
 
-    /// The same without what people are called and what they wrote, if everybody could read it.
+    /// The same without people's names and remarks, if everybody could read it.
     // T10
     pub fn without_names_if_public(&self) -> Self {
         let mut standing = self.clone();
@@ -96,58 +96,58 @@ fn forget_names(ballot: &mut Ballot) {
     }
 }
 
-/// A channel that the deployment posts to, as far as that decides which messages it is sent.
+/// A channel that the deployment posts to: the part that decides which messages it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
     /// Its name.
     pub name: TargetName,
-    /// How it is reached.
+    /// The way it is reached.
     pub means: Means,
 }
 
-/// How a channel is reached.
+/// The way a channel is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
-    /// Through a Workflows webhook: what was posted stays as it is.
+    /// A Workflows webhook: a posted card stays as it is.
     Webhook,
-    /// By the bot, which can change what it has posted.
+    /// The bot, which can change the cards that it has posted.
     Bot,
 }
 
-/// How a relay stands: a decision, and how far its event has come.
+/// The standing of a relay: a decision, and the progress of its event.
 #[derive(Clone, Debug)]
 pub struct RelayStanding {
     /// The decision.
     pub decision: Decision,
-    /// How far the event has come.
+    /// The progress of the event.
     pub progress: Progress,
 }
 
-/// The visibility of a repository, as a job's token said it.
+/// The visibility of a repository, as a job's token gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Visibility {
-    /// When the token was issued, in seconds since 1970.
+    /// The time at which the token was issued, in seconds since 1970.
     pub said_at: i64,
-    /// True if everybody can read the repository. Of two tokens of one second, that of a public one is the greater.
+    /// True if everybody can read the repository. Of two tokens of one second, that of a public repository is greater.
     pub is_public: bool,
 }
 
-/// How the event stands that a decision is to send.
+/// The state of the event that follows from a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The state.
     pub state: DeliveryState,
-    /// When GitHub accepted the event.
+    /// The time at which GitHub accepted the event.
     pub delivered_at: Option<DateTime<Utc>>,
-    /// Why it has not arrived, if anybody has said so.
+    /// The reason why it has not arrived, if there is a known one.
     pub error: Option<DeliveryError>,
 }
 
 impl Delivery {
-    /// There is nothing to send.
+    /// The delivery if there is nothing to send.
     pub const NOTHING: Self = Self { state: DeliveryState::None, delivered_at: None, error: None };
 
-    /// The delivery of an event that has come so far, and that may be sent now or not.
+    /// The delivery of an event with this progress, which may be sent now or not.
     pub fn of(progress: &Progress, may_send: Result<(), Forbidden>) -> Self {
         let pending = Self { state: DeliveryState::Pending, ..Self::NOTHING };
         match (progress, may_send) {
@@ -172,25 +172,25 @@ impl Delivery {
     }
 }
 
-/// Why an event has not arrived.
+/// The reason why an event has not arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryError {
-    /// GitHub refuses it, with this status and these words.
+    /// GitHub refuses the event, with this status and these words.
     Refused(String),
-    /// It may not be sent, by the settings of now.
+    /// The event may not be sent, by the settings of now.
     Forbidden(Forbidden),
 }
 
 /// The state of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
-    /// There is none to send: nothing is decided, or nothing follows from it, or it is a dry run.
+    /// No event: nothing is decided, or nothing follows from it, or it is a dry run.
     None,
-    /// It is being sent, or waits for its time.
+    /// The event is being sent, or waits for its time.
     Pending,
-    /// GitHub has accepted it.
+    /// GitHub has accepted the event.
     Delivered,
-    /// It was given up; an approver can have it sent again.
+    /// The event was given up; an approver can have it sent again.
     Dead,
 }
 
@@ -206,16 +206,16 @@ impl DeliveryState {
     }
 }
 
-/// Where the card that asks for a decision was posted.
+/// The way the card that asks for a decision was posted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Posted {
-    /// Nowhere: the deployment has no channel.
+    /// Not posted: the deployment has no channel.
     None,
-    /// Nowhere yet.
+    /// Not posted yet.
     Pending,
-    /// To the channel, through its webhook.
+    /// Posted to the channel through its webhook.
     Webhook,
-    /// To the channel, by the bot.
+    /// Posted to the channel by the bot.
     Bot,
 }
 
@@ -238,6 +238,6 @@ pub enum Item {
     Requested(Box<Standing>),
     /// A relay.
     Relayed(Box<RelayStanding>),
-    /// A line of which a record cannot be read: its id, and when it was asked for or decided.
+    /// A line whose record cannot be read: its id, and the time of the request or the decision.
     Unreadable(String, DateTime<Utc>),
 }
