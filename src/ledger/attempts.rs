@@ -1,4 +1,4 @@
-//! How far each message has come: attempts, their results, arrivals, and where a card stands.
+//! The progress of each message: attempts, their results, arrivals, and the places of cards.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ impl Names {
         self.0.iter().map(String::as_str).filter(move |name| name.starts_with(prefix))
     }
 
-    /// The messages that somebody has begun to send, each with what its records say by their names alone.
+    /// The messages that somebody has begun to send, each with what the names of its records tell.
     fn messages(&self) -> BTreeMap<MessageName, Begun> {
         let mut messages: BTreeMap<MessageName, Begun> = BTreeMap::new();
         for name in &self.0 {
@@ -52,7 +52,7 @@ impl Names {
     }
 }
 
-/// What the names of a message's records say.
+/// The facts that the names of a message's records tell.
 #[derive(Default)]
 struct Begun {
     is_done: bool,
@@ -78,7 +78,7 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    /// How far the message has come, whose first attempt may be `claim`: claimed with the decision.
+    /// The progress of the message. Its first attempt may be `claim`, which was claimed with the decision.
     pub(super) fn progress(self, message: &Message, claim: Option<Attempt>) -> anyhow::Result<Progress> {
         let Self { done_at, attempt, result, has_begun } = self;
         match (done_at, attempt.or(claim)) {
@@ -90,12 +90,12 @@ impl Newest {
     }
 }
 
-/// What is read of the messages to the channels.
+/// The part of the messages to the channels that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Their names, which say what has arrived: enough for everybody who looks or votes.
+    /// Their names, which tell what has arrived: enough for everybody who looks or votes.
     Names,
-    /// Their newest attempts, and the places of cards: for whoever sends.
+    /// Their newest attempts, and the places of cards: for senders.
     Attempts,
 }
 
@@ -110,7 +110,7 @@ impl Ledger {
         self.store.list(&self.path(folder), name, until).await
     }
 
-    /// The newest records of the event. One round: all is read at once.
+    /// The newest records of the event. One round: all are read at once.
     pub(super) async fn event(
         &self,
         subject: &Subject,
@@ -122,7 +122,7 @@ impl Ledger {
         self.newest(&message, &begun, until).await
     }
 
-    /// How far the messages to the channels have come whose records are `names`. One round: all is read at once.
+    /// The progress of the messages to the channels whose records are `names`. One round: all are read at once.
     pub(super) async fn channel_progress(
         &self,
         subject: &Subject,
@@ -194,7 +194,7 @@ impl Ledger {
         Record::parse_as(&path, &content, StoredResult::result).map(Some)
     }
 
-    /// The channels in which a card stands that can be changed, with its places if that `detail` is read.
+    /// The channels that have a card that can be changed, with its place if that `detail` is read.
     pub(super) async fn places(
         &self,
         subject: &Subject,
@@ -229,7 +229,7 @@ impl Ledger {
         Ok(created == Created::Ours)
     }
 
-    /// Notes how the attempt `number` ended.
+    /// Notes the result of the attempt `number`.
     pub async fn note_result(
         &self,
         message: &Message,
@@ -259,7 +259,7 @@ impl Ledger {
         self.store.create(&path, content, until).await.map(drop).context("cannot note that a message arrived")
     }
 
-    /// Notes where a card stands that can be changed.
+    /// Notes the place of a card that can be changed.
     pub async fn note_place(
         &self,
         message: &Message,

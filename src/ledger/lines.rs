@@ -1,12 +1,12 @@
-//! The lines by which approvals and relays are found again, by time.
+//! The lines in which approvals and relays are listed by time.
 //!
 //! ```text
-//! listed/{day}/{time of day}.{kind}.{id}                 by when it was asked for, or relayed
-//! decided/{day}/{time of day, counted down}.{kind}.{id}  by when it was decided: the newest has the first name
-//! released/{repository}/{group}/{time, counted down}.{id}  what GitHub has accepted, for each kind of release
+//! listed/{day}/{time of day}.{kind}.{id}                 by the time of asking, or of the relay
+//! decided/{day}/{time of day, counted down}.{kind}.{id}  by the time of the decision: the newest has the first name
+//! released/{repository}/{group}/{time, counted down}.{id}  the events that GitHub has accepted, by kind of release
 //! ```
 //!
-//! A line says nothing of its own. What it leads to may have come to nothing.
+//! A line holds nothing but its name. The approval or relay that it names may not exist.
 
 use anyhow::Context;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{Ledger, records::Record};
 use crate::approval::{ApprovalId, Progress, RelayId, RelayStanding, Standing, Subject, hash};
 
-/// The ways in which lines are ordered that people page through.
+/// The orders of the lines that people page through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Index {
     /// By the time of the decision.
@@ -42,11 +42,11 @@ pub struct Line {
     pub subject: Subject,
     /// Its time, to the millisecond.
     pub at: DateTime<Utc>,
-    /// The end of a page that this line is the last of.
+    /// The cursor of a page that ends with this line.
     pub cursor: LineCursor,
 }
 
-/// The place of a line: a page ends there, and the next begins.
+/// The place of a line, where one page ends and the next begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LineCursor {
     index: Index,
@@ -55,7 +55,7 @@ pub struct LineCursor {
 }
 
 impl LineCursor {
-    /// The index that the line stands in.
+    /// The index of the line.
     pub fn index(&self) -> Index {
         self.index
     }
@@ -66,7 +66,7 @@ impl LineCursor {
         Line::parse(index, day, name).map(|line| line.cursor)
     }
 
-    /// The text that stands in a link.
+    /// The text for a link.
     pub fn as_text(&self) -> String {
         format!("{}/{}", self.day, self.name)
     }
@@ -75,7 +75,7 @@ impl LineCursor {
         format!("{}/{}/{}", self.index.folder(), self.day, self.name)
     }
 
-    /// True if a line of the same index comes after this one, older first out of two.
+    /// True if `other` comes after this line in the order of their index.
     fn is_before(&self, other: &Self) -> bool {
         match other.day.cmp(&self.day) {
             std::cmp::Ordering::Equal => match self.index {
@@ -87,7 +87,7 @@ impl LineCursor {
     }
 }
 
-/// The time of day in `listed/`: as long as any other, so that names are ordered by time.
+/// The time of day in `listed/`: always of the same length, so that names are ordered by time.
 const TIME: &str = "%H%M%S%3f";
 
 /// The last millisecond of a day, from which the times of day in `decided/` are counted down.
@@ -97,12 +97,12 @@ const LAST_OF_DAY: i64 = 24 * 3600 * 1000 - 1;
 const LAST: i64 = 9_999_999_999_999;
 
 impl Line {
-    /// The line of what was asked for, or relayed, at `at`.
+    /// The line of an approval that was asked for at `at`, or of a relay of that time.
     pub fn listed(subject: &Subject, at: DateTime<Utc>) -> Self {
         Self::new(Index::Listed, subject.clone(), at)
     }
 
-    /// The line of what was decided at `at`.
+    /// The line of an approval or a relay that was decided at `at`.
     pub fn decided(subject: &Subject, at: DateTime<Utc>) -> Self {
         Self::new(Index::Decided, subject.clone(), at)
     }
@@ -140,7 +140,7 @@ impl Line {
             ("requested", id) => Subject::Requested(ApprovalId::parse(id)?),
             _ => return None,
         };
-        // Only what we would write ourselves is read.
+        // Nothing is read but names that this version would write.
         Some(Self::new(index, subject, at.and_utc())).filter(|line| line.cursor.name == name)
     }
 }
@@ -154,21 +154,21 @@ impl Ledger {
         self.note(&line.cursor.path(), until).await
     }
 
-    /// Writes the lines that a decided approval has, as far as they are missing.
+    /// Writes the lines of a decided approval, as far as they are missing.
     pub async fn note_lines_of(&self, standing: &Standing, until: Instant) -> anyhow::Result<()> {
         let Some(ruling) = &standing.ruling else { return Ok(()) };
         let decided = Line::decided(&standing.subject(), ruling.decided_at);
         tokio::try_join!(self.note_line(&decided, until), self.note_release(standing, until)).map(drop)
     }
 
-    /// Writes the lines that a relay has, as far as they are missing.
+    /// Writes the lines of a relay, as far as they are missing.
     pub async fn note_lines_of_relay(&self, standing: &RelayStanding, until: Instant) -> anyhow::Result<()> {
         let (subject, at) = (Subject::Relayed(standing.decision.id.clone()), standing.decision.decided_at);
         let (listed, decided) = (Line::listed(&subject, at), Line::decided(&subject, at));
         tokio::try_join!(self.note_line(&listed, until), self.note_line(&decided, until)).map(drop)
     }
 
-    /// Writes the line of what GitHub has accepted, so that the next release of the kind finds the last one.
+    /// Writes the line of an event that GitHub has accepted, so that the next release of the kind finds the last one.
     async fn note_release(&self, standing: &Standing, until: Instant) -> anyhow::Result<()> {
         let request = &standing.request;
         let is_approved = standing.ending() == Some(crate::approval::Ending::Approved);
@@ -220,7 +220,7 @@ impl Ledger {
         Ok(lines)
     }
 
-    /// The time of the first line that was ever written to `decided/`: what was decided before has none.
+    /// The time of the first line in `decided/`: older versions wrote none.
     pub async fn decided_since(&self, until: Instant) -> anyhow::Result<Option<DateTime<Utc>>> {
         let days = self.days(Index::Decided, None, until).await?;
         let Some(first) = days.last() else { return Ok(None) };
@@ -228,7 +228,7 @@ impl Ledger {
         Ok(lines.last().map(|line| line.at))
     }
 
-    /// The days with any line, the newest first.
+    /// The days that have a line, newest first.
     async fn days(
         &self,
         index: Index,
@@ -258,7 +258,7 @@ impl Ledger {
         };
         let folder = self.path(&format!("{}/{day}", index.folder()));
         let mut lines = match index {
-            // Its names are in the order that is wanted, so no more of them are read than are needed.
+            // The names are in the wanted order, so only as many are read as are needed.
             Index::Decided => self.store.list_first(&folder, line, count, until).await?,
             Index::Listed => self.store.list(&folder, line, until).await?,
         };

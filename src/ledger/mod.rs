@@ -1,31 +1,31 @@
-//! What was decided, and how far each message about it has come: create-only records on an object store.
+//! The decisions, and the progress of each message about them: create-only records on an object store.
 //!
-//! Nothing that matters is ever overwritten, so whoever creates a record first has decided, on whatever instance and
+//! Nothing that matters is ever overwritten, so the first to create a record has decided, on whatever instance and
 //! whatever fails afterwards. The stored shape is private here: every record says its format version, and one that
 //! cannot be read is an error that names it.
 //!
 //! ```text
-//! relayed/{id}/decision                  what is to be sent, by the first click, which has claimed the first attempt
+//! relayed/{id}/decision                  the event to send, by the first click, which has claimed the first attempt
 //! relayed/{id}/dispatch.000002.attempt   somebody is sending it, until its lease ends
-//! relayed/{id}/dispatch.000001.result    how that attempt failed, and when the next may come
+//! relayed/{id}/dispatch.000001.result    the result of a failed attempt, and the time of the next
 //! relayed/{id}/dispatch.done             it has arrived
-//! asked/{hash of run, or job, and body}  what was asked for, once
+//! asked/{hash of run, or job, and body}  a request, once
 //! requested/{id}/request                 the same, open to votes
 //! requested/{id}/vote.{person}.{verdict} a vote, once
-//! requested/{id}/decision                what the votes came to, or that nobody decided in time
-//! requested/{id}/dispatch…|card…|result… how far each message has come, as above
+//! requested/{id}/decision                the result of the votes, or that nobody decided in time
+//! requested/{id}/dispatch…|card…|result… the progress of each message, as above
 //! requested/{id}/card.posted             the ids of the bot's card, by which it can be changed
 //! open/{repository}/{run}.{expires}.{group}.{id}
-//!                                        what is open, until it is decided
+//!                                        an approval that is open, until it is decided
 //! visibility/{repository}/{time}.{public or private}
-//!                                        what a token said of a repository, each time that it changed
-//! pending/relayed.{id}.dispatch.{nonce}  an index of what has not arrived yet
-//! pending/requested.{id}.{nonce}         and of what is not decided, or not all told
+//!                                        a repository's visibility by a token, each time that it changed
+//! pending/relayed.{id}.dispatch.{nonce}  an index of the events that have not arrived yet
+//! pending/requested.{id}.{nonce}         and of the approvals that are not decided, or not all told
 //! listed/{day}/{time}.{kind}.{id}        a line of everything, by the time of asking
-//! decided/{day}/{time}.{kind}.{id}       a line of what was decided, the newest with the first name
+//! decided/{day}/{time}.{kind}.{id}       a line of each decision, the newest with the first name
 //! released/{repository}/{group}/{time}.{id}
-//!                                        a line of what GitHub has accepted, likewise
-//! dry-run/…                              the same for dry runs, of which nothing is ever sent to GitHub
+//!                                        a line of each event that GitHub has accepted, likewise
+//! dry-run/…                              the same for dry runs; their events are never sent to GitHub
 //! ```
 
 mod attempts;
@@ -54,7 +54,7 @@ pub use self::{
 use self::{records::Record, shapes::StoredDecision, store::Created};
 use crate::approval::{Attempt, Decision, RelayId};
 
-/// A decision as it is recorded: with the claim of the first attempt to send what follows from it, by its writer.
+/// A decision as it is recorded: with its writer's claim of the first attempt to send the event.
 #[derive(Debug)]
 pub struct Decided<T> {
     /// The decision.
@@ -63,14 +63,14 @@ pub struct Decided<T> {
     pub claim: Option<Attempt>,
 }
 
-/// What came of recording a decision.
+/// The result of recording a decision.
 #[derive(Debug)]
 pub enum Recorded<T> {
-    /// It is ours: nobody had decided before.
+    /// The decision is ours: nobody had decided before.
     First(T),
-    /// This was decided before.
+    /// This decision was made before.
     Before(Decided<T>),
-    /// The store did not say whether it is recorded.
+    /// The store did not say whether the decision is recorded.
     InDoubt(InDoubt<T>, anyhow::Error),
 }
 
@@ -90,17 +90,17 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger in `store`; that of dry runs stands apart.
+    /// The ledger in `store`; dry runs have one apart.
     pub fn new(store: Store, dry_run: bool) -> Self {
         Self { store, root: if dry_run { "dry-run/" } else { "" } }
     }
 
-    /// Opens the place where decisions live, or makes it, so that the first click need not wait for it.
+    /// Opens the store, or makes it, so that the first click need not wait for it.
     pub async fn prepare(&self) -> anyhow::Result<()> {
         self.store.prepare().await
     }
 
-    /// Removes what killed writers left half written in a folder.
+    /// Removes the half-written files that killed writers left in a folder.
     pub async fn tidy(&self) -> anyhow::Result<()> {
         self.store.tidy().await
     }
@@ -112,7 +112,7 @@ impl Ledger {
         parse_decision(id, &path, &content).map(Some)
     }
 
-    /// Records `decision`, unless it was decided before, and with it the claim of the first attempt to send it.
+    /// Records `decision`, with the claim of the first attempt to send it, unless it was decided before.
     // T25
     pub async fn record(
         &self,
@@ -132,7 +132,7 @@ impl Ledger {
         })
     }
 
-    /// True if the decision is recorded, and ours; `None` while nothing is recorded.
+    /// True if the decision is recorded and ours; `None` while none is recorded.
     pub async fn is_ours<T>(&self, doubt: &InDoubt<T>, until: Instant) -> anyhow::Result<Option<bool>> {
         let found = self.store.get(&doubt.path, until).await?;
         Ok(found.map(|found| found == doubt.content))

@@ -1,4 +1,4 @@
-//! Where decisions live, and how that place is opened: memory, a folder, or a container of Azure Blob Storage.
+//! The place of the records, and how to open it: memory, a folder, or a container of Azure Blob Storage.
 
 use std::{
     fs, io,
@@ -21,14 +21,14 @@ use url::Url;
 use super::store::is_staged;
 use crate::http_client::{LazyClient, read_start};
 
-/// Where decisions live (`STORE_URL`).
+/// The place of the records (`STORE_URL`).
 #[derive(Clone, Debug)]
 pub enum Location {
-    /// In this process, gone with it.
+    /// This process's memory, gone with the process.
     Memory,
-    /// In a folder of this machine.
+    /// A folder of this machine.
     Folder(PathBuf),
-    /// In Azure Blob Storage.
+    /// A container of Azure Blob Storage.
     Azure(Box<Container>),
 }
 
@@ -41,37 +41,37 @@ pub struct Container {
     pub account: String,
     /// The account's blob endpoint.
     pub endpoint: Url,
-    /// Who we are to it.
+    /// The credential for it.
     pub credential: Credential,
 }
 
-/// Who we are to Azure Storage.
+/// A credential for Azure Storage.
 #[derive(Clone, Debug)]
 pub enum Credential {
     /// The account's key.
     AccessKey(SecretString),
     /// The function app's identity.
     ManagedIdentity {
-        /// Which of them; without it the system's own.
+        /// The client id of the identity; without it the system-assigned one is used.
         client_id: Option<String>,
-        /// Where tokens come from.
+        /// The endpoint that issues tokens.
         endpoint: Option<Url>,
     },
 }
 
-/// A request to the store is tried once more where that is safe, and all of it stays far inside a click's time.
+/// A request to the store is tried once more if that is safe; all of it stays far inside a click's time.
 const RETRIES: usize = 1;
 
-/// One request to the store.
+/// The longest time for one request to the store.
 const REQUEST_TIME: Duration = Duration::from_millis(2_000);
 
-/// Connecting to the store.
+/// The longest time for connecting to the store.
 const CONNECT_TIME: Duration = Duration::from_millis(1_000);
 
-/// How much of an answer is read, in bytes: more than an error of Azure Storage has.
+/// The part of an answer that is read, in bytes: more than an error of Azure Storage has.
 const MAX_ANSWER_BYTES: usize = 16 * 1024;
 
-/// Opens the store; nothing is asked of it yet.
+/// Opens the store, without a call to it.
 pub fn open(location: &Location) -> anyhow::Result<Arc<dyn ObjectStore>> {
     match location {
         Location::Memory => Ok(Arc::new(InMemory::new())),
@@ -84,10 +84,10 @@ pub fn open(location: &Location) -> anyhow::Result<Arc<dyn ObjectStore>> {
     }
 }
 
-/// A file that was begun this long ago and not finished never will be.
+/// The age from which an unfinished file counts as left behind: nobody will finish it.
 const STAGED_FOR: Duration = Duration::from_secs(15 * 60);
 
-/// Removes the files in `folder` that killed writers left half written, and says how many there were.
+/// Removes the half-written files in `folder` that killed writers left, and returns their number.
 pub fn remove_staged(folder: &Path) -> io::Result<usize> {
     let mut removed = 0;
     let mut folders = vec![folder.to_owned()];
@@ -110,7 +110,7 @@ pub fn remove_staged(folder: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
-/// A file whose age is not known is not old; it may have been finished just now.
+/// True if the file is old. If its age is not known it is not: it may have been written just now.
 fn is_old(entry: &fs::DirEntry) -> bool {
     let written = entry.metadata().and_then(|metadata| metadata.modified());
     written.ok().and_then(|written| written.elapsed().ok()).is_some_and(|age| age >= STAGED_FOR)
@@ -123,7 +123,7 @@ fn azure(container: &Container) -> anyhow::Result<MicrosoftAzure> {
         .with_endpoint(container.endpoint.as_str().trim_end_matches('/').to_owned())
         .with_retry(retries())
         .with_client_options(client_options(&container.endpoint)?);
-    // The type is pinned, so that no other credential of the environment is taken instead.
+    // The type is pinned, so that no other credential of the environment is used instead.
     builder = match &container.credential {
         Credential::AccessKey(key) => {
             builder.with_credential_type("access_key").with_access_key(key.expose_secret())
@@ -164,7 +164,7 @@ fn client_options(endpoint: &Url) -> anyhow::Result<ClientOptions> {
         .try_fold(options, |options, root| Ok(options.with_root_certificate(Certificate::from_der(root)?)))
 }
 
-/// What the object store's crate leaves out of Azure Blob Storage, or makes more of than is needed: it creates no
+/// The calls to Azure Blob Storage that the object store's crate lacks or complicates: it creates no
 /// containers, and deletes a single blob by a batch. The requests are signed as its own are.
 pub struct Blobs {
     container: Container,
@@ -173,7 +173,7 @@ pub struct Blobs {
 }
 
 impl Blobs {
-    /// The calls to the container; nothing is asked of it yet.
+    /// The calls to the container; none is made yet.
     pub fn new(container: &Container) -> anyhow::Result<Self> {
         let client = LazyClient::new(container.endpoint.clone(), CONNECT_TIME);
         Ok(Self { container: container.clone(), store: azure(container)?, client })
@@ -188,14 +188,14 @@ impl Blobs {
         Ok(())
     }
 
-    /// Deletes a blob; none there is as good: <https://learn.microsoft.com/rest/api/storageservices/delete-blob>.
+    /// Deletes a blob; a missing one is fine: <https://learn.microsoft.com/rest/api/storageservices/delete-blob>.
     pub async fn delete(&self, path: &object_store::path::Path) -> anyhow::Result<()> {
         let status = self.call(http::Method::DELETE, &format!("/{path}")).await?;
         ensure!(status == 202 || status == 404, "Azure Storage answered {status} to a delete");
         Ok(())
     }
 
-    /// The status that the call is answered with. `below` follows the container's address.
+    /// The status of the answer to the call. `below` follows the container's address.
     async fn call(&self, method: http::Method, below: &str) -> anyhow::Result<u16> {
         let Container { name, account, endpoint, .. } = &self.container;
         let credential = self.store.credentials().get_credential().await?;
@@ -214,7 +214,7 @@ impl Blobs {
             .send()
             .await
             .map_err(reqwest::Error::without_url)?;
-        // Read, so that its connection can serve again.
+        // The answer is read, so that its connection can be used again.
         read_start(&mut response, MAX_ANSWER_BYTES).await;
         Ok(response.status().as_u16())
     }

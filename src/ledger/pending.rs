@@ -1,4 +1,4 @@
-//! `pending/`: the index of what is still to be done, so that nothing is forgotten by a process that ends.
+//! `pending/`: the index of everything still to be done, so that nothing is forgotten when a process ends.
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use crate::{
     text::log::printable,
 };
 
-/// An entry of the index. Each story makes one of its own, so that nobody who takes out theirs takes out another's.
+/// An entry of the index. Each story makes one of its own, so that it never takes out another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry(String);
 
@@ -21,18 +21,18 @@ pub struct Entry(String);
 pub struct Pending {
     /// The approval or relay.
     pub subject: Subject,
-    /// Its entries, each with when it came.
+    /// Its entries, each with the time at which it came.
     pub entries: Vec<(Entry, DateTime<Utc>)>,
 }
 
 impl Pending {
-    /// When its first entry came.
+    /// The time at which its first entry came.
     pub fn since(&self) -> Option<DateTime<Utc>> {
         self.entries.iter().map(|(_, since)| *since).min()
     }
 }
 
-/// The name of an entry, in which no slash stands, so that no folders are left behind.
+/// The name of an entry. It has no slash, so that no folders are left behind.
 fn name_of(subject: &Subject, nonce: &str) -> String {
     match subject {
         Subject::Relayed(id) => format!("relayed.{id}.dispatch.{nonce}"),
@@ -59,7 +59,7 @@ impl Ledger {
         Ok(entry)
     }
 
-    /// Takes an entry out of the index: nothing that it stood for is left to be done.
+    /// Takes an entry out of the index: everything that it stood for is done.
     pub async fn settle(&self, entry: &Entry, until: Instant) -> anyhow::Result<()> {
         self.store.delete(&self.path(&format!("pending/{}", entry.0)), until).await
     }

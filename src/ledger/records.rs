@@ -1,4 +1,4 @@
-//! The envelope of every record: its format, and who wrote it.
+//! The envelope of every record: its format and its writer.
 
 use std::fmt;
 
@@ -11,15 +11,15 @@ use crate::approval::hex;
 /// The format that is written.
 const FORMAT: u32 = 2;
 
-/// The formats that are read. An older instance beside a newer one says that it knows no other, instead of guessing.
+/// The formats that are read. An older instance beside a newer one reports a newer format, instead of guessing.
 const READABLE: std::ops::RangeInclusive<u32> = 1..=FORMAT;
 
-/// A record that cannot be read, by anybody or by this version, however often it is tried.
+/// The error for a record that cannot be read, by anybody or by this version, however often it is tried.
 #[derive(Debug)]
 pub struct Unreadable(String);
 
 impl Unreadable {
-    /// The record at `path`.
+    /// The error for the record at `path`.
     pub fn at(path: &Path) -> Self {
         Self(path.to_string())
     }
@@ -33,17 +33,17 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// What every object holds: a record, its format, and who wrote it.
+/// The content of every object: a record, its format and its writer.
 #[derive(Serialize, Deserialize)]
 pub struct Record<T> {
     format: u32,
-    /// Unlike that of any other object, so that a writer knows its own again.
+    /// A random text, different for every object, so that a writer recognises its own.
     writer: String,
     record: T,
 }
 
 impl<T> Record<T> {
-    /// A record that is about to be written, by us.
+    /// A record that we are about to write.
     pub fn of(record: T) -> anyhow::Result<Self> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
@@ -52,7 +52,7 @@ impl<T> Record<T> {
 }
 
 impl<T> Record<T> {
-    /// What no other record has.
+    /// The text that no other record has.
     pub fn writer(&self) -> &str {
         &self.writer
     }
@@ -85,7 +85,7 @@ impl<T: DeserializeOwned> Record<T> {
         Ok(record.record)
     }
 
-    /// Reads the content of the object at `path` and what it stands for; the error is [`Unreadable`].
+    /// Reads the content of the object at `path`, and its meaning; the error is [`Unreadable`].
     pub fn parse_as<U>(path: &Path, content: &[u8], read: impl FnOnce(T) -> Option<U>) -> anyhow::Result<U> {
         let meaning = read(Self::parse(path, content)?);
         meaning.ok_or_else(|| {

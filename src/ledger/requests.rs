@@ -1,4 +1,4 @@
-//! Requests: what was asked for, once; which approvals are open; and what the newest token says of a repository.
+//! Requests, each recorded once; the approvals that are open; and the newest visibility of a repository.
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -8,11 +8,10 @@ use tokio::time::Instant;
 use super::{Ledger, Line, records::Record, shapes::StoredRequest, store::Created};
 use crate::approval::{ApprovalId, Request, Subject, Visibility, Workload, hash};
 
-/// What makes two requests one: the run, its attempt, the job as far as its token tells it from others, and the body.
+/// The identity of a request: the run, its attempt, the job as far as its token tells it from others, and the body.
 ///
-/// The first request of a run, attempt and body stands under the key that older versions know as well, so that one that
-/// is asked for again during an upgrade is found by either. Another job that asks with the same body stands under its
-/// own.
+/// The first request of a run, attempt and body has the key that older versions know too, so that a repeated one is
+/// found by either version during an upgrade. Another job that asks with the same body has a key of its own.
 // T8
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestKeys {
@@ -21,12 +20,12 @@ pub struct RequestKeys {
 }
 
 impl RequestKeys {
-    /// The keys of what `workload` asks with `body`.
+    /// The keys of the request of `workload` with `body`.
     pub fn of(workload: &Workload, body: &[u8]) -> Self {
         let Workload { repository_id, run_id, run_attempt, environment, job_workflow_ref, .. } = workload;
         let run = [repository_id, run_id, run_attempt].map(|part| part.as_bytes());
         let job = [environment, job_workflow_ref].map(|part| part.as_deref().unwrap_or_default().as_bytes());
-        // The first part says what is hashed and how; another way gets another one.
+        // The first part is the tag of what is hashed and in which way; another way gets another tag.
         Self {
             of_run: hash(
                 [b"ApproveRelease request 1"].into_iter().map(|tag| &tag[..]).chain(run).chain([body]),
@@ -43,24 +42,24 @@ impl RequestKeys {
     }
 }
 
-/// An approval that is open, as its name in `open/{repository id}/` says.
+/// An approval that is open, as told by its name in `open/{repository id}/`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Open {
     /// The run that asked for it.
     pub run_id: String,
-    /// When it expires.
+    /// The time at which it expires.
     pub expires_at: DateTime<Utc>,
-    /// Which it is.
+    /// The approval's id.
     pub id: ApprovalId,
 }
 
-/// Where it is noted that an approval is open.
+/// The note that an approval is open.
 #[derive(Clone, Debug)]
 pub struct OpenNote(Path);
 
 impl Open {
-    /// `{run_id}.{expires_at}.{group}.{id}`, where the time is in milliseconds since 1970 and the group the same for
-    /// all that can supersede each other.
+    /// `{run_id}.{expires_at}.{group}.{id}`: the time is in milliseconds since 1970, and the group is the same for
+    /// all approvals that can supersede each other.
     fn name(request: &Request) -> String {
         let Request { id, asked, workload, .. } = request;
         let workflow_file = workload.workflow_ref.as_deref().unwrap_or_default();
@@ -74,13 +73,13 @@ impl Open {
         format!("{}.{}.{}.{id}", workload.run_id, request.expires_at().timestamp_millis(), &group[..16])
     }
 
-    /// That of `request`.
+    /// The note of `request`.
     pub fn of(request: &Request) -> Self {
         let (run_id, expires_at) = (request.workload.run_id.clone(), request.expires_at());
         Self { run_id, expires_at, id: request.id.clone() }
     }
 
-    /// That of an approval whose request cannot be read: nobody knows when it expires.
+    /// The note of an approval whose request cannot be read: nobody knows when it expires.
     pub fn unreadable(id: ApprovalId) -> Self {
         Self { run_id: String::new(), expires_at: id.created_at(), id }
     }
@@ -112,7 +111,7 @@ fn parse_visibility(name: &str) -> Option<Visibility> {
 }
 
 impl Ledger {
-    /// What was asked for under these keys by a job like `workload`, if it was.
+    /// The request that a job like `workload` made under these keys, if there is one.
     pub async fn asked(
         &self,
         keys: &RequestKeys,
@@ -128,8 +127,8 @@ impl Ledger {
         Ok(of_run.filter(|asked| is_same_job(&asked.workload, workload)).or(of_job))
     }
 
-    /// Records that `request` is asked for, unless the same was asked before: then what was asked before counts.
-    /// An error means that it is not known to be recorded.
+    /// Records `request`, unless the same was asked before: then returns the earlier one.
+    /// After an error it may be recorded or not.
     pub async fn ask(
         &self,
         keys: &RequestKeys,
@@ -156,8 +155,8 @@ impl Ledger {
         Ok(self.store.get(&self.request_path(id), until).await?.is_some())
     }
 
-    /// Opens what was asked for to votes: the indexes first, so that it is never forgotten, the request last. An error
-    /// means that it is not known to be open.
+    /// Opens the request to votes: the indexes first, so that it is never forgotten, the request last. After an error
+    /// it may be open or not.
     pub async fn open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
         let path = self.request_path(&request.id);
         let subject = Subject::Requested(request.id.clone());
@@ -171,7 +170,7 @@ impl Ledger {
         self.store.create(&path, content, until).await.context("cannot open the approval").map(drop)
     }
 
-    /// Notes that the approval is open, for whoever counts those of its repository.
+    /// Notes that the approval is open, for counting those of its repository.
     pub async fn note_open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
         let content = Record::of(())?.to_json()?;
         self.store
@@ -181,30 +180,30 @@ impl Ledger {
             .map(drop)
     }
 
-    /// The approval is not open any more.
+    /// Removes the note that the approval is open, since it is decided.
     pub async fn note_decided(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
         self.store.delete(&self.open_path(request), until).await
     }
 
-    /// What is open of a repository, as far as it is noted.
+    /// The open approvals of a repository, as far as they are noted.
     pub async fn open_in(&self, repository_id: &str, until: Instant) -> anyhow::Result<Vec<Open>> {
         let names = self.names_in(&format!("open/{repository_id}"), until).await?;
         Ok(names.iter().filter_map(|name| Open::parse(name)).collect())
     }
 
-    /// What is open of all repositories, as far as it is noted, and where that stands.
+    /// The open approvals of all repositories, as far as they are noted, each with its note.
     pub async fn all_open(&self, until: Instant) -> anyhow::Result<Vec<(Open, OpenNote)>> {
         let note =
             |object: ObjectMeta| Some((Open::parse(object.location.filename()?)?, OpenNote(object.location)));
         self.store.list(&self.path("open"), note, until).await
     }
 
-    /// Takes out the note of something that was never opened.
+    /// Removes the note of an approval that was never opened.
     pub async fn forget_open(&self, note: &OpenNote, until: Instant) -> anyhow::Result<()> {
         self.store.delete(&note.0, until).await
     }
 
-    /// What the newest token said of a repository's visibility, if it is noted.
+    /// The visibility of a repository by the newest token, if it is noted.
     pub async fn visibility(
         &self,
         repository_id: &str,
@@ -214,7 +213,7 @@ impl Ledger {
         Ok(names.iter().filter_map(|name| parse_visibility(name)).max())
     }
 
-    /// Notes what a token said of a repository's visibility.
+    /// Notes the visibility of a repository by a token.
     pub async fn note_visibility(
         &self,
         repository_id: &str,
@@ -239,8 +238,8 @@ impl Ledger {
     }
 }
 
-/// True if the two jobs ask for the same with the same body. What an older version recorded does not say which job it
-/// was: that is any of the run.
+/// True if the two jobs count as one for the same body. A record of an older version does not tell which job
+/// asked: it counts for any job of the run.
 fn is_same_job(recorded: &Workload, asking: &Workload) -> bool {
     recorded.event_name.is_none()
         || (&recorded.environment, &recorded.job_workflow_ref)

@@ -1,4 +1,4 @@
-//! How an approval or a relay stands, read in one call.
+//! The standing of an approval or a relay, read in one call.
 
 use anyhow::{Context, anyhow};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
@@ -19,15 +19,15 @@ use crate::approval::{
 /// The most votes that are read at the same time.
 const BALLOTS_AT_ONCE: usize = 16;
 
-/// The name of the record that decides.
+/// The name of the record of the decision.
 pub(super) const DECISION: &str = "decision";
 
-/// The names of votes begin so.
+/// The beginning of the names of votes.
 pub(super) const VOTE: &str = "vote.";
 
 impl Ledger {
-    /// How the approval with this id stands, if there is one, as it is recorded: the votes are not held against any
-    /// settings. Two rounds; one if there is nothing but the request.
+    /// The standing of the approval with this id, if there is one, as it is recorded: no setting is applied to the
+    /// votes. Two rounds; one if there is nothing but the request.
     pub async fn standing(
         &self,
         id: &ApprovalId,
@@ -70,7 +70,7 @@ impl Ledger {
         }))
     }
 
-    /// How the relay with this id stands, if there is one. Two rounds.
+    /// The standing of the relay with this id, if there is one. Two rounds.
     pub async fn relay_standing(
         &self,
         id: &RelayId,
@@ -84,7 +84,7 @@ impl Ledger {
         }
     }
 
-    /// How a relay stands that was decided so. Two rounds.
+    /// The standing of a relay with this decision. Two rounds.
     pub async fn standing_of_relay(
         &self,
         decided: Decided<Decision>,

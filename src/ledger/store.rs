@@ -1,9 +1,9 @@
 //! Create-only objects on an object store, with a limit on every wait.
 //!
-//! The one question that matters is *who was first*, and a store's answer to it cannot be trusted alone: it may
+//! The one question that matters is *who was first*, and a store's answer to it cannot be trusted alone: a store may
 //! commit and then fail to say so, or say "exists already" about the very object that it has just written for us.
-//! So every object is unique to its writer, and after any doubt it is read back. For the same reason a call whose
-//! connection broke can be made again: it changes nothing that the first had not changed.
+//! So every object is unique to its writer, and after any doubt it is read back. For the same reason a call with a
+//! broken connection can be made again: the second changes nothing that the first did not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,16 +20,16 @@ use super::{
     records::Unreadable,
 };
 
-/// How long one write may take, so that there is time left to read back what became of it.
+/// The longest time for one write, so that there is time left to read back the result.
 const PUT_TIME: Duration = Duration::from_millis(1_500);
 
-/// How often a call is made before its failure counts, as far as there is time.
+/// The most tries of a call before its failure counts, as far as there is time.
 const TRIES: usize = 3;
 
-/// Between two tries.
+/// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The largest object that is read, in bytes; ours are smaller by far.
+/// The largest object that is read, in bytes; ours are far smaller.
 const MAX_OBJECT_BYTES: u64 = 1024 * 1024;
 
 /// An object store, opened at first use.
@@ -39,17 +39,17 @@ pub struct Store {
     blobs: OnceCell<Blobs>,
 }
 
-/// Who made the object that now stands at a path.
+/// The writer of the object that is now at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Created {
-    /// We did.
+    /// We are.
     Ours,
-    /// Somebody else did, before us; this is what they wrote.
+    /// Somebody else, before us; this is their content.
     Theirs(Vec<u8>),
 }
 
 impl Store {
-    /// The store at `location`, which is neither opened nor asked anything yet.
+    /// The store at `location`, not opened yet.
     pub fn new(location: Location) -> Self {
         Self { location, opened: OnceCell::new(), blobs: OnceCell::new() }
     }
@@ -77,14 +77,14 @@ impl Store {
         }
     }
 
-    /// Azure's own calls, where the store is there.
+    /// Azure's own calls, if the store is there.
     fn blobs(&self) -> anyhow::Result<Option<&Blobs>> {
         let Location::Azure(container) = &self.location else { return Ok(None) };
         self.blobs.get_or_try_init(|| Blobs::new(container)).map(Some)
     }
 
-    /// Removes what writers that were killed left half written, once it is surely nobody's any more. Only a folder has
-    /// such files.
+    /// Removes the half-written files of killed writers, once they are so old that nobody can still be writing them.
+    /// Only a folder has such files.
     pub async fn tidy(&self) -> anyhow::Result<()> {
         let Location::Folder(folder) = self.location.clone() else { return Ok(()) };
         let removed = tokio::task::spawn_blocking(move || remove_staged(&folder)).await??;
@@ -94,9 +94,9 @@ impl Store {
         Ok(())
     }
 
-    /// Creates the object, unless there is one. `content` must be unlike any other writer's.
+    /// Creates the object, unless there is one. `content` must differ from any other writer's.
     ///
-    /// An error means that it is not known whether the object is there.
+    /// After an error the object may be there or not.
     // T34
     pub async fn create(&self, path: &Path, content: Vec<u8>, until: Instant) -> anyhow::Result<Created> {
         let mut tries = 0;
@@ -118,8 +118,8 @@ impl Store {
         }
     }
 
-    /// Creates the object, unless there is one; `false` if there is one, which may be ours after a call that was made
-    /// again. In doubt it is read back, as by [`Store::create`].
+    /// Creates the object, unless there is one; `false` if there is one, which may be ours after a repeated call.
+    /// In doubt the object is read back, as by [`Store::create`].
     pub async fn create_if_none(
         &self,
         path: &Path,
@@ -136,7 +136,7 @@ impl Store {
     async fn put(&self, path: &Path, content: &[u8], until: Instant) -> anyhow::Result<()> {
         let until = until.min(Instant::now() + PUT_TIME);
         match self.put_once(path, content, until).await? {
-            // A create never finds a blob missing, so it is the container that is.
+            // A create never finds a blob missing, so the container is.
             Err(Error::NotFound { .. }) => {
                 let made = timeout_at(until, self.create_container());
                 made.await.context("no answer in time")?.context("cannot create the container")?;
@@ -160,7 +160,7 @@ impl Store {
         Ok(put.map(drop))
     }
 
-    /// The object's content; `None` if there is none.
+    /// The object's content, if there is an object.
     pub async fn get(&self, path: &Path, until: Instant) -> anyhow::Result<Option<Vec<u8>>> {
         let read = || async {
             let found = self.opened()?.get(path).await?;
@@ -178,9 +178,9 @@ impl Store {
         }
     }
 
-    /// What `pick` takes of everything that stands directly or deeper under `prefix`, to the end, in no order.
+    /// Everything that `pick` takes of the objects at any depth under `prefix`, in no order.
     ///
-    /// A file that is only half written, or was left so, is nothing.
+    /// Files that are half written, or were left so, are skipped.
     pub async fn list<T>(
         &self,
         prefix: &Path,
@@ -190,7 +190,7 @@ impl Store {
         self.list_until(prefix, pick, |_| false, until).await
     }
 
-    /// The same, until enough is found.
+    /// The same, until enough are found.
     async fn list_until<T>(
         &self,
         prefix: &Path,
@@ -216,8 +216,8 @@ impl Store {
         }
     }
 
-    /// The first `count` of what `pick` takes of everything under `prefix`, by name; more than that, and in no order, from
-    /// a folder, which has no order of its own.
+    /// The first `count` that `pick` takes of the objects under `prefix`, by name. From a folder, which has no order
+    /// of its own, all of them in no order.
     pub async fn list_first<T>(
         &self,
         prefix: &Path,
@@ -241,7 +241,7 @@ impl Store {
         }
     }
 
-    /// Deletes the object; none there is as good.
+    /// Deletes the object; a missing one is fine.
     pub async fn delete(&self, path: &Path, until: Instant) -> anyhow::Result<()> {
         let delete = || async {
             match self.blobs()? {
@@ -256,8 +256,7 @@ impl Store {
     }
 }
 
-/// Makes a call that changes nothing, or nothing more when it is made again, until it has an answer; the outer error is
-/// a time-out.
+/// Makes a call that is safe to repeat, until it has an answer; the outer error is a time-out.
 async fn tried<T, F: Future<Output = anyhow::Result<T>>>(
     call: impl Fn() -> F,
     until: Instant,
@@ -273,31 +272,31 @@ async fn tried<T, F: Future<Output = anyhow::Result<T>>>(
     }
 }
 
-/// True if there is time for another try, which is then due.
+/// Waits before another try; true if there is time for one.
 async fn pause(until: Instant) -> bool {
     let next = Instant::now() + PAUSE;
     tokio::time::sleep_until(next.min(until)).await;
     next < until
 }
 
-/// True if the store has said what it would say again.
+/// True if the store would give the same answer again.
 fn is_an_answer(error: &anyhow::Error) -> bool {
     is_missing(error) || error.is::<Unreadable>()
 }
 
 /// True for the name under which `object_store` writes a file before it links it to its own name: `name#1`. A killed
-/// writer leaves it, and a copy of the folder takes it along.
+/// writer leaves such a file, and a copy of the folder contains it.
 pub fn is_staged(name: &str) -> bool {
     let number = name.rsplit_once('#').map_or("", |(_, number)| number);
     !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// No object or folder yet, or no container yet, for which there is no error of its own when listing.
+/// True if there is no object, folder or container yet; when listing, the last has no error of its own.
 fn is_missing(error: &anyhow::Error) -> bool {
     is_not_found(error) || error.to_string().contains("ContainerNotFound")
 }
 
-/// Both spellings that stores have for it.
+/// True if the object exists; stores have two errors for it.
 fn is_there_already(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(Error::AlreadyExists { .. } | Error::Precondition { .. }))
 }

@@ -1,4 +1,4 @@
-//! Votes, and what they came to.
+//! Votes, and the decision that follows from them.
 
 use anyhow::Context;
 use tokio::time::Instant;
@@ -14,8 +14,8 @@ use crate::approval::{ApprovalId, Attempt, Ballot, Performer, Ruling, Subject, T
 const CANNOT_CAST: &str = "cannot record the vote";
 
 impl Ledger {
-    /// Records a vote, unless it is one of those `known`. If the same person has cast the same before, this one is recorded
-    /// beside it: by which name they are listed may have changed.
+    /// Records a vote, unless it is one of those `known`. If the same person has cast the same before, this one is
+    /// recorded beside it: the name by which they are listed may have changed.
     pub async fn cast(
         &self,
         id: &ApprovalId,
@@ -48,8 +48,8 @@ impl Ledger {
         self.ballots(id, &names, until).await
     }
 
-    /// Records how the approval was decided, with a new ticket, unless it was decided before, and with it the claim of
-    /// the first attempt to send its event by whoever is about to.
+    /// Records the ruling with a new ticket, unless one was recorded before, and with it the claim of
+    /// the first attempt to send its event, if the caller is about to.
     // T18
     pub async fn rule(
         &self,
@@ -72,7 +72,7 @@ impl Ledger {
     }
 }
 
-/// True if the vote is the same as one that is known, by the same name.
+/// True if the vote is the same as a known one, by the same name.
 fn is_repeated(ballot: &Ballot, known: &Ballot) -> bool {
     let name = |performer: &Performer| match performer {
         Performer::Anonymous => None,

@@ -1,4 +1,4 @@
-//! Attempts to send a message, and where a card stands, as it is stored.
+//! Attempts to send a message, and the places of cards, as they are stored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ pub struct StoredAttempt {
     lease_until: DateTime<Utc>,
     window_from: DateTime<Utc>,
     failures: u32,
-    /// The entry of the index that older versions took out when the message had arrived. They take any.
+    /// The entry of the index that older versions take out when the message has arrived. They accept any text.
     entry: String,
 }
 
@@ -32,7 +32,7 @@ impl StoredAttempt {
     }
 }
 
-/// The arrival of a message: the attempt in which it arrived, and since format 2 when.
+/// The arrival of a message: the attempt in which it arrived, and since format 2 the time.
 #[derive(Serialize, Deserialize)]
 pub struct StoredArrival {
     #[serde(flatten)]
@@ -47,7 +47,7 @@ impl StoredArrival {
         Self { attempt: attempt.into(), arrived_at: Some(arrived_at) }
     }
 
-    /// When it arrived; if that is not known, when its attempt began, some seconds before.
+    /// The time of arrival; if that is not known, the start of its attempt, some seconds before.
     pub fn at(&self) -> DateTime<Utc> {
         self.arrived_at.unwrap_or(self.attempt.began_at)
     }
@@ -61,7 +61,7 @@ pub struct StoredResult {
     detail: String,
     asked_to_wait_until: Option<DateTime<Utc>>,
     next: StoredNext,
-    /// Of updates only.
+    /// The state that a card was made to show; of updates only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shown: Option<String>,
 }
@@ -124,7 +124,7 @@ enum StoredAnswer {
     ServerError(u16),
     Unexpected(u16),
     Unreachable,
-    /// `garbled` is what older versions called an answer that is not HTTP.
+    /// `garbled` is the name in older versions for an answer that is not HTTP.
     #[serde(alias = "garbled")]
     Broken,
     TimedOut,

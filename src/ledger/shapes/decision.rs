@@ -1,4 +1,4 @@
-//! Votes, and what was decided, as it is stored.
+//! Votes and decisions, as they are stored.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ pub struct StoredDecision {
     repository: String,
     event_type: String,
     client_payload: Option<Box<RawValue>>,
-    /// Nobody, where nobody had to say who they are.
+    /// The person; `None` if nobody had to say who they are.
     performer: Option<StoredPerson>,
     decided_at: DateTime<Utc>,
     /// The first attempt to send it, which is claimed with the decision. Since format 2.
@@ -31,7 +31,7 @@ struct StoredPerson {
     object_id: String,
     tenant: String,
     display_name: Option<String>,
-    /// Only a vote keeps it, to be held against `APPROVERS` when it is counted. Since format 2.
+    /// The name, which only a vote keeps, to be checked against `APPROVERS` when it is counted. Since format 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_principal_name: Option<String>,
 }
@@ -49,7 +49,7 @@ impl StoredPerson {
         }
     }
 
-    /// With the name that administrators gave them.
+    /// The person, with the name that administrators gave them.
     fn with_name(performer: &Performer) -> Option<Self> {
         let user_principal_name = match performer {
             Performer::Anonymous => None,
@@ -69,7 +69,7 @@ impl StoredPerson {
 }
 
 impl StoredDecision {
-    /// A decision, and the first attempt to send it, by whoever records it.
+    /// A decision, and its writer's claim of the first attempt to send it.
     pub fn of(decision: &Decision, claim: Option<&Attempt>) -> Self {
         let Dispatch { repository, event_type, client_payload } = &decision.dispatch;
         Self {
@@ -82,7 +82,7 @@ impl StoredDecision {
         }
     }
 
-    /// The decision, where it can still be sent, and the claim of its first attempt.
+    /// The decision, if it can still be sent, and the claim of its first attempt.
     pub fn decided(self) -> Option<Decided<Decision>> {
         let client_payload = parsed(self.client_payload.as_ref(), |raw| ClientPayload::parse(raw).ok())?;
         let dispatch = Dispatch {
@@ -100,7 +100,7 @@ impl StoredDecision {
 /// A vote.
 #[derive(Serialize, Deserialize)]
 pub struct StoredBallot {
-    /// Nobody, where nobody had to say who they are.
+    /// The person; `None` if nobody had to say who they are.
     performer: Option<StoredPerson>,
     verdict: String,
     comment: String,
@@ -130,7 +130,7 @@ impl StoredBallot {
     }
 }
 
-/// How a requested approval was decided. Since format 2, the members after `decided_at` may be there.
+/// The ruling on a requested approval. Since format 2, the members after `decided_at` may be there.
 #[derive(Serialize, Deserialize)]
 pub struct StoredRuling {
     verdict: String,
@@ -145,16 +145,16 @@ pub struct StoredRuling {
     later: LaterRuling,
 }
 
-/// What a decision may say that this version does not write. It changes nothing about what was decided.
+/// Members of a decision that this version does not write. They change nothing about the decision.
 #[derive(Default, Serialize, Deserialize)]
 struct LaterRuling {
     /// The name of the operator's rule that held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
-    /// What that rule required, and who met it.
+    /// The requirements of that rule, and the people who met them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     requirements: Option<Vec<StoredRequirement>>,
-    /// Who or what withdrew it, and why.
+    /// The withdrawal: by whom or what, and the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     withdrawn: Option<StoredWithdrawal>,
 }
@@ -174,7 +174,7 @@ struct StoredWithdrawal {
 }
 
 impl StoredRuling {
-    /// A ruling, and the first attempt to send its dispatch, by whoever records it.
+    /// A ruling, and its writer's claim of the first attempt to send its dispatch.
     pub fn of(ruling: &Ruling, claim: Option<&Attempt>) -> Self {
         Self {
             verdict: ruling.ending.as_str().to_owned(),

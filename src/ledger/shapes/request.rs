@@ -37,7 +37,7 @@ struct StoredAsked {
     later: LaterAsked,
 }
 
-/// What a request may say that this version cannot act on: a record with any of it is left to newer ones.
+/// Members of a request that this version cannot act on: a record with any of them is left to newer versions.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
 struct LaterAsked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ impl From<&Request> for StoredRequest {
 }
 
 impl StoredRequest {
-    /// The request, where it can still be decided.
+    /// The request, if it can still be decided.
     pub fn request(self) -> Option<Request> {
         Some(Request {
             id: ApprovalId::parse(&self.id)?,
