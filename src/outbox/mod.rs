@@ -1,7 +1,7 @@
 //! From a recorded decision to GitHub, and to the channels: attempts under a lease, back-off, dead letters.
 //!
-//! The messages that an approval wants sent follow from how it stands ([`wanted`]). Each goes out at least once, and
-//! never from two places at once: whoever sends it first claims the next attempt in the ledger, and the claim holds for
+//! The messages that an approval wants sent follow from its standing ([`wanted`]). Each goes out at least once, and
+//! never from two places at once: the sender first claims the next attempt in the ledger, and the claim holds for
 //! half a minute, several times as long as an attempt can take. An attempt that ends is either *done*, or has a result
 //! that says when the next may come; one that never ends was cut off, and its lease runs out. So any instance can go on
 //! where another stopped. The next step follows from the records and the time alone (`plan`); `send` carries it out.
@@ -32,26 +32,26 @@ use crate::{
     timing::Timing,
 };
 
-/// Sends messages, and keeps at it.
+/// Sends messages, and tries again until they arrive or the time is over.
 pub struct Outbox {
-    /// The records of how far they have come.
+    /// The records of the messages' progress.
     pub ledger: Arc<Ledger>,
-    /// Where they go.
+    /// The receivers of the messages.
     pub targets: Targets,
-    /// What writes the cards.
+    /// The writer of the cards.
     pub cards: Arc<Cards>,
     /// The channels among the targets.
     channels: Vec<Channel>,
-    /// How long an undelivered message is tried again by itself (`DELIVER_FOR_HOURS`).
+    /// The time for which an undelivered message is tried again without a click (`DELIVER_FOR_HOURS`).
     deliver_for: TimeDelta,
-    /// The operator's rules of now, which also hold for what was decided before.
+    /// The operator's rules of now, which also hold for older decisions.
     policy: Arc<Policy>,
-    /// Work beside the answers: whoever ends the process waits for it first.
+    /// Work beside the answers; it is awaited before the process ends.
     pub tasks: TaskTracker,
 }
 
 impl Outbox {
-    /// An outbox for what stands in `ledger`, each message for `deliver_for`, as far as `policy` allows.
+    /// An outbox for the records in `ledger`; each message is tried for `deliver_for`, as far as `policy` allows.
     pub fn new(
         ledger: Ledger,
         targets: Targets,
@@ -70,7 +70,7 @@ impl Outbox {
         }
     }
 
-    /// The approval with this id, if there is one, held against the settings of now.
+    /// The approval with this id, if there is one, under the settings of now.
     pub async fn standing(
         &self,
         id: &ApprovalId,
@@ -81,17 +81,17 @@ impl Outbox {
         Ok(standing.map(|standing| self.policy.hold(standing)))
     }
 
-    /// Where the card of an approval was posted.
+    /// The way the card of an approval was posted.
     pub fn posted(&self, standing: &Standing) -> Posted {
         standing.posted(&self.channels)
     }
 
-    /// The claim of an attempt that is recorded with the decision, by whoever decides and sends.
+    /// The claim of an attempt that is recorded with the decision, if its writer sends.
     pub fn first_attempt(&self, timing: Timing) -> Attempt {
         plan::first_attempt(timing.now)
     }
 
-    /// The request, with the visibility that its repository has by now.
+    /// The request, with its repository's visibility of now.
     async fn as_visible_now(&self, request: &Request, until: Instant) -> anyhow::Result<Request> {
         let known = self.ledger.visibility(&request.workload.repository_id, until).await?;
         Ok(request.clone().seen_as(known))

@@ -1,15 +1,15 @@
-//! What to do next about a message: what follows from its records, the occasion and the time, and nothing else.
+//! The next step for a message: it follows from the records, the occasion and the time, and nothing else.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Delivered;
 use crate::approval::{Answered, Attempt, AttemptResult, DispatchAnswer, Next, Progress};
 
-/// How long a claimed attempt keeps others from sending.
+/// The time for which a claimed attempt keeps others from sending.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
 
-/// How far the clocks of two instances may be apart. What lies further ahead than that allows was written by a clock
-/// that is wrong, and nobody waits for it.
+/// The most by which the clocks of two instances may differ. A time further ahead was written by a wrong clock,
+/// and nobody waits for it.
 const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// A decision younger than this is left to the click that made it.
@@ -19,43 +19,43 @@ pub const FRESH: TimeDelta = TimeDelta::seconds(10);
 // T26
 const REVIVABLE: TimeDelta = TimeDelta::days(7);
 
-/// Between attempts when GitHub wants something fixed, such as a new token. Also the longest that is waited beyond the
-/// time for delivering because somebody asked for it.
+/// The wait between attempts when GitHub wants something fixed, such as a new token. Also the longest wait beyond the
+/// time for delivering if the receiver asked for it.
 const FIXING: TimeDelta = TimeDelta::hours(1);
 
 /// The first wait between attempts when GitHub is down; it doubles up to [`FIXING`].
 const FIRST_WAIT: TimeDelta = TimeDelta::seconds(30);
 
-/// At least this long is waited where GitHub limits the rate and does not say for how long.
+/// The least wait if GitHub limits the rate and does not say for how long.
 const RATE_LIMIT_WAIT: TimeDelta = TimeDelta::seconds(60);
 
-/// An attempt that has no result was cut off and does not count as one. After this many the time for delivering ends
-/// all the same.
+/// The attempts without a result, one after the other, after which the time for delivering ends all the same. Such an
+/// attempt was cut off.
 const MAX_CUT_OFF: u32 = 5;
 
-/// Why a message is being sent now.
+/// The reason for sending a message now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// It was decided this very moment, by us.
+    /// The decision was made just now, by us.
     Decided,
-    /// A person clicked on what was decided before.
+    /// A person clicked on something that was decided before.
     Click,
-    /// It is in the index.
+    /// The message is in the index.
     Sweep,
 }
 
-/// What to do about a message.
+/// The step to take for a message.
 #[derive(Debug, PartialEq)]
 pub enum Step {
     /// Claim this attempt and send.
     Send(Attempt),
     /// Claim this attempt and give up in it: the time for delivering is over.
     GiveUp(Attempt),
-    /// Nothing is sent now.
+    /// Send nothing now.
     Rest(Delivered),
 }
 
-/// What follows from the records and the time.
+/// The step that follows from the records and the time.
 pub fn plan(
     progress: Progress,
     occasion: Occasion,
@@ -68,7 +68,7 @@ pub fn plan(
             return Step::Rest(Delivered::OnItsWay);
         }
         Progress::Untried => (None, None),
-        // Nobody plans without having read it.
+        // Nobody plans without having read the records.
         Progress::Begun => return Step::Rest(Delivered::OnItsWay),
         Progress::Tried(attempt, None) if holds(&attempt, now) => {
             return Step::Rest(Delivered::OnItsWay);
@@ -84,7 +84,7 @@ pub fn plan(
         Occasion::Sweep => match result {
             Some(result) if must_wait(&result, now) => Step::Rest(Delivered::OnItsWay),
             None if is_over && next.failures >= MAX_CUT_OFF => Step::GiveUp(next),
-            // What was planned is tried, also where the time for it has passed since.
+            // A planned attempt is made, even if its time has passed since.
             _ => Step::Send(next),
         },
         _ if is_over && last.is_some() && now - decided_at >= REVIVABLE => Step::Rest(Delivered::TooLate),
@@ -95,7 +95,7 @@ pub fn plan(
     }
 }
 
-/// True if the click that decided may still be about to send.
+/// True if the click that made the decision may still be about to send.
 fn is_fresh(decided_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     (-CLOCK_SKEW..FRESH).contains(&(now - decided_at))
 }
@@ -110,7 +110,7 @@ fn has_right_clock(result: &AttemptResult, now: DateTime<Utc>) -> bool {
     result.ended_at <= now + CLOCK_SKEW
 }
 
-/// Until when no attempt is wanted, whoever asks.
+/// The time before which the receiver wants no attempt, not even for a click, if there is one.
 fn asked_to_wait_until(result: &AttemptResult, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     result.asked_to_wait_until.filter(|until| now < *until && has_right_clock(result, now))
 }
@@ -120,9 +120,9 @@ fn must_wait(result: &AttemptResult, now: DateTime<Utc>) -> bool {
     matches!(result.next, Next::NotBefore(time) if now < time) && has_right_clock(result, now)
 }
 
-/// What follows for what is to show `state`, and may be made to show another later.
+/// The step for a message that is to show `state`, and may later have to show another.
 ///
-/// That it shows another by now, or that it could not be made to, says nothing about this one.
+/// If it shows another by now, or could not be made to, that says nothing about this one.
 pub fn plan_update(
     progress: Progress,
     state: &str,
@@ -142,7 +142,7 @@ pub fn plan_update(
     plan(progress, occasion, since, (now, deliver_for))
 }
 
-/// Whether the attempt is the first after the message was dead.
+/// True if the attempt is the first after the message was dead.
 pub fn is_revived(attempt: &Attempt) -> bool {
     attempt.number > 1 && attempt.window_from == attempt.began_at
 }
@@ -162,7 +162,7 @@ fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime
     }
 }
 
-/// How long to wait after `failures` failures before this one; `jitter`, from 0 to 1, spreads instances apart.
+/// The wait after `failures` failures before this one; `jitter`, from 0 to 1, spreads instances apart.
 fn wait(answer: &DispatchAnswer, failures: u32, jitter: f64) -> TimeDelta {
     let doubled = FIRST_WAIT * 2_i32.pow(failures.min(10));
     let spread = |wait: TimeDelta| wait.min(FIXING) * (80 + (40.0 * jitter) as i32) / 100;
@@ -177,7 +177,7 @@ fn wait(answer: &DispatchAnswer, failures: u32, jitter: f64) -> TimeDelta {
     }
 }
 
-/// No longer than any time for delivering, so that it can be added to a time of day.
+/// The time, but at most a year, so that it can be added to a time of day.
 fn seconds_of(seconds: u64) -> TimeDelta {
     let most = TimeDelta::days(365);
     i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).map_or(most, |wait| wait.min(most))
@@ -185,8 +185,8 @@ fn seconds_of(seconds: u64) -> TimeDelta {
 
 /// The result of an attempt that failed with `answer` at `ended_at`.
 ///
-/// A wait that was asked for is kept, up to the end of the time for delivering, when the last attempt is made: a server
-/// that asks for years, or for milliseconds in seconds, does not keep the message for ever.
+/// A wait that the receiver asked for is kept, up to the end of the time for delivering, when the last attempt is made:
+/// a server that asks for years, or for milliseconds in seconds, does not hold the message for ever.
 pub fn result_of(
     attempt: &Attempt,
     Answered { answer, asked_to_wait_s, detail }: Answered,
@@ -210,13 +210,13 @@ pub fn result_of(
         _ if not_before > window_end => Next::Dead,
         _ => Next::NotBefore(not_before),
     };
-    // What has to be mended first is sent by the click that follows, as its sentence says, and not by the clock alone.
+    // After a refusal, the click that follows the fix sends at once, as its sentence says; only the clock has to wait.
     let asked_to_wait_until = asked_to_wait.filter(|_| !answer.is_refusal());
     AttemptResult { ended_at, answer, detail, asked_to_wait_until, next, shown: None }
 }
 
-/// The result of an attempt to show a state. What cannot be changed any more, since it is gone, or not ours to change, or
-/// too large, is not tried again: another message says what it was to show.
+/// The result of an attempt to show a state. A card that cannot be changed any more (gone, not ours, or too large) is
+/// not tried again: another message says what it was to show.
 pub fn showing(state: Option<String>, result: AttemptResult) -> AttemptResult {
     let is_fixed = matches!(
         result.answer,

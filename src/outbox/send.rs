@@ -31,22 +31,22 @@ use crate::{
 /// The longest time for one call to GitHub or a channel.
 const SENDING_TIME: Duration = Duration::from_secs(4);
 
-/// The time that is kept of a click's for noting the answer.
+/// The part of a click's time that is kept for noting the answer.
 const NOTING_TIME: Duration = Duration::from_millis(500);
 
-/// With less time than this left an attempt is not begun.
+/// The least time in which an attempt is begun.
 const LEAST_SENDING_TIME: Duration = Duration::from_millis(500);
 
-/// The time for noting how an attempt ended: as long as its lease surely holds.
+/// The time for noting the result of an attempt: its lease still holds.
 const NOTED_WITHIN: Duration = Duration::from_secs(20);
 
-/// One try of that.
+/// The time for one try of that.
 const ONE_NOTE_TIME: Duration = Duration::from_secs(2);
 
 /// The most passes over the messages of one approval: each message that was sent may make others due.
 const MAX_PASSES: usize = 5;
 
-/// An approval or a relay, as it stands.
+/// An approval or a relay, with its standing.
 #[derive(Clone, Copy)]
 pub enum Matter<'a> {
     /// An approval.
@@ -71,14 +71,14 @@ impl Matter<'_> {
     }
 }
 
-/// What became of a message, and the words of whoever made it so.
+/// The state of a message after a step, and the words of the receiver.
 #[derive(Debug, PartialEq)]
 pub struct Sent {
-    /// What became of it by now.
+    /// The state of the message.
     pub delivered: Delivered,
     /// The receiver's words, for the log; empty if nothing was sent.
     pub detail: String,
-    /// How far it has come now, if this call has changed that.
+    /// The message's progress, if this call has changed it.
     pub progress: Option<Progress>,
 }
 
@@ -88,22 +88,22 @@ impl Sent {
     }
 }
 
-/// What became of a message by now.
+/// The state of a message after a step.
 #[derive(Debug, PartialEq)]
 pub enum Delivered {
-    /// It has just arrived.
+    /// The message has just arrived.
     Arrived,
-    /// It had arrived before.
+    /// The message had arrived before.
     Before,
-    /// Somebody else is sending it, or it waits for its time; nothing was sent now.
+    /// Somebody else is sending the message, or it waits for its time; nothing was sent now.
     OnItsWay,
-    /// It was sent now and failed.
+    /// The message was sent now and failed.
     Failed(AttemptResult),
-    /// It was given up, and is not sent now; until when nobody wants it sent, if somebody said so.
+    /// The message was given up, and is not sent now; the time before which nobody wants it sent, if there is one.
     Dead(Option<DateTime<Utc>>),
-    /// It was given up too long ago to be revived.
+    /// The message was given up too long ago to be revived.
     TooLate,
-    /// It cannot be sent without this setting.
+    /// The message cannot be sent without this setting.
     Lacks(&'static str),
 }
 
@@ -113,7 +113,7 @@ impl Delivered {
         matches!(self, Self::Arrived | Self::Failed(_))
     }
 
-    /// True if nothing more is done about it by itself.
+    /// True if nothing more is done about the message without a click.
     pub(super) fn is_at_rest(&self) -> bool {
         match self {
             Self::Arrived
@@ -134,7 +134,7 @@ pub struct Claimed {
     pub attempt: Attempt,
     /// The entry in the index that is for this event alone.
     pub entry: Option<Entry>,
-    /// The lines that must stand before that entry is taken out.
+    /// The lines that must be written before that entry is taken out.
     pub lines: Vec<Line>,
 }
 
@@ -142,16 +142,16 @@ pub struct Claimed {
 struct Outgoing {
     message: Message,
     body: Body,
-    /// The state that it shows, if it can show another later.
+    /// The state that it shows, if it may later show another.
     state: Option<String>,
     entry: Option<Entry>,
     lines: Vec<Line>,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 struct Ended {
     attempt: Attempt,
-    /// Nothing if the message has arrived for good.
+    /// The result; none if the message has arrived for good.
     result: Option<AttemptResult>,
     /// The place of a card that can be changed.
     place: Option<PostedMessage>,
@@ -159,8 +159,8 @@ struct Ended {
 }
 
 impl Outbox {
-    /// Sends the event of what was decided this very moment, by us. An approval's request has the visibility that its
-    /// repository has by now. An error means that nothing was sent.
+    /// Sends the event of a decision that we made just now. An approval's request must have its repository's visibility
+    /// of now. An error means that nothing was sent.
     pub async fn send_event(
         &self,
         matter: Matter<'_>,
@@ -176,7 +176,7 @@ impl Outbox {
         Ok(self.send_claimed(Outgoing { message, body, state: None, entry, lines }, attempt, timing).await)
     }
 
-    /// Sends the event of what was decided before and a person has clicked again, if it is to be sent now. An error
+    /// Sends the event of an earlier decision that a person has clicked again, if it is due. An error
     /// means that nothing was sent.
     pub async fn send_event_again(&self, matter: Matter<'_>, timing: Timing) -> anyhow::Result<Sent> {
         self.deliver(matter, &self.event(matter)?, Occasion::Click, timing).await
@@ -192,7 +192,7 @@ impl Outbox {
         event.context("there is nothing to send")
     }
 
-    /// Posts the first card of an open approval to each channel that lacks it. A card that cannot be posted now will be.
+    /// Posts the first card of an open approval to each channel that lacks it. If that fails, a sweep posts it later.
     pub async fn post_first_cards(&self, standing: &mut Standing, occasion: Occasion, timing: Timing) {
         let wanted = wanted(standing, &self.channels, &self.policy, timing.now);
         let first = wanted.iter().filter(|wanted| wanted.name.kind == Kind::Card);
@@ -216,7 +216,7 @@ impl Outbox {
         }
     }
 
-    /// Sends whatever about the approval is due now and nobody else is sending, except for what is `left_out`.
+    /// Sends every message of the approval that is due and that nobody else is sending, except for those `left_out`.
     pub async fn carry_on(&self, mut standing: Standing, left_out: LeftOut, timing: Timing) -> Swept {
         let mut swept = Swept::default();
         for _ in 0..MAX_PASSES {
@@ -236,7 +236,7 @@ impl Outbox {
             if !is_new {
                 break;
             }
-            // What was sent may make something else due, and more may have been voted in between.
+            // A message may make another due, and more votes may have come in between.
             match self.standing(&standing.request.id, Detail::Attempts, timing.deadline).await {
                 Ok(Some(now)) => standing = now,
                 Ok(None) => break,
@@ -309,7 +309,7 @@ impl Outbox {
     ) -> anyhow::Result<Sent> {
         let message = Message { subject: matter.subject(), name: wanted.name.clone() };
         let body = self.body(matter, wanted, timing).await?;
-        // When it was given up its entry was taken out of the index.
+        // Its entry was taken out of the index when it was given up.
         let entry = match is_revived(&attempt) {
             true => Some(self.ledger.note_pending(&message.subject, timing.deadline).await?),
             false => None,
@@ -327,7 +327,7 @@ impl Outbox {
         Ok(self.send_claimed(outgoing, attempt, timing).await)
     }
 
-    /// What is sent, written at the last moment, so that it says how things stand.
+    /// The content, written at the last moment, so that it shows the approval as it stands.
     async fn body(&self, matter: Matter<'_>, wanted: &Wanted, timing: Timing) -> anyhow::Result<Body> {
         let standing = match matter {
             Matter::Relay(relay) => return Ok(Body::Event(relay.decision.dispatch.clone())),
@@ -353,7 +353,7 @@ impl Outbox {
         })
     }
 
-    /// Sends what nobody else may send while our claim holds.
+    /// Sends a message that nobody else may send while our claim holds.
     async fn send_claimed(&self, outgoing: Outgoing, attempt: Attempt, timing: Timing) -> Sent {
         let lines = self.note_lines(&outgoing.lines);
         let (mut answered, place) = match may_begin(timing) {
@@ -385,8 +385,9 @@ impl Outbox {
         Sent { delivered, detail, progress: Some(progress) }
     }
 
-    /// Notes how an attempt ended, and waits for that until the deadline. If the store is slow it goes on afterwards,
-    /// while the lease keeps everybody else from sending: what is not noted is sent twice. Nobody waits for the index.
+    /// Notes the end of an attempt, and waits for that until the deadline. If the store is slow the noting goes on,
+    /// while the lease keeps everybody else from sending: a message without a note is sent twice. Nobody waits for
+    /// the index.
     async fn note(
         &self,
         outgoing: Outgoing,
@@ -409,7 +410,7 @@ impl Outbox {
                 settle_all(&ledger, &[entry]).await;
             }
         });
-        // It goes on whether or not it has ended by then.
+        // The noting goes on, whether or not it has ended by then.
         let _ = timeout_at(deadline, is_noted).await;
     }
 
@@ -438,7 +439,7 @@ impl Outbox {
         Ok(Sent { delivered: Delivered::Failed(result), detail: why.to_owned(), progress })
     }
 
-    /// Writes lines beside whatever else is done.
+    /// Writes lines beside the other work.
     fn note_lines(&self, lines: &[Line]) -> Vec<JoinHandle<anyhow::Result<()>>> {
         let note = |line: &Line| {
             let (ledger, line) = (Arc::clone(&self.ledger), line.clone());
@@ -453,7 +454,7 @@ impl Outbox {
 
 impl Ended {
     async fn note(&self, ledger: &Ledger, message: &Message, until: Instant) -> anyhow::Result<()> {
-        // The place comes first: a card that is known to have arrived and not where is never changed.
+        // The place comes first: a card that has arrived at an unknown place is never changed.
         if let Some(place) = &self.place {
             ledger.note_place(message, place, until).await?;
         }
@@ -469,7 +470,7 @@ fn dispatch(standing: &Standing, request: &Request) -> anyhow::Result<Dispatch> 
     ruling.and_then(|ruling| ruling.dispatch(request)).context("there is nothing to send")
 }
 
-/// True if there is time for an attempt, when some is kept for noting the answer.
+/// True if there is time for an attempt and for noting the answer.
 fn may_begin(timing: Timing) -> bool {
     timing.left() >= NOTING_TIME + LEAST_SENDING_TIME
 }
@@ -496,7 +497,7 @@ pub async fn settle_all(ledger: &Ledger, entries: &[Entry]) {
     }
 }
 
-/// From 0 to 1; without random numbers in the middle.
+/// A number from 0 to 1; 0.5 without random numbers.
 fn jitter() -> f64 {
     let mut random = [0_u8; 1];
     match getrandom::fill(&mut random) {

@@ -1,4 +1,4 @@
-//! What was done about the messages of one approval or relay.
+//! The things done about the messages of one approval or relay.
 
 use chrono::{DateTime, Utc};
 use log::Level;
@@ -18,18 +18,18 @@ pub struct LeftOut {
     pub channel: bool,
 }
 
-/// What was done about the messages of one approval or relay.
+/// The things done about the messages of one approval or relay.
 #[derive(Default)]
 pub struct Swept {
     /// A line for each thing that was done.
     pub lines: Vec<(Level, String)>,
-    /// Where its event goes, for the lines.
+    /// The receiver of its event, for the lines.
     pub to: String,
     /// True if GitHub limits our rate.
     pub limited: bool,
     /// True if it is decided and nothing is left to be done.
     pub at_rest: bool,
-    /// When the first of what waits may be tried again, if anything waits.
+    /// The earliest time at which a waiting message may be tried again, if any waits.
     pub not_before: Option<DateTime<Utc>>,
     /// The events about which something was done.
     pub events: usize,
@@ -46,7 +46,7 @@ pub struct Swept {
 }
 
 impl Swept {
-    /// What was done about one message.
+    /// The thing done about one message.
     pub(super) fn of(message: &Message, sent: &Sent) -> Self {
         Self { lines: line(message, "", sent).into_iter().collect(), ..Self::default() }
     }
@@ -63,7 +63,7 @@ impl Swept {
         self.lacks.clear();
     }
 
-    /// Adds what became of one message, which had come so far before.
+    /// Adds the result for one message, whose progress was `before`.
     pub(super) fn add(
         &mut self,
         message: &Message,
@@ -111,7 +111,7 @@ impl Swept {
     }
 }
 
-/// When the next attempt may be made of what has come so far.
+/// The time of the next attempt, if the progress tells it.
 fn time_of_next(progress: &Progress) -> Option<DateTime<Utc>> {
     match progress {
         Progress::Tried(_, Some(AttemptResult { next: Next::NotBefore(time), .. })) => Some(*time),

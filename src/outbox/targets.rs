@@ -1,4 +1,4 @@
-//! Where messages go: GitHub, and the deployment's channels.
+//! The receivers of messages: GitHub, and the deployment's channels.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     timing::Timing,
 };
 
-/// Where messages go.
+/// The receivers of messages.
 pub struct Targets {
     /// GitHub.
     pub github: GitHub,
@@ -26,7 +26,7 @@ pub struct Targets {
 pub struct Target {
     /// Its name.
     pub name: TargetName,
-    /// How it is reached.
+    /// The way to it.
     pub sender: Sender,
 }
 
@@ -38,7 +38,7 @@ pub enum Sender {
     Bot(Arc<Connector>),
 }
 
-/// What is sent.
+/// The content of a message.
 pub enum Body {
     /// The event, for GitHub.
     Event(Dispatch),
@@ -46,12 +46,12 @@ pub enum Body {
     Card(Value),
     /// A card in the thread of another.
     Reply(PostedMessage, Value),
-    /// A card in the place of another.
+    /// A card that replaces another.
     Change(PostedMessage, Value),
 }
 
 impl Targets {
-    /// Builds the clients, which for https loads the trusted certificates (some milliseconds), unless they are there.
+    /// Builds the clients unless they are there; for https that loads the trusted certificates (some milliseconds).
     pub fn prepare(&self) -> anyhow::Result<()> {
         self.github.prepare()?;
         self.channels.iter().try_for_each(|target| match &target.sender {
@@ -60,7 +60,7 @@ impl Targets {
         })
     }
 
-    /// The channels, as far as that decides which messages they are sent.
+    /// The channels: the part that decides which messages they get.
     pub fn channels(&self) -> Vec<approval::Channel> {
         let means = |sender: &Sender| match sender {
             Sender::Webhook(_) => Means::Webhook,
@@ -83,7 +83,7 @@ impl Targets {
         self.channels.iter().find(|target| target.name == *name).map(|target| &target.sender)
     }
 
-    /// Sends `body`. Returns the answer, and the place of the card if one now stands that can be changed.
+    /// Sends `body`. Returns the answer, and the place of the card if there is now one that can be changed.
     pub async fn send(
         &self,
         target: &TargetName,

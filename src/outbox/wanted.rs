@@ -1,8 +1,8 @@
-//! The messages that an approval wants sent: to whom, and since when. Pure: it follows from how the approval stands, the
+//! The messages that an approval wants sent, each with its target and time. Pure: they follow from the standing, the
 //! channels, the settings and the time.
 //!
-//! Through a webhook a channel gets one card that asks and another that says what was decided; by the bot one card that
-//! changes. A card that cannot be made to show what was decided is followed by one that says it.
+//! By a webhook a channel gets one card that asks and another that shows the decision; by the bot one card that
+//! changes. If a card cannot be made to show the decision, another that shows it follows.
 
 use chrono::{DateTime, Utc};
 
@@ -19,18 +19,18 @@ const MAX_REMINDERS: u32 = 100;
 pub struct Wanted {
     /// Its name.
     pub name: MessageName,
-    /// Since when it is wanted.
+    /// The time since which it is wanted.
     pub since: DateTime<Utc>,
-    /// What it does.
+    /// Its effect.
     pub effect: Effect,
-    /// Why it may not be sent, by the settings of now.
+    /// The reason why it may not be sent, by the settings of now.
     pub forbidden: Option<Forbidden>,
 }
 
-/// What a message does.
+/// The effect of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// It tells GitHub.
+    /// It sends GitHub the event.
     Event,
     /// It posts a card.
     Card,
@@ -55,7 +55,7 @@ impl Wanted {
         self.effect == Effect::Event
     }
 
-    /// The state that a card is to show, if it can be made to show another later.
+    /// The state that a card is to show, if it may later show another.
     pub fn state(&self) -> Option<&str> {
         match &self.effect {
             Effect::Change { state, .. } => Some(state),
@@ -87,7 +87,7 @@ fn event(standing: &Standing, policy: &Policy) -> Option<Wanted> {
 
 fn of_channel(standing: &Standing, channel: &Channel, policy: &Policy, now: DateTime<Utc>) -> Vec<Wanted> {
     let place = standing.places.get(&channel.name).and_then(Option::as_ref);
-    // Nobody is reminded of what may not be sent any more.
+    // Nobody is reminded of an approval whose event may not be sent any more.
     let reminder = reminder(standing, now).filter(|_| policy.may_send(&standing.request).is_ok());
     let reminder = reminder.map(|(number, since)| {
         let name = MessageName::new(Kind::Reminder(number), &channel.name);
@@ -102,7 +102,7 @@ fn of_channel(standing: &Standing, channel: &Channel, policy: &Policy, now: Date
     cards.into_iter().chain(reminder.filter(|_| reminds)).collect()
 }
 
-/// The card that asks or, once it is decided, the one that says how.
+/// The card that asks or, once it is decided, the one that shows the decision.
 fn latest_card(standing: &Standing, channel: &Channel) -> Wanted {
     let (kind, since) = match &standing.ruling {
         None => (Kind::Card, standing.request.created_at),
@@ -111,7 +111,7 @@ fn latest_card(standing: &Standing, channel: &Channel) -> Wanted {
     Wanted::new(MessageName::new(kind, &channel.name), since, Effect::Card)
 }
 
-/// The bot's first card, and what follows one that cannot be changed.
+/// The bot's first card, and the card that follows if it cannot be changed.
 fn first_card(standing: &Standing, channel: &Channel) -> Vec<Wanted> {
     let first =
         Wanted::new(MessageName::new(Kind::Card, &channel.name), standing.request.created_at, Effect::Card);
@@ -124,7 +124,7 @@ fn first_card(standing: &Standing, channel: &Channel) -> Vec<Wanted> {
     [first].into_iter().chain(result).collect()
 }
 
-/// The change of the bot's card, and what follows one that is not to be made.
+/// The change of the bot's card, and the card that follows if the change was given up.
 fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage) -> Vec<Wanted> {
     let (name, state) = (MessageName::new(Kind::Update, &channel.name), shown_state(standing));
     let progress = standing.progress(&name);
@@ -140,7 +140,7 @@ fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage) -> Vec
     [change].into_iter().chain(result).collect()
 }
 
-/// How a bot's card shows an approval: two that differ in this look different.
+/// The state in which a bot's card shows an approval: cards with different states look different.
 pub fn shown_state(standing: &Standing) -> String {
     let ending = standing.ending().map_or("pending", |ending| ending.as_str());
     format!("{} {ending}", standing.ballots.len())
@@ -149,14 +149,14 @@ pub fn shown_state(standing: &Standing) -> String {
 /// The state of a card on which nothing has happened yet.
 const FRESH_STATE: &str = "0 pending";
 
-/// When the approval last changed.
+/// The time of the approval's last change.
 fn changed_at(standing: &Standing) -> DateTime<Utc> {
     let voted_at = standing.ballots.iter().map(|ballot| ballot.at).max();
     let ruled_at = standing.ruling.as_ref().map(|ruling| ruling.decided_at);
     ruled_at.or(voted_at).unwrap_or(standing.request.created_at)
 }
 
-/// The reminder that is due, and since when. Those that were missed before it are not made up for.
+/// The number and time of the reminder that is due. Earlier ones that were missed are left out.
 fn reminder(standing: &Standing, now: DateTime<Utc>) -> Option<(u32, DateTime<Utc>)> {
     let Request { asked, created_at, .. } = &standing.request;
     let every = asked.reminder.filter(|_| standing.ruling.is_none())?;
@@ -166,7 +166,7 @@ fn reminder(standing: &Standing, now: DateTime<Utc>) -> Option<(u32, DateTime<Ut
         .then(|| (number, *created_at + every * i32::try_from(number).unwrap_or(0)))
 }
 
-/// When the next thing happens to an open approval by itself: a reminder, or that it expires.
+/// The time of the next thing that happens to an open approval without a click: a reminder, or its expiry.
 pub fn next_event(request: &Request, now: DateTime<Utc>) -> DateTime<Utc> {
     let next_reminder = request.asked.reminder.map(|every| {
         let passed = (now - request.created_at).num_minutes() / every.num_minutes().max(1);
@@ -230,7 +230,7 @@ mod tests {
         standing
     }
 
-    /// An attempt that ended so.
+    /// An attempt with this result.
     fn tried(answer: DispatchAnswer, next: Next, shown: Option<&str>) -> Progress {
         let attempt =
             Attempt { number: 1, began_at: at(6), lease_until: at(7), window_from: at(6), failures: 0 };
@@ -249,7 +249,7 @@ mod tests {
         Channel { name: TargetName::default(), means }
     }
 
-    /// The names of what is wanted, each with the minute since when.
+    /// The names of the wanted messages, each with the minute since which it is wanted.
     fn names(standing: &Standing, channels: &[Channel], minute: i64) -> Vec<String> {
         let wanted = wanted(standing, channels, &policy(), at(minute)).into_iter();
         wanted.map(|wanted| format!("{} {}", wanted.name, (wanted.since - at(0)).num_minutes())).collect()
@@ -284,7 +284,7 @@ mod tests {
             // A vote that does not count any more is taken back from the card.
             (with(posted(open()), Kind::Update, shown("1 pending")), 6, &["update 0"]),
             (posted(decided(Ending::Approved)), 7, &["dispatch 6", "update 6"]),
-            // A card that cannot be changed is followed by one of its own, once that state was given up.
+            // A card that cannot be changed is followed by another, once that state was given up.
             (with(posted(decided(Ending::Rejected)), Kind::Update, refused("1 pending")), 7, &["update 6"]),
             (
                 with(posted(decided(Ending::Rejected)), Kind::Update, refused("1 rejected")),
@@ -292,7 +292,7 @@ mod tests {
                 &["update 6", "result 6"],
             ),
             (with(posted(voted(open())), Kind::Update, refused("1 pending")), 7, &["update 5"]),
-            // So is one that arrived nobody knows where, or never.
+            // A card that arrived at an unknown place, or never, is followed by another too.
             (with(decided(Ending::Rejected), Kind::Card, Progress::Done(None)), 7, &["card 0", "result 6"]),
             (
                 with(
