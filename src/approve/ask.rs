@@ -10,23 +10,23 @@ use crate::{
     timing::Timing,
 };
 
-/// What a job asks for, and the body in which it did.
+/// A job's request, and the body in which it came.
 #[derive(Debug)]
 pub struct NewRequest {
-    /// What the body says.
+    /// The contents of the body.
     pub asked: Asked,
     /// The job.
     pub workload: Workload,
-    /// What its token says of the repository's visibility.
+    /// The repository's visibility by its token.
     pub visibility: Visibility,
-    /// The body, byte for byte: the same again is the same request.
+    /// The body, byte for byte: the same body again is the same request.
     pub body: Vec<u8>,
 }
 
 /// The requests that this process is recording, in the order in which they came.
 ///
-/// Each is counted by those that come after it, before the ledger shows it: so many at once are not more than are
-/// allowed.
+/// Each counts for those that come after it, before the ledger shows it: many at the same moment do not exceed the
+/// limits.
 #[derive(Default)]
 pub struct Recording(Mutex<Vec<(RequestKeys, Request)>>);
 
@@ -34,7 +34,7 @@ pub struct Recording(Mutex<Vec<(RequestKeys, Request)>>);
 struct Place<'a> {
     recording: &'a Recording,
     id: ApprovalId,
-    /// Those of the same repository that came before, but for other tries of the same request.
+    /// The requests of the same repository that came before, without other tries of the same request.
     before: Vec<Open>,
 }
 
@@ -58,7 +58,7 @@ impl Drop for Place<'_> {
 }
 
 impl Stories {
-    /// Opens an approval to votes and posts its card; `true` if it was not asked for before.
+    /// Opens an approval to votes and posts its card; `true` if the approval is new.
     pub async fn ask(self: &Arc<Self>, new: NewRequest, timing: Timing) -> Result<(Standing, bool), Report> {
         let stories = Arc::clone(self);
         let story = self.outbox.tasks.spawn(async move { stories.open_request(new, timing).await });
@@ -66,7 +66,7 @@ impl Stories {
         opened.map_err(|error| failed(Unreached::Store, &error))?
     }
 
-    /// An error means that it is not known to be open; asked again it is the same approval.
+    /// After an error the approval may be open or not; if the job asks again it is the same approval.
     async fn open_request(
         self: &Arc<Self>,
         new: NewRequest,
@@ -87,7 +87,7 @@ impl Stories {
             ledger.open_in(repository_id, until),
             ledger.visibility(repository_id, until),
         )?;
-        // Asked again, it is what it was, whatever the limits and rules are by now.
+        // A repeated request keeps its approval, whatever the limits and rules are by now.
         let opened = match before {
             Some(before) => before,
             None => {
@@ -155,7 +155,7 @@ mod tests {
         Request { id: ApprovalId::new(now, random), asked, workload, created_at: now }
     }
 
-    /// So many that are open, of as many runs.
+    /// This number of open approvals, each of another run.
     fn open(count: usize) -> Vec<Open> {
         (0..count).map(|number| Open::of(&request(number, number as u64))).collect()
     }
@@ -166,7 +166,7 @@ mod tests {
         let limited = Err(Outcome::Limited(Limited::Repository));
         assert_eq!(within_limits(&new, &open(most - 1), &[]), Ok(()));
         assert_eq!(within_limits(&new, &open(most), &[]), limited);
-        // Those that are in work count too, and once, also where the ledger shows them by now.
+        // Those in work count too, and once, even if the ledger shows them by now.
         assert_eq!(within_limits(&new, &open(most - 1), &open(1)), Ok(()));
         assert_eq!(within_limits(&new, &open(most)[1..], &open(1)), limited);
         assert_eq!(within_limits(&new, &[], &open(most)), limited);

@@ -10,7 +10,7 @@ use crate::ledger::{InDoubt, Ledger};
 /// The time for which a writer reads on: half of the time that its claim holds.
 const READ_ON: Duration = Duration::from_secs(15);
 
-/// Between two reads.
+/// The pause between two reads.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The longest time for one read.
@@ -19,7 +19,7 @@ const READ_TIME: Duration = Duration::from_secs(2);
 /// The time that is left for sending afterwards.
 pub const SENDING_TIME: Duration = Duration::from_secs(6);
 
-/// True if the decision turned out to be ours, `false` if another was recorded; `None` if that is still not known.
+/// True if the decision is ours, `false` if another was recorded; `None` if nobody knows yet.
 pub async fn resolve<T>(ledger: &Ledger, doubt: &InDoubt<T>) -> Option<bool> {
     let end = Instant::now() + READ_ON;
     while Instant::now() < end {

@@ -1,4 +1,4 @@
-//! The list: all that waits, what expires soonest first; then what was decided, newest first.
+//! The list: the open approvals, first those that expire soonest; then the decisions, newest first.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -19,10 +19,10 @@ pub const PAGE: usize = 30;
 /// The items that are read at the same time.
 const READ_AT_ONCE: usize = 16;
 
-/// The most approvals that are looked for in the index of an old store, which does not say by name when they expire.
+/// The most approvals that are looked up from the index of an old store, whose names do not give the expiry.
 const MAX_UNSORTED: usize = 300;
 
-/// The most lines that one page reads: of many that came to nothing, the rest is left to the next page.
+/// The most lines that one page reads: if many of them lead to nothing, the rest is left to the next page.
 const MAX_READ: usize = 4 * PAGE;
 
 /// Two versions may run side by side for this long, and the older one leaves no lines in `decided/`.
@@ -31,9 +31,9 @@ const SIDE_BY_SIDE: TimeDelta = TimeDelta::days(1);
 /// A page of the list.
 #[derive(Debug)]
 pub struct List {
-    /// The approvals that wait for a decision, what expires soonest first.
+    /// The approvals that wait for a decision, first those that expire soonest.
     pub waiting: Vec<Item>,
-    /// What was decided, newest first.
+    /// The decided items, newest first.
     pub decided: Vec<Item>,
     /// The place where the next page begins, if there is one.
     pub next: Option<Cursor>,
@@ -42,9 +42,9 @@ pub struct List {
 /// The place where a page of the list begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cursor {
-    /// After this one of those that wait.
+    /// After this open approval.
     Waiting(DateTime<Utc>, ApprovalId),
-    /// At the beginning of what was decided.
+    /// At the beginning of the decisions.
     Decided,
     /// After this line.
     Line(LineCursor),
@@ -67,7 +67,7 @@ impl Cursor {
         }
     }
 
-    /// The text that stands in a link.
+    /// The text for a link.
     pub fn as_text(&self) -> String {
         match self {
             Self::Waiting(expires_at, id) => format!("waiting/{}.{id}", expires_at.timestamp_millis()),
@@ -80,33 +80,33 @@ impl Cursor {
     }
 }
 
-/// What was decided before `decided/` was written, which is found in `listed/`.
+/// The decisions that are older than `decided/`, and are found in `listed/`.
 #[derive(Default)]
 struct Earlier {
-    /// When the first line was written to `decided/`, if one was.
+    /// The time of the first line in `decided/`, if there is one.
     since: Option<DateTime<Utc>>,
     /// The approvals that are open, and so shown as waiting.
     open: BTreeSet<ApprovalId>,
 }
 
-/// The next lines that may lead to something decided.
+/// The next lines that may lead to a decision.
 struct Candidates {
     lines: Vec<Line>,
-    /// The last line that was looked at.
+    /// The last line that was read.
     last: Option<LineCursor>,
     is_end: bool,
     earlier: Earlier,
 }
 
 impl Earlier {
-    /// True for a line that leads to what is shown elsewhere.
+    /// True if the line leads to something that is shown elsewhere.
     fn passes_over(&self, line: &Line) -> bool {
         let is_open = matches!(&line.subject, Subject::Requested(id) if self.open.contains(id));
         is_open || self.since.is_some_and(|since| line.at >= since + SIDE_BY_SIDE)
     }
 }
 
-/// A page of what waits.
+/// A page of the open approvals.
 #[derive(Default)]
 struct Waiting {
     items: Vec<Item>,
@@ -129,7 +129,7 @@ impl Stories {
                 Some(Cursor::Decided | Cursor::Line(_)) => Ok(Waiting::default()),
             }
         };
-        // Side by side, since each takes some rounds.
+        // Both at the same time, since each takes some rounds.
         let (waiting, candidates) = tokio::try_join!(waiting, self.candidates(after_line, timing))?;
         let Waiting { items: waiting, ended, next } = waiting;
         if next.is_some() {
@@ -140,14 +140,14 @@ impl Stories {
             0 => (Vec::new(), Some(Cursor::Decided)),
             room => self.decided(candidates, room, timing).await?,
         };
-        // What this very look has ended may have its line by now, or not; and what cannot be read may have two.
+        // An approval that this look ended may have its line by now, or not; an unreadable one may have two.
         let mut shown: BTreeSet<_> = waiting.iter().map(id_of).collect();
         let ended = ended.into_iter().map(|ended| Item::Requested(Box::new(ended)));
         let decided = ended.chain(lines).filter(|item| shown.insert(id_of(item))).collect();
         Ok(List { waiting, decided, next })
     }
 
-    /// A page of what waits, after the one that expires then.
+    /// A page of the open approvals, after the one that expires at this time.
     async fn waiting(
         self: &Arc<Self>,
         after: Option<(DateTime<Utc>, &ApprovalId)>,
@@ -173,7 +173,7 @@ impl Stories {
         Ok(waiting)
     }
 
-    /// Everything that is open, as far as the indexes say.
+    /// All open approvals, as far as the indexes show them.
     async fn open(self: &Arc<Self>, timing: Timing) -> anyhow::Result<Vec<Open>> {
         let ledger = &self.outbox.ledger;
         if self.sweeper.has_seen_all() {
@@ -208,7 +208,7 @@ impl Stories {
         Ok(waiting.map(|standing| Open::of(&standing.request)))
     }
 
-    /// The item of what waits, or of how it ended meanwhile.
+    /// The item of an open approval, or of one that has ended meanwhile.
     async fn waiting_item(self: &Arc<Self>, id: ApprovalId, timing: Timing) -> anyhow::Result<Option<Item>> {
         match self.look(&id, timing).await {
             Err(error) if error.is::<Unreadable>() => {
@@ -219,7 +219,7 @@ impl Stories {
         }
     }
 
-    /// The first `count` items that were decided among the candidates and what follows them, and the place where the next
+    /// The first `count` decided items of the candidates and the lines after them, and the place where the next
     /// page begins if there is one.
     async fn decided(
         self: &Arc<Self>,
@@ -248,10 +248,10 @@ impl Stories {
         Ok((items.into_iter().map(|(_, item)| item).collect(), next.map(Cursor::Line)))
     }
 
-    /// The next lines after `after`: by the time of the decision, then those of what was decided before there was an index
-    /// of that, by the time of asking.
+    /// The next lines after `after`: by the time of the decision, then those of decisions older than that index, by the
+    /// time of asking.
     async fn candidates(&self, after: Option<&LineCursor>, timing: Timing) -> anyhow::Result<Candidates> {
-        // One more than a page has tells that there is a next one.
+        // One more than fits on a page shows that there is a next one.
         let (ledger, until, wanted) = (&self.outbox.ledger, timing.deadline, PAGE + 1);
         let (decided, after_listed) = match after.map(LineCursor::index) {
             None | Some(Index::Decided) => (ledger.lines(Index::Decided, after, wanted, until).await?, None),
@@ -276,7 +276,7 @@ impl Stories {
         Ok(Candidates { lines, last, is_end, earlier })
     }
 
-    /// What tells which lines of `listed/` lead to decisions that have no line in `decided/`.
+    /// The facts that tell which lines of `listed/` lead to decisions without a line in `decided/`.
     async fn earlier(&self, timing: Timing) -> anyhow::Result<Earlier> {
         let ledger = &self.outbox.ledger;
         let (since, open) =
@@ -284,7 +284,7 @@ impl Stories {
         Ok(Earlier { since, open: open.into_iter().map(|(open, _)| open.id).collect() })
     }
 
-    /// The item of a line; nothing if it came to nothing, or is shown elsewhere.
+    /// The item of a line; none if the line leads to nothing, or the item is shown elsewhere.
     async fn decided_item(
         self: &Arc<Self>,
         line: Line,
@@ -341,7 +341,7 @@ fn id_of(item: &Item) -> String {
     }
 }
 
-/// When an item was decided; nothing of one that cannot be read.
+/// The time of an item's decision; none if the item cannot be read.
 fn decided_at(item: Option<&Item>) -> Option<DateTime<Utc>> {
     match item? {
         Item::Requested(standing) => standing.ruling.as_ref().map(|ruling| ruling.decided_at),
@@ -350,7 +350,7 @@ fn decided_at(item: Option<&Item>) -> Option<DateTime<Utc>> {
     }
 }
 
-/// A line of which a record cannot be read says so, and takes no other line away.
+/// The item of a line whose record cannot be read; the other lines are still shown.
 fn unreadable(id: &str, at: DateTime<Utc>, error: &anyhow::Error) -> Item {
     log::error!("{}", describe(error));
     Item::Unreadable(id.to_owned(), at)

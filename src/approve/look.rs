@@ -39,8 +39,8 @@ impl Stories {
         Ok(Some(standing))
     }
 
-    /// The approval with this id for a job of its repository, whose token says whether that is public; nothing if it is
-    /// another repository's, or if there is none.
+    /// The approval with this id for a job of its repository, whose token tells whether that is public; none if the
+    /// approval is another repository's, or if there is none.
     pub async fn look_as_job(
         self: &Arc<Self>,
         id: &ApprovalId,
@@ -50,7 +50,7 @@ impl Stories {
     ) -> anyhow::Result<Option<Standing>> {
         let visibility = self.outbox.ledger.visibility(&workload.repository_id, timing.deadline);
         let (standing, known) = tokio::try_join!(self.look(id, timing), visibility)?;
-        // T3. Another repository of the same name is another repository.
+        // T3. Another repository of the same name does not count.
         let is_own = |standing: &Standing| standing.request.workload.repository_id == workload.repository_id;
         let Some(mut standing) = standing.filter(is_own) else { return Ok(None) };
         let newest = self.note_visibility(workload, said, known, timing.deadline).await?;
@@ -58,7 +58,7 @@ impl Stories {
         Ok(Some(standing))
     }
 
-    /// Sends what follows from a vote or a decision, while nobody waits for it. What does not arrive is left to the sweep.
+    /// Sends the messages that follow from a vote or a decision, while nobody waits. The sweep sends what fails here.
     pub(super) fn follow_up(self: &Arc<Self>, id: ApprovalId, timing: Timing) {
         let stories = Arc::clone(self);
         self.outbox.tasks.spawn(async move {
@@ -66,7 +66,7 @@ impl Stories {
             stories.sweeper.wake(&id);
             match stories.outbox.standing(&id, Detail::Attempts, timing.deadline).await {
                 Ok(Some(standing)) => {
-                    // First, so that other instances know of it whatever becomes of this one.
+                    // This comes first, so that other instances know of it even if this one ends.
                     if standing.ruling.is_some() {
                         stories.close(&standing, timing).await;
                     }
@@ -78,7 +78,7 @@ impl Stories {
         });
     }
 
-    /// Puts what was just decided into the indexes as decided, while nobody waits for it.
+    /// Moves an approval that was just decided to the index of decisions, while nobody waits.
     pub(super) fn close_beside(self: &Arc<Self>, standing: &Standing, timing: Timing) {
         let (stories, standing) = (Arc::clone(self), standing.clone());
         self.outbox.tasks.spawn(async move {
@@ -87,7 +87,7 @@ impl Stories {
         });
     }
 
-    /// Takes the approval out of the index of what is open, and lists it as decided. A sweep does what fails here.
+    /// Takes the approval out of the index of open ones, and lists it as decided. A sweep does what fails here.
     async fn close(&self, standing: &Standing, timing: Timing) {
         let Some(ruling) = &standing.ruling else { return };
         let line = Line::decided(&standing.subject(), ruling.decided_at);
@@ -99,8 +99,8 @@ impl Stories {
         }
     }
 
-    /// Notes what a job's token says of its repository's visibility, for all instances, if it is news; returns what the
-    /// newest token said. `known` was noted before.
+    /// Notes a repository's visibility by a job's token, for all instances, if it is news; returns the one by the
+    /// newest token. `known` was noted before.
     // T10
     pub(super) async fn note_visibility(
         &self,

@@ -1,7 +1,7 @@
-//! The stories, straight lines: what is asked for or clicked is held against the policy, then recorded, then
-//! delivered, and what became of it is the outcome.
+//! The stories, straight lines: a request or a click is checked against the policy, then recorded, then
+//! delivered, and the result is the outcome.
 //!
-//! Once begun, a story goes on to its end even where nobody waits for the answer any more.
+//! Once begun, a story goes on to its end, even if nobody waits for the answer any more.
 
 mod ask;
 mod doubt;
@@ -31,8 +31,8 @@ use crate::{
     timing::Timing,
 };
 
-/// The longest time for recording. What is not known to be recorded by then is answered `unavailable`, while there still
-/// is time to answer.
+/// The longest time for recording. A click that is not known to be recorded by then is answered `unavailable`, while
+/// there is still time to answer.
 const RECORDING_TIME: Duration = Duration::from_millis(3_200);
 
 /// Decides clicks and carries them out.
@@ -43,29 +43,29 @@ pub struct Stories {
     pub outbox: Outbox,
     /// The requests that are being recorded.
     recording: Recording,
-    /// What the sweeps know.
+    /// The memory of the sweeps.
     pub sweeper: Sweeper,
 }
 
-/// A click, and what is known besides.
+/// A click, with its repository and performer.
 #[derive(Debug)]
 pub struct Clicked {
-    /// What it asks for.
+    /// The contents of the click.
     pub click: Click,
     /// The repository that the button's address names, if it names one.
     pub repository: Option<Repository>,
-    /// Whose click it is.
+    /// The performer.
     pub performer: Performer,
 }
 
-/// What became of a click, and what the log says of it besides.
+/// The outcome of a click, and its details for the log.
 #[derive(Debug)]
 pub struct Report {
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// For the operator; printable, and no secret in it.
+    /// Details for the operator; printable, without secrets.
     pub detail: String,
-    /// The approval that it was about as it stands now, if there is one.
+    /// The approval in question as it stands now, if there is one.
     pub standing: Option<Box<Standing>>,
 }
 
@@ -75,12 +75,12 @@ impl Report {
         Self { outcome, detail, standing: None }
     }
 
-    /// The same about an approval that stands so.
+    /// The same report about an approval with this standing.
     fn about(self, standing: Standing) -> Self {
         Self { standing: Some(Box::new(standing)), ..self }
     }
 
-    /// The same with something more at the beginning of the log's detail.
+    /// The same with `about` at the beginning of the log's detail.
     fn with(mut self, about: &str, separator: &str) -> Self {
         self.detail = match self.detail.as_str() {
             "" => about.to_owned(),
@@ -128,7 +128,7 @@ impl Stories {
         report.with(&by, ", ")
     }
 
-    /// Until when what is recorded first must be recorded.
+    /// The time until which the first record must be written.
     fn recorded_by(timing: Timing) -> Instant {
         timing.within(RECORDING_TIME).deadline
     }
@@ -146,7 +146,7 @@ impl<'a> Event<'a> {
         Self { event_type: &dispatch.event_type, repository: &dispatch.repository }
     }
 
-    /// The report of the click that decided it. Recorded is recorded: the next sweep sends what this click did not.
+    /// The report of the click that decided. The decision is recorded: if this click did not send it, a sweep does.
     fn sent_now(self, sent: anyhow::Result<Sent>) -> Report {
         let recorded = |detail| Report::of(Outcome::Recorded(self.repository.clone(), None), detail);
         match sent {
@@ -197,7 +197,7 @@ pub fn failed(unreached: Unreached, error: &anyhow::Error) -> Report {
     Report::of(Outcome::Unavailable(unreached), describe(error))
 }
 
-/// A story that came to no end of its own, so that nobody knows how far it came.
+/// The report of a story that broke off: nobody knows how far it came.
 fn broken(error: &anyhow::Error) -> Report {
     failed(Unreached::Progress, error)
 }

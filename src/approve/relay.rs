@@ -1,4 +1,4 @@
-//! The story of a relayed click: the button carried what GitHub shall get.
+//! The story of a relayed click: the button carried the event for GitHub.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,15 +25,15 @@ impl Stories {
         report.unwrap_or_else(|error| failed(Unreached::Store, &error)).with(&about, ": ")
     }
 
-    /// An error means that the decision is not known to be recorded, and that nothing was sent.
+    /// After an error the decision may be recorded or not, and nothing was sent.
     async fn decide(self: &Arc<Self>, decision: Decision, timing: Timing) -> anyhow::Result<Report> {
         let ledger = &self.outbox.ledger;
         let until = Self::recorded_by(timing);
         let subject = Subject::Relayed(decision.id.clone());
         let lacks = self.outbox.targets.github.lacks();
         let sends = !self.policy.dry_run && lacks.is_none();
-        // The index first, so that the decision is never forgotten: nearly every click decides something new, and so need
-        // not wait for the answer to whether it does.
+        // The index comes first, so that the decision is never forgotten. Nearly every click is a new decision, so this
+        // does not wait to learn whether it is.
         let note = async { if sends { Some(ledger.note_pending(&subject, until).await) } else { None } };
         let (before, entry) = tokio::join!(ledger.decision(&decision.id, until), note);
         if let Some(before) = before? {
@@ -71,7 +71,7 @@ impl Stories {
         Event::of(&relay.decision.dispatch).sent_now(sent)
     }
 
-    /// Sends what turns out to be decided by us, while nobody waits for it.
+    /// Sends a decision that turns out to be ours, while nobody waits.
     fn resolve_beside(self: &Arc<Self>, doubt: InDoubt<Decision>, claimed: Claimed, timing: Timing) {
         let stories = Arc::clone(self);
         self.outbox.tasks.spawn(async move {
@@ -103,7 +103,7 @@ impl Stories {
         }
     }
 
-    /// Takes out our entry in the index, beside the answer: the first click has one of its own. Should ours stay, a sweep
+    /// Takes our entry out of the index, beside the answer: the first click has one of its own. If ours stays, a sweep
     /// finds it.
     fn settle_beside(&self, entry: Option<Entry>) {
         let Some(entry) = entry else { return };

@@ -1,10 +1,10 @@
-//! The sweep: pending deliveries are checked, and what is due is decided and sent.
+//! The sweep: pending deliveries are checked, and everything that is due is decided and sent.
 //!
-//! It goes through them twice, so that no event waits behind a channel that is down: first for the events alone, then for
-//! the cards, too. For events what was not looked at for longest comes first, so that none that fails again and again
-//! keeps another waiting. For cards what is decided comes first, then what has expired, then what waits for people;
-//! within each again what was not looked at for longest. So what one sweep has no time for is looked at by the next.
-//! What can only be tried again later is not read before that.
+//! It goes through them twice, so that no event waits behind a channel that is down: first for the events alone, then
+//! for the cards, too. For events, those not checked for longest come first, so that none that fails again and again
+//! keeps another waiting. For cards, decided approvals come first, then expired ones, then open ones; within each again
+//! those not checked for longest. So the next sweep checks those that one sweep has no time for.
+//! Those that can only be tried again later are not read before that.
 
 use std::{
     cmp::Reverse,
@@ -33,29 +33,29 @@ use crate::{
 /// An entry of the index without a decision is dropped at this age: its click died before it decided.
 const UNDECIDED: TimeDelta = TimeDelta::minutes(10);
 
-/// The most events that one sweep sends, the most decided approvals of which it tells the channel, and the most open
+/// The most events that one sweep sends, the most decided approvals whose cards it sends, and the most open
 /// ones: however many of one kind fail again and again, they keep no other waiting.
 const MAX_SENT_PER_SWEEP: usize = 50;
 
 /// The longest time for one approval or relay.
 const LOOK_TIME: Duration = Duration::from_secs(10);
 
-/// The approvals and relays that are looked at at the same time.
+/// The approvals and relays that are checked at the same time.
 const LOOKED_AT_ONCE: usize = 8;
 
-/// Whatever waits is looked at again after this time all the same: another instance may have been cut off.
+/// Everything that waits is checked again after this time: another instance may have been cut off.
 const LOOK_AGAIN: TimeDelta = TimeDelta::minutes(10);
 
-/// What the sweeps of a process know.
+/// The memory of a process's sweeps.
 #[derive(Default)]
 pub struct Sweeper {
     /// One sweep at a time.
     sweeping: tokio::sync::Mutex<()>,
     looked_at: Mutex<HashMap<Subject, Looked>>,
-    /// When the store was last tidied.
+    /// The time at which the store was last tidied.
     tidied_at: Mutex<Option<DateTime<Utc>>>,
     stopping: AtomicBool,
-    /// True once a sweep has gone through everything: then `open/` has all that is open, also in an old store.
+    /// True once a sweep has gone through everything: then `open/` has all open approvals, also in an old store.
     has_seen_all: AtomicBool,
 }
 
@@ -64,9 +64,9 @@ pub struct Sweeper {
 struct Looked {
     /// The last for its event.
     event: Option<DateTime<Utc>>,
-    /// The last for all that follows from it.
+    /// The last for all its messages.
     all: Option<DateTime<Utc>>,
-    /// Nothing is due before this.
+    /// The time before which nothing is due.
     not_before: DateTime<Utc>,
     /// True if the index had it as open.
     was_open: bool,
@@ -89,12 +89,12 @@ impl Sweeper {
         self.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// True once `open/` is known to have all that is open.
+    /// True once `open/` is known to have all open approvals.
     pub fn has_seen_all(&self) -> bool {
         self.has_seen_all.load(Ordering::Relaxed)
     }
 
-    /// Something has happened to the approval: the next sweep looks at it, whatever the last one found.
+    /// Has the next sweep check the approval, whatever the last one found, since something has happened to it.
     pub fn wake(&self, id: &ApprovalId) {
         self.looked_at().remove(&Subject::Requested(id.clone()));
     }
@@ -107,31 +107,31 @@ impl Sweeper {
 /// The rounds of a sweep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
-    /// For events alone, of all that may have one due.
+    /// For events alone, of all subjects that may have one due.
     Events,
-    /// For all that is due.
+    /// For all messages that are due.
     All,
 }
 
-/// One sweep, and what its looks share.
+/// One sweep, and the data that its looks share.
 struct Sweep<'a> {
     stories: &'a Arc<Stories>,
     timing: Timing,
-    /// The approvals that the index has as open, when each expires, and where it says so.
+    /// The approvals that the index has as open, each with its expiry and its note.
     open: HashMap<ApprovalId, (DateTime<Utc>, OpenNote)>,
     events: AtomicUsize,
-    /// The approvals of which a channel was told, and that the index has as decided.
+    /// The approvals whose channels got a message, and that the index has as decided.
     told_decided: AtomicUsize,
     told_open: AtomicUsize,
-    /// GitHub limits our rate: all events share one token, and so its limit.
+    /// True if GitHub limits our rate: all events share one token, and so its limit.
     limited: AtomicBool,
-    /// The settings without which messages wait, and how many.
+    /// The settings without which messages wait, each with their number.
     lacks: Mutex<BTreeMap<&'static str, usize>>,
 }
 
-/// What a look found.
+/// The result of a look.
 enum Found {
-    /// It was never decided, or never opened.
+    /// The approval was never opened, or the relay never decided.
     Nothing,
     /// Something is still to be done, not before this time.
     Waiting(DateTime<Utc>),
@@ -140,8 +140,8 @@ enum Found {
 }
 
 impl Stories {
-    /// Goes through the index once, decides what is due and sends what follows. Bounded in time (until the deadline) and
-    /// in number; safe beside clicks and other instances' sweeps. Returns a line for each thing that it did.
+    /// Goes through the index once, decides what is due and sends the messages that follow. Bounded in time (until
+    /// the deadline) and in number; safe beside clicks and other instances' sweeps. Returns a line for each thing done.
     pub async fn sweep(self: &Arc<Self>, timing: Timing) -> Vec<(Level, String)> {
         let Ok(_alone) = self.sweeper.sweeping.try_lock() else {
             return vec![(Level::Debug, "another sweep is under way".to_owned())];
@@ -167,7 +167,7 @@ impl Stories {
         lines
     }
 
-    /// Once a day, and first after the start: a process that was killed before it may have left something half written.
+    /// Tidies once a day, and first after the start: a process that was killed may have left half-written files.
     fn tidy_if_due(&self, now: DateTime<Utc>) {
         let mut tidied_at = self.sweeper.tidied_at.lock().unwrap_or_else(PoisonError::into_inner);
         if tidied_at.is_some_and(|at| now - at < TimeDelta::days(1)) {
@@ -216,7 +216,7 @@ impl Sweep<'_> {
         let mut looked_at = self.stories.sweeper.looked_at();
         let known: HashSet<_> = pending.iter().map(|pending| &pending.subject).collect();
         looked_at.retain(|subject, _| known.contains(subject));
-        // What is open no more was decided since, perhaps by an instance that is gone.
+        // An approval that is no longer open was decided since, perhaps by an instance that is gone.
         let is_due = |pending: &Pending| {
             looked_at.get(&pending.subject).is_none_or(|looked| {
                 looked.not_before <= self.timing.now || (looked.was_open && !self.is_open(&pending.subject))
@@ -225,12 +225,12 @@ impl Sweep<'_> {
         pending.into_iter().filter(is_due).collect()
     }
 
-    /// What has its turn in this round, the most urgent first.
+    /// The subjects that have their turn in this round, the most urgent first.
     fn turns<'a>(&self, due: &'a [Pending], round: Round) -> Vec<&'a Pending> {
         let looked_at = self.stories.sweeper.looked_at();
         let looked = |pending: &Pending| looked_at.get(&pending.subject);
         let has_turn = |pending: &&Pending| match (&pending.subject, round) {
-            // Nothing but its event follows from it.
+            // A relay has no message but its event.
             (Subject::Relayed(_), round) => round == Round::Events,
             (Subject::Requested(_), Round::Events) => {
                 looked(pending).is_none_or(|looked| looked.awaits_event)
@@ -278,7 +278,7 @@ impl Sweep<'_> {
             Ok(done) => done,
             Err(error) => {
                 let line = (Level::Error, format!("{subject}: {}", describe(&error)));
-                // The next round says it.
+                // The next round reports it.
                 let lines = if is_complete { vec![line] } else { Vec::new() };
                 (timing.now, Swept { lines, awaits_event: true, ..Swept::default() })
             }
@@ -316,7 +316,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// Looks at one approval or relay, and says from when on something more may be due.
+    /// Checks one approval or relay, and tells from when on something more may be due.
     async fn look(
         &self,
         pending: &Pending,
@@ -343,7 +343,7 @@ impl Sweep<'_> {
         };
         let ledger = &self.stories.outbox.ledger;
         let not_before = match found {
-            // Its story was cut off before it was opened or decided.
+            // The story was cut off before the approval was opened or the relay decided.
             Found::Nothing => {
                 let dropped = older_than(UNDECIDED);
                 if let (Subject::Requested(id), false) = (&pending.subject, dropped.is_empty())
@@ -354,7 +354,7 @@ impl Sweep<'_> {
                 settle_all(ledger, &dropped).await;
                 timing.now
             }
-            // Its story was cut off before the index said so, or leaves that to the sweep.
+            // The story was cut off before the index was updated, or leaves that to the sweep.
             Found::AtRest => {
                 settle_all(ledger, &entries).await;
                 timing.now
@@ -373,7 +373,7 @@ impl Sweep<'_> {
         if !swept.at_rest {
             return Ok((Found::Waiting(swept.not_before.unwrap_or(timing.now)), swept));
         }
-        // A click that was cut off before its entry was taken out may not have listed it.
+        // A click that was cut off before its entry was taken out may not have listed the decision.
         outbox.ledger.note_lines_of_relay(&relay, timing.deadline).await?;
         Ok((Found::AtRest, swept))
     }
@@ -389,7 +389,7 @@ impl Sweep<'_> {
             return Ok((Found::Nothing, Swept::default()));
         };
         let (standing, has_ruled) = stories.rule_if_due(standing, timing).await?;
-        // A crash, or an older version, has left it otherwise.
+        // A crash, or an older version, has left the index otherwise.
         match (self.open.contains_key(id), standing.ruling.is_some()) {
             (false, false) => ledger.note_open(&standing.request, timing.deadline).await?,
             (true, true) => ledger.note_decided(&standing.request, timing.deadline).await?,
@@ -415,7 +415,7 @@ impl Sweep<'_> {
         self.expires_at(subject).is_some()
     }
 
-    /// When the approval expires that the index has as open; nothing if it is decided, or a relay.
+    /// The expiry of an approval that the index has as open; none if it is decided, or a relay.
     fn expires_at(&self, subject: &Subject) -> Option<DateTime<Utc>> {
         match subject {
             Subject::Relayed(_) => None,
@@ -423,7 +423,7 @@ impl Sweep<'_> {
         }
     }
 
-    /// The number of approvals of which a channel was told that have come as far as `subject`.
+    /// The number of approvals whose channels got a message: of the open ones or of the decided ones, as `subject` is.
     fn told(&self, subject: &Subject) -> &AtomicUsize {
         if self.is_open(subject) { &self.told_open } else { &self.told_decided }
     }

@@ -1,6 +1,6 @@
-//! The story of a vote on a requested approval. One that decides, with those that were cast before, is recorded as the
-//! decision. Any other is recorded, then all votes are counted again, and whoever sees that they suffice decides: the
-//! last to write sees them all, so nobody has to wait for anybody.
+//! The story of a vote on a requested approval. A vote that decides is recorded as the decision, with those that were
+//! cast before. Any other is recorded, then all votes are counted again, and anyone who sees that they suffice decides:
+//! the last to write sees them all, so nobody has to wait for anybody.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::{
     timing::Timing,
 };
 
-/// The longest name that is kept of a person, in characters.
+/// The longest name of a person that is kept, in characters.
 const MAX_NAME: usize = 100;
 
 impl Stories {
-    /// The approval with this id as it stands for somebody who is about to vote; how it ended if its time is over. Votes
-    /// of others that would suffice are left to be counted with this one.
+    /// The approval with this id, as it stands for somebody who is about to vote; ended, if its time is over. If the
+    /// votes of others would suffice, they are left to be counted with this one.
     pub async fn to_vote_on(self: &Arc<Self>, id: &str, timing: Timing) -> Result<Standing, Report> {
         let read = async {
             let Some(id) = ApprovalId::parse(id) else { return Ok(None) };
@@ -44,7 +44,7 @@ impl Stories {
         }
     }
 
-    /// A vote of `performer` on the approval that stands so. It goes on to its end also if the caller goes away.
+    /// Casts a vote of `performer` on the approval with this standing. The story goes on even if the caller goes away.
     pub async fn vote(
         self: &Arc<Self>,
         standing: Standing,
@@ -70,7 +70,7 @@ impl Stories {
         counted.with(&about, ": ").with(&by, ", ")
     }
 
-    /// An error means that the vote is not known to be recorded.
+    /// After an error the vote may be recorded or not.
     async fn count(
         self: &Arc<Self>,
         mut standing: Standing,
@@ -98,11 +98,11 @@ impl Stories {
             due = tally(&standing.request, &standing.ballots, timing.now);
         }
         let Some(due) = due else {
-            // A card that can be changed says so too.
+            // A card that can be changed shows the vote too.
             self.follow_up(id, timing);
             return Ok(Report::from(counted(&standing)).about(standing));
         };
-        // What this vote sends is claimed with the decision; anything else is sent by whoever comes first.
+        // The event that this vote sends is claimed with the decision; any other is sent by the first who comes.
         let sends = answers(due.ending, verdict) && self.sends(&standing.request, due.ending);
         let claim = sends.then(|| self.outbox.first_attempt(timing));
         let (recorded, newest) = tokio::join!(
@@ -116,7 +116,7 @@ impl Stories {
                 Ok(self.ruled_now(standing, visible, claim, verdict, timing).await)
             }
             Recorded::Before(before) => {
-                // Another vote, which may have been told to GitHub by now.
+                // Another vote has decided, and GitHub may have the event by now.
                 let now = self.outbox.standing(&id, Detail::Names, timing.deadline).await?;
                 let standing = now.unwrap_or_else(|| standing.ruled(before.decision));
                 Ok(self.ruled_before(standing, verdict, timing).await)
@@ -128,7 +128,7 @@ impl Stories {
         }
     }
 
-    /// Decides the approval if that is due, and says whether it did. Whoever looks does not send, and so claims nothing.
+    /// Decides the approval if that is due; true if it did. A look does not send, and so claims nothing.
     pub(super) async fn rule_if_due(
         &self,
         standing: Standing,
@@ -155,13 +155,13 @@ impl Stories {
         self.outbox.targets.github.lacks().filter(|_| self.sends(request, ending))
     }
 
-    /// True if GitHub gets an event once the request has ended so.
+    /// True if GitHub gets an event after this ending.
     fn sends(&self, request: &Request, ending: Ending) -> bool {
         !self.policy.dry_run && request.event_type(ending).is_some()
     }
 
-    /// What follows from a ruling that was just made, by us, with the claim of its event if this vote sends it. `visible`
-    /// is the request with the visibility that its repository has by now, if that is known.
+    /// The report of a ruling that we made just now, with the claim of its event if this vote sends it. `visible`
+    /// is the request with its repository's visibility of now, if that is known.
     async fn ruled_now(
         self: &Arc<Self>,
         mut standing: Standing,
@@ -174,7 +174,7 @@ impl Stories {
         let Some(ending) = standing.ending() else { return Outcome::Unknown.into() };
         let repository = standing.request.workload.repository.clone();
         let report = match (standing.event_type().cloned(), claim) {
-            // Somebody's no came between.
+            // Somebody else's no came in between.
             _ if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
             (Some(event_type), Some(claim)) => {
                 let sent = self.send_ruling(&mut standing, visible, claim, timing).await;
@@ -201,7 +201,7 @@ impl Stories {
         Ok(sent)
     }
 
-    /// Sends what turns out to be decided by us, while nobody waits for it.
+    /// Sends a ruling that turns out to be ours, while nobody waits.
     fn resolve_ruling_beside(
         self: &Arc<Self>,
         standing: Standing,
@@ -260,7 +260,7 @@ fn with(ballots: &[Ballot], ballot: &Ballot) -> Vec<Ballot> {
     ballots
 }
 
-/// The performer, under a name that others read without harm, and that is not so long that the event would not fit.
+/// The performer, under a name that is harmless to read, and short enough for the event to fit.
 fn shown(mut performer: Performer) -> Performer {
     if let Performer::Person(person) = &mut performer {
         person.display_name = person.display_name.as_deref().map(|name| plain(name, MAX_NAME));
@@ -268,12 +268,12 @@ fn shown(mut performer: Performer) -> Performer {
     performer
 }
 
-/// True if a vote is what was decided.
+/// True if the vote agrees with the decision.
 fn answers(ending: Ending, verdict: Verdict) -> bool {
     matches!((ending, verdict), (Ending::Approved, Verdict::Approve) | (Ending::Rejected, Verdict::Reject))
 }
 
-/// The outcome of a vote that is not what was decided.
+/// The outcome of a vote that does not agree with the decision.
 fn too_late(ending: Ending, request: &Request) -> Outcome {
     let repository = request.workload.repository.clone();
     match ending {
