@@ -1,7 +1,7 @@
 //! `ApproveRelease`: the action message of a card, `HttpPOST` or `Action.Http`.
 //!
-//! The body is a relay or a vote, as JSON or as a form. It is read strictly: what is accepted reaches GitHub to the
-//! letter, and everything else is [`Invalid`] with a sentence that says what to mend.
+//! The body is a relay or a vote, as JSON or as a form. It is read strictly: an accepted one reaches GitHub to the
+//! letter, and everything else is [`Invalid`] with a sentence that says what to fix.
 
 use std::sync::Arc;
 
@@ -30,21 +30,21 @@ pub const MAX_BODY_BYTES: usize = 64_000;
 /// The function's name in the log.
 const FUNCTION: &str = "ApproveRelease";
 
-/// Where a client puts its token: a card may blank the first header, and then the client uses the second.
+/// The headers in which clients put their token: a card may blank the first, and then the client uses the second.
 const TOKEN_HEADERS: [&str; 2] = ["authorization", "action-authorization"];
 
 /// The header that makes the answer's body the card.
 const CARD_UPDATE_IN_BODY: &str = "CARD-UPDATE-IN-BODY";
 
-/// The function, with what it needs.
+/// The function, with everything that it needs.
 pub struct ActionMessages {
-    /// Where clicks are decided.
+    /// The stories, which decide clicks.
     pub stories: Arc<Stories>,
-    /// What verifies tokens; or the settings without which none can be verified.
+    /// The verifier of tokens; or the settings without which none can be verified.
     pub tokens: Result<ActionTokens, Vec<&'static str>>,
-    /// Whether a click needs credentials (`REQUIRE_IDENTITY`).
+    /// True if a click needs credentials (`REQUIRE_IDENTITY`).
     pub require_identity: bool,
-    /// Where our own pages are.
+    /// The address of our own pages.
     pub public_url: Url,
 }
 
@@ -73,13 +73,13 @@ impl ActionMessages {
         answer
     }
 
-    /// Whose click it is and what it asks for, or why not, in the order that the outcomes have.
+    /// The click, with its performer and contents; or the first reason against it, in the order of the outcomes.
     // T20
     async fn read(&self, request: &Request) -> Result<Clicked, Report> {
         if !request.method.eq_ignore_ascii_case("POST") {
             return Err(Outcome::Invalid(Invalid::Method("POST")).into());
         }
-        // Where a token is required, a page of another site has none to send.
+        // If a token is required, a page of another site has none to send.
         if !self.require_identity && is_cross_site(request, &self.public_url) {
             return Err(Outcome::Forbidden(Forbidden::CrossSite).into());
         }
@@ -112,7 +112,7 @@ fn content_type(request: &Request) -> &str {
     request.header("content-type").unwrap_or("application/json")
 }
 
-/// The repository that the address names; `None` where it names none.
+/// The repository that the address names, if it names one.
 fn repository(query: &[(String, String)]) -> Result<Option<Repository>, Invalid> {
     let mut named = query.iter().filter(|(key, _)| key.eq_ignore_ascii_case("repository"));
     match (named.next(), named.next()) {
@@ -188,7 +188,7 @@ fn vote(fields: Fields) -> Result<Vote, Invalid> {
     vote_of(approval, &verdict, fields.comment.unwrap_or_default())
 }
 
-/// A vote, if its verdict is one and its comment is no longer than comments may be.
+/// A vote, if its verdict is valid and its comment is not too long.
 pub fn vote_of(approval: String, verdict: &str, comment: String) -> Result<Vote, Invalid> {
     if comment.chars().count() > Vote::MAX_COMMENT {
         return Err(Invalid::CommentTooLong);
@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(relayed(FORM, &form), expected);
         let vote = parse_body(JSON, br#"{"approval":"x","verdict":"approve","comment":"Yes \ud83d"}"#);
         assert!(matches!(vote, Ok(Click::Vote(vote)) if vote.comment == "Yes \u{fffd}"));
-        // A form's text is percent-encoded UTF-8, in which there is no half character.
+        // A form's text is percent-encoded UTF-8, which has no surrogates.
         assert_eq!(parse_body(FORM, b"event_type=%ED%A0%BD").unwrap_err(), Invalid::NotUtf8);
     }
 

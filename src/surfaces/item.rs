@@ -9,7 +9,7 @@ use crate::{
     cards::sentences,
 };
 
-/// What a waiting job, a release workflow and a reader of the list get. What there is not is `null`.
+/// The item that a waiting job, a release workflow and a reader of the list get. Absent values are `null`.
 #[derive(Default, Serialize)]
 pub struct ItemJson<'a> {
     id: &'a str,
@@ -18,7 +18,7 @@ pub struct ItemJson<'a> {
     title: Option<&'a str>,
     repository: Option<String>,
     event_type: Option<&'a str>,
-    /// In place of an event; no request of this version has one.
+    /// The workflow to start in place of an event; no request of this version has one.
     workflow: Option<&'a str>,
     rejected_event_type: Option<&'a str>,
     client_payload: Option<&'a RawValue>,
@@ -29,15 +29,15 @@ pub struct ItemJson<'a> {
     delivered_at: Option<String>,
     delivery: &'static str,
     delivery_error: Option<String>,
-    /// The run that a dispatch started, what the release brings, the rule that held, and a withdrawal's comment: none of
-    /// them is known to this version.
+    /// The run that a dispatch started, the changes of the release, the rule that held, and a withdrawal's comment:
+    /// this version knows none of them.
     run: Option<()>,
     changes: Option<()>,
     policy: Option<()>,
     comment: Option<()>,
 }
 
-/// What only a requested approval has.
+/// The members that only a requested approval has.
 #[derive(Serialize)]
 struct AskedByJson<'a> {
     sha: &'a str,
@@ -71,7 +71,7 @@ pub fn item<'a>(stories: &Stories, item: &'a Item) -> ItemJson<'a> {
     }
 }
 
-/// Who reads the JSON of an approval.
+/// The reader of an approval's JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
     /// An approver, who sees everything.
@@ -115,7 +115,7 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: Reader) 
     }
 }
 
-/// How the event stands.
+/// The members about the delivery of the event.
 fn with_delivery<'a>(delivery: Delivery) -> ItemJson<'a> {
     ItemJson {
         delivery: delivery.state.as_str(),
@@ -125,7 +125,7 @@ fn with_delivery<'a>(delivery: Delivery) -> ItemJson<'a> {
     }
 }
 
-/// The word for how an approval stands. What was approved in a dry run approves nothing, and is not called so.
+/// The word for the state of an approval. An approval in a dry run approves nothing, and gets another word.
 // T7
 pub fn status(standing: &Standing, is_dry_run: bool) -> &'static str {
     match standing.ending() {
@@ -155,7 +155,7 @@ fn relayed<'a>(stories: &Stories, relay: &'a RelayStanding) -> ItemJson<'a> {
     }
 }
 
-/// A payload that is not there is as good as an empty one.
+/// The empty payload, in place of none.
 fn empty() -> &'static RawValue {
     serde_json::from_str("{}").expect("an empty object is JSON")
 }

@@ -1,5 +1,5 @@
-//! The ways in. Each surface reads its own wire format into a click and answers in the same format; what they share
-//! stands here.
+//! The ways in. Each surface reads its own wire format into a click and answers in the same format; the parts that
+//! they share are here.
 
 pub mod action_message;
 pub mod bot;
@@ -27,14 +27,14 @@ use crate::{
 /// The header in which a card shows what happened.
 pub const CARD_ACTION_STATUS: &str = "CARD-ACTION-STATUS";
 
-/// The answer that says `sentence`, in its JSON and for the card.
+/// The answer with `sentence`, in its JSON and for the card.
 pub fn plain_answer(status: u16, outcome: &str, sentence: &str) -> Answer {
     let mut answer = json_answer(status, &Said { outcome, message: sentence });
     answer.headers.push((CARD_ACTION_STATUS, sentence.to_owned()));
     answer
 }
 
-/// The answer that is `value`, for a program.
+/// The answer with `value`, for a program.
 fn json_answer(status: u16, value: &impl Serialize) -> Answer {
     Answer {
         status,
@@ -58,7 +58,7 @@ fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts under fixed keys are JSON")
 }
 
-/// The answer that says what became of a click.
+/// The answer that tells the outcome of a click.
 pub fn outcome_answer(outcome: &Outcome) -> Answer {
     let mut answer = plain_answer(status(outcome), outcome.name(), &sentence(outcome));
     if let Outcome::Invalid(Invalid::Method(allowed)) = outcome {
@@ -67,15 +67,15 @@ pub fn outcome_answer(outcome: &Outcome) -> Answer {
     answer
 }
 
-/// The answer that says what became of a request, and the line for the log.
+/// The answer that tells the outcome of a request, and the line for the log.
 fn report_answer(function: &str, request: &Request, report: &Report) -> Answer {
     let mut answer = outcome_answer(&report.outcome);
     answer.log.push(log_line(function, request, report));
     answer
 }
 
-/// One line that reads alone: what became of which request, for whoever looks for it by the ids that the client and
-/// the host gave it.
+/// One line that reads alone: the outcome of a request, with the ids that the client and the host gave it,
+/// by which people look for it.
 // T32
 fn log_line(function: &str, request: &Request, report: &Report) -> (Level, String) {
     let level = match status(&report.outcome) {
@@ -95,7 +95,7 @@ fn log_line(function: &str, request: &Request, report: &Report) -> (Level, Strin
     (level, line)
 }
 
-/// What the caller hears is the same whatever failed; what failed is for the log.
+/// The report of a rejection. The caller hears the same, whatever failed; the log tells which.
 // T33
 fn rejected(rejection: Rejection) -> Report {
     let outcome = match rejection {
@@ -107,7 +107,7 @@ fn rejected(rejection: Rejection) -> Report {
     Report::of(outcome, rejection.to_string())
 }
 
-/// The one bearer token in the headers of these names. `None` where there is none.
+/// The one bearer token in the headers of these names, if there is one.
 fn bearer<'a>(request: &'a Request, names: &'static [&'static str]) -> Result<Option<&'a str>, Check> {
     let mut token = None;
     for name in names {
@@ -129,10 +129,10 @@ fn bearer<'a>(request: &'a Request, names: &'static [&'static str]) -> Result<Op
     Ok(token)
 }
 
-/// Whether a browser says that a page of another site made this request. Programs and mail servers send neither
+/// True if a browser says that a page of another site made this request. Programs and mail servers send neither
 /// header; a page cannot leave them out.
 ///
-/// `public_url` is where our own pages are.
+/// `public_url` is the address of our own pages.
 // T30
 pub fn is_cross_site(request: &Request, public_url: &Url) -> bool {
     let foreign_fetch = request.headers("sec-fetch-site").any(|site| !matches!(site, "same-origin" | "none"));

@@ -1,7 +1,7 @@
 //! `Approvals`: the page of one approval, and the list of all, for approvers.
 //!
 //! Showing never decides: scanners fetch every address that they find. A vote is a POST that only our own page can
-//! make a browser send. Who is signed in is the word of App Service Authentication.
+//! make a browser send. App Service Authentication tells who is signed in.
 
 use std::sync::Arc;
 
@@ -32,26 +32,26 @@ use crate::{
 /// The function's name in the log.
 const FUNCTION: &str = "Approvals";
 
-/// Where the list is.
+/// The path of the list.
 const LIST: &str = "/api/approvals";
 
-/// The function, with what it needs.
+/// The function, with everything that it needs.
 pub struct Pages {
-    /// Where approvals are.
+    /// The stories of the approvals.
     pub stories: Arc<Stories>,
-    /// Whether the platform signs people in (`WEBSITE_AUTH_ENABLED`, `SIGN_IN`).
+    /// True if the platform signs people in (`WEBSITE_AUTH_ENABLED`, `SIGN_IN`).
     pub signs_in: bool,
     /// The tenant of all performers (`ENTRA_TENANT_ID`).
     pub tenant: Option<Guid>,
-    /// Where our own pages are.
+    /// The address of our own pages.
     pub public_url: Url,
 }
 
-/// Why there is no page.
+/// The reason why there is no page.
 enum Refusal {
-    /// Nobody is signed in; why nobody is known to be is for the log.
+    /// Nobody is signed in; the rejection is for the log.
     SignIn(Rejection),
-    /// Something else stands in the way.
+    /// Anything else, with its report.
     Report(Report),
 }
 
@@ -154,7 +154,7 @@ impl Pages {
         Ok(self.voted(request, &performer, &report))
     }
 
-    /// The page as it is after a click, with what became of that.
+    /// The page after a click, with the outcome of the click.
     fn voted(&self, request: &Request, performer: &Performer, report: &Report) -> Answer {
         if wants_json(request) {
             return report_answer(FUNCTION, request, report);
@@ -181,7 +181,7 @@ impl Pages {
 
     fn performer(&self, request: &Request) -> Result<Performer, Refusal> {
         let mut headers = request.headers(app_service::HEADER).peekable();
-        // Nobody has to say who they are where nothing is ever sent.
+        // Nobody has to say who they are if nothing is ever sent.
         if headers.peek().is_none() && self.stories.policy.dry_run && self.stories.policy.anonymous {
             return Ok(Performer::Anonymous);
         }
@@ -191,7 +191,7 @@ impl Pages {
             Err(rejection @ (Rejection::NoCredentials | Rejection::Failed(Check::AuthenticationOff))) => {
                 Err(Refusal::SignIn(rejection))
             }
-            // Signed in, but not as somebody whom we could believe: signing in again changes nothing.
+            // The person is signed in, but cannot be believed: signing in again changes nothing.
             Err(rejection) => {
                 Err(Report::of(Outcome::Forbidden(Forbidden::Performer), rejection.to_string()).into())
             }
@@ -213,12 +213,12 @@ fn read_vote(request: &Request, id: &str) -> Result<Vote, Invalid> {
             _ => return Err(Invalid::UnknownField(name)),
         }
     }
-    // Browsers count a line's end as one character, and send two.
+    // Browsers count a line break as one character, and send two.
     let comment = comment.unwrap_or_default().replace("\r\n", "\n");
     vote_of(id.to_owned(), &verdict.ok_or(Invalid::MissingField("verdict"))?, comment)
 }
 
-/// Whether a browser says that our own page made this request; where it does not speak of that, by its origin.
+/// True if a browser says that our own page made this request; if it does not say, its origin decides.
 // T14
 fn is_from_own_page(request: &Request, public_url: &Url) -> bool {
     let one = |name| {
@@ -254,8 +254,8 @@ fn unreached(error: &anyhow::Error) -> Report {
     failed(Unreached::Progress, error)
 }
 
-/// Sends a browser to sign in, and back here. A form that was sent is not sent again by that, and a program cannot
-/// sign in: they are told so.
+/// Sends a browser to sign in, and back here. A posted form is not sent again by that, and a program cannot
+/// sign in: both get an answer that says so.
 fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
     let report = Report::of(Outcome::Unauthenticated, rejection.to_string());
     let here = request.id.as_deref().and_then(ApprovalId::parse).map(|id| format!("{LIST}/{id}"));
@@ -281,10 +281,10 @@ fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
     answer
 }
 
-/// The page, or what programs get, while too much else is in work.
+/// The page, or the answer for programs, while too much else is in work.
 pub fn busy(request: &Request) -> Answer {
     let mut answer = refused(request, &Outcome::Unavailable(Unreached::Place).into());
-    // Told once, by whoever counts, and not for each.
+    // The one who counts logs it from time to time; this does not log each.
     answer.log.clear();
     answer
 }
@@ -294,7 +294,7 @@ const SIGN_IN: &str = "Approvals are shown to those who may decide on them.";
 const NOT_SIGNED_IN: &str =
     "Nothing was recorded: you are not signed in any more. Sign in, then decide again.";
 
-/// The page that says why there is no other.
+/// The page that tells why there is no other.
 fn refused(request: &Request, report: &Report) -> Answer {
     let plain = report_answer(FUNCTION, request, report);
     if wants_json(request) {

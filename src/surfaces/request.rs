@@ -1,7 +1,7 @@
-//! `RequestApproval`: a job of a workflow asks for an approval, and how it stands.
+//! `RequestApproval`: a job of a workflow asks for an approval, and later for its state.
 //!
-//! Who asks is the word of GitHub's token; the body says only what is to be decided. It is read strictly, so that
-//! a field that is misspelt is named instead of passed over.
+//! GitHub's token tells who asks; the body only tells what to decide on. The body is read strictly, so that
+//! a misspelt field is named instead of passed over.
 
 use std::sync::Arc;
 
@@ -34,11 +34,11 @@ use crate::{
 /// The function's name in the log.
 const FUNCTION: &str = "RequestApproval";
 
-/// The function, with what it needs.
+/// The function, with everything that it needs.
 pub struct Requests {
-    /// Where approvals are.
+    /// The stories of the approvals.
     pub stories: Arc<Stories>,
-    /// What verifies the tokens of jobs.
+    /// The verifier of the tokens of jobs.
     pub tokens: JobTokens,
 }
 
@@ -81,7 +81,7 @@ impl Requests {
         Ok(answer)
     }
 
-    /// The job that asks; the inner error is that of a job that may not, which is told after what is unreadable.
+    /// The job that asks. The inner error is for a job that may not ask; errors in the body are reported before it.
     // T1
     async fn job(&self, request: &Request) -> Result<Result<Job, Report>, Report> {
         let token = bearer(request, &["authorization"]).map_err(Rejection::Failed).map_err(rejected)?;
@@ -93,7 +93,7 @@ impl Requests {
         })
     }
 
-    /// What the body asks for, and the body as it was read.
+    /// The contents of the body, and the body as it was read.
     fn asked(&self, request: &Request) -> Result<(Asked, Vec<u8>), Invalid> {
         let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
         if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
@@ -106,7 +106,7 @@ impl Requests {
     fn asked_json<'a>(&self, standing: &'a Standing, now: DateTime<Utc>) -> AskedJson<'a> {
         let cards = &self.stories.outbox.cards;
         let request = &standing.request;
-        // T10. At a public repository everybody reads what its jobs print: no names there, and no key.
+        // T10. Everybody can read the output of a public repository's jobs: no names there, and no key.
         let shown = standing.without_names_if_public();
         let content = Content::of(&shown, &self.stories.policy, now);
         let mail_card = cards.mail(&content).filter(|_| !request.workload.is_public);
@@ -130,7 +130,7 @@ impl Requests {
         Ok(json_answer(200, &item::requested(&self.stories, &standing, Reader::Job)))
     }
 
-    /// One line that reads alone: who asked for what.
+    /// One line that reads alone: the repository and run that asked, and the approval.
     fn asked_line(&self, request: &Request, standing: &Standing) -> String {
         let Workload { repository, run_id, run_attempt, .. } = &standing.request.workload;
         format!(
@@ -159,7 +159,7 @@ struct Fields {
     key: Option<String>,
 }
 
-/// Reads the body of a request. Unless it says how many approvals it wants, that is `min_approvals`.
+/// Reads the body of a request. The default number of approvals is `min_approvals`.
 pub fn parse_body(body: &[u8], min_approvals: usize) -> Result<Asked, Invalid> {
     let mut read = Fields::default();
     for (name, value) in Members::parse(&json_of(body)?)?.0 {

@@ -1,4 +1,4 @@
-//! The HTTP status of each outcome. They are public: they stay.
+//! The HTTP status of each outcome. The statuses are public: they stay.
 
 use crate::approval::{Invalid, Outcome};
 

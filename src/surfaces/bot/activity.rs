@@ -1,6 +1,6 @@
-//! The Bot Connector's activities, as far as they are read.
+//! The Bot Connector's activities: the members that are read.
 //!
-//! Web chat and other clients write parts of an activity by themselves: nothing here is to be believed before the token
+//! Web chat and other clients write parts of an activity by themselves: believe nothing here before the token
 //! that came with it vouches for it.
 
 use serde::Deserialize;
@@ -11,46 +11,46 @@ use crate::{
     surfaces::fields::json_of,
 };
 
-/// An activity. What a kind of activity does not have is not there.
+/// An activity. Members that its kind lacks are absent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Activity {
     /// `invoke`, `message`, `conversationUpdate` …
     #[serde(rename = "type")]
     pub kind: String,
-    /// Which invoke.
+    /// The name of the invoke.
     #[serde(default)]
     pub name: Option<String>,
-    /// `msteams`, where Teams sends it.
+    /// `msteams`, if Teams sends it.
     #[serde(default)]
     pub channel_id: String,
-    /// Which service sends it.
+    /// The address of the service that sends it.
     #[serde(default)]
     pub service_url: String,
-    /// Who did something.
+    /// The account that did something.
     #[serde(default)]
     pub from: Account,
     /// The bot.
     #[serde(default)]
     pub recipient: Account,
-    /// Where.
+    /// The thread in which it happened.
     #[serde(default)]
     pub conversation: Conversation,
-    /// What Teams adds.
+    /// The data that Teams adds.
     #[serde(default)]
     pub channel_data: Option<ChannelData>,
-    /// What a card or a client sends along.
+    /// The data that a card or a client sends along.
     #[serde(default)]
     pub value: Option<Value>,
-    /// What somebody wrote.
+    /// The text that somebody wrote.
     #[serde(default)]
     pub text: Option<String>,
-    /// Who has come.
+    /// The accounts that were added.
     #[serde(default)]
     pub members_added: Vec<Account>,
 }
 
-/// Somebody, or the bot.
+/// The account of a person, or of the bot.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Account {
@@ -63,7 +63,7 @@ pub struct Account {
     /// The display name.
     #[serde(default)]
     pub name: Option<String>,
-    /// The tenant, where it is said.
+    /// The tenant, if it is given.
     #[serde(default)]
     pub tenant_id: Option<String>,
 }
@@ -83,7 +83,7 @@ pub struct Conversation {
     pub conversation_type: Option<String>,
 }
 
-/// What Teams adds.
+/// The data that Teams adds.
 #[derive(Debug, Default, Deserialize)]
 pub struct ChannelData {
     /// The tenant.
@@ -114,7 +114,7 @@ impl Activity {
         })
     }
 
-    /// Whether it says its tenant, and every tenant that it says is `tenant`.
+    /// True if the activity names its tenant, and every tenant that it names is `tenant`.
     pub fn is_of(&self, tenant: &Guid) -> bool {
         let of_channel =
             self.channel_data.as_ref().and_then(|data| data.tenant.as_ref()).map(|id| id.id.as_str());
@@ -128,13 +128,13 @@ impl Activity {
         said.peek().is_some() && said.all(|id| Guid::parse(id).as_ref() == Some(tenant))
     }
 
-    /// Whether it happened in a channel, and not in a chat of people.
+    /// True if it happened in a channel, and not in a chat of people.
     pub fn is_in_channel(&self) -> bool {
         self.conversation.conversation_type.as_deref().is_none_or(|kind| kind == "channel")
     }
 
-    /// By what Teams is asked who somebody is: the team, or else the channel. Teams knows no members of a thread
-    /// (`…;messageid=…`): it answers `ThreadNotFound`.
+    /// The id by which Teams is asked for a person: the team's, or else the channel's. Teams knows no members of a
+    /// thread (`…;messageid=…`): it answers `ThreadNotFound`.
     pub fn roster(&self) -> &str {
         let (team, channel) = self.places();
         first_of([team, channel, Some(&self.conversation.id)]).unwrap_or_default()
@@ -155,7 +155,7 @@ impl Activity {
     }
 }
 
-/// The first id of these that is one, without the thread in it.
+/// The first of these ids that is not empty, without the thread in it.
 fn first_of(ids: [Option<&str>; 3]) -> Option<&str> {
     let of_no_thread = |id| str::split(id, ';').next().unwrap_or_default();
     ids.into_iter().flatten().map(of_no_thread).find(|id| !id.is_empty())

@@ -1,7 +1,7 @@
-//! `Messages`: what happens in Teams, as the Bot Connector tells it.
+//! `Messages`: the events in Teams, as the Bot Connector sends them.
 //!
-//! The token is verified, then the activity is held against it, and only then it says who clicked. Teams wants 200 with
-//! an answer inside for everything that could be read; 401 is for who cannot be believed.
+//! The token is verified, then the activity is checked against it, and only then it tells who clicked. Teams wants 200
+//! with an answer inside for everything that can be read; 401 is for callers that cannot be believed.
 
 mod activity;
 mod words;
@@ -44,34 +44,34 @@ const FUNCTION: &str = "Messages";
 /// The one channel whose activities are believed.
 const TEAMS: &str = "msteams";
 
-/// How long asking Teams for a name may take: the vote comes after it.
+/// The longest time for asking Teams for a name: the vote comes after it.
 const NAME_TIME: Duration = Duration::from_millis(1_500);
 
-/// How long a text in answer to a message may take.
+/// The longest time for sending a text in answer to a message.
 const REPLY_TIME: Duration = Duration::from_millis(3_000);
 
-/// What a card in answer to a click is.
+/// The type of a card in answer to a click.
 const CARD: &str = "application/vnd.microsoft.card.adaptive";
 
-/// What a text in answer to a click is.
+/// The type of a text in answer to a click.
 const MESSAGE: &str = "application/vnd.microsoft.activity.message";
 
-/// What an error in answer to a click is.
+/// The type of an error in answer to a click.
 const ERROR: &str = "application/vnd.microsoft.error";
 
-/// The function, with what it needs.
+/// The function, with everything that it needs.
 pub struct Messages {
-    /// Where approvals are.
+    /// The stories of the approvals.
     pub stories: Arc<Stories>,
     /// The bot; or the settings without which there is none.
     pub bot: Result<Bot, Vec<&'static str>>,
 }
 
-/// What the bot is, on this side.
+/// The bot, as far as activities need it.
 pub struct Bot {
-    /// What verifies the tokens that come with activities.
+    /// The verifier of the tokens that come with activities.
     pub tokens: ConnectorTokens,
-    /// The way back.
+    /// The client that sends to Teams.
     pub connector: Arc<Connector>,
     /// The tenant that everything must come from.
     pub tenant: Guid,
@@ -134,7 +134,7 @@ impl Messages {
         }
     }
 
-    /// A click on a button of our card, or a client that wants to know how it stands now.
+    /// A click on a button of our card, or a client that asks for the card's present state.
     async fn card_action(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
         let action = activity.value.as_ref().and_then(|value| value.get("action"));
         let data = action.and_then(|action| action.get("data")).unwrap_or(&Value::Null);
@@ -150,7 +150,7 @@ impl Messages {
         answer
     }
 
-    /// How the approval stands now, for whoever may decide on it; nothing is decided by that. Everybody else sees the
+    /// The card's present state, for a person who may decide on it; nothing is decided by that. Everybody else sees the
     /// card that is in the channel.
     async fn refreshed(
         &self,
@@ -188,7 +188,7 @@ impl Messages {
         }
     }
 
-    /// A vote of whoever the activity is from.
+    /// A vote of the activity's sender.
     async fn vote(&self, bot: &Bot, activity: &Activity, data: &Value, request: &Request) -> Report {
         match read_vote(data) {
             Ok(vote) => self.click(bot, activity, Click::Vote(vote), request).await,
@@ -196,8 +196,8 @@ impl Messages {
         }
     }
 
-    /// A click of whoever the activity is from. An approval is read once, before the person is asked for: only what it
-    /// says tells whether their name is needed.
+    /// A click of the activity's sender. An approval is read once, before the person is identified: only its contents
+    /// tell whether their name is needed.
     async fn click(&self, bot: &Bot, activity: &Activity, click: Click, request: &Request) -> Report {
         match click {
             Click::Relay(_) => match self.known(bot, activity, None, request).await {
@@ -225,7 +225,7 @@ impl Messages {
         }
     }
 
-    /// Whoever the activity is from, by name too if only that can tell whether they may decide on an approval, or at all.
+    /// The activity's sender, by name too if only that can tell whether they may decide on an approval, or at all.
     async fn known(
         &self,
         bot: &Bot,
@@ -255,7 +255,7 @@ impl Messages {
         }
     }
 
-    /// A click on a MessageCard that a bot has sent: the article's shape, by its own rules.
+    /// A click on a MessageCard that a bot has sent: in the article's shape, by the article's rules.
     async fn action_message(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
         let report = match read_action(activity) {
             Ok(click) => self.click(bot, activity, click, request).await,
@@ -280,7 +280,7 @@ impl Messages {
         answer
     }
 
-    /// Somebody has spoken to the bot. What waits is told to those who may decide at all, as on the page.
+    /// Answers a person who has written to the bot. Those who may decide at all get the open approvals, as on the page.
     async fn said(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
         let cards = &self.stories.outbox.cards;
         if !activity.is_in_channel() {
@@ -302,7 +302,7 @@ impl Messages {
         }
     }
 
-    /// What waits, for whoever may decide at all.
+    /// The open approvals, for a person who may decide at all.
     async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Request) -> Result<String, Report> {
         let known = self.known(bot, activity, None, request).await?;
         if !self.stories.policy.approvers.include(&known.performer) {
@@ -324,22 +324,21 @@ fn refused_as(report: Report, refusal: Outcome) -> Report {
     if is_no_approver { Report { outcome: refusal, ..report } } else { report }
 }
 
-/// Who somebody is, as far as it bears on whether they may decide.
+/// A person, with the facts that bear on whether they may decide.
 struct Known {
     performer: Performer,
-    /// Approvers are listed by name, and Teams tells none.
+    /// True if approvers are listed by name, and Teams gives none for the person.
     lacks_name: bool,
 }
 
 impl Known {
-    /// What they are told where nothing shows that they are one of the approvers.
+    /// The outcome if nothing shows that they are one of the approvers.
     fn refusal(&self) -> Outcome {
         Outcome::Forbidden(if self.lacks_name { Forbidden::Nameless } else { Forbidden::Performer })
     }
 }
 
-/// The status of the error that an outcome is in Teams; nothing where whoever clicked may see the card, and it says
-/// more.
+/// The status of the error that an outcome is in Teams; none if the clicker may see the card, which says more.
 fn error_status(outcome: &Outcome) -> Option<u16> {
     match outcome {
         Outcome::Unavailable(_) | Outcome::Misconfigured(_) => Some(500),
@@ -364,8 +363,8 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
     }
 }
 
-/// The answer to a client that may not have the card anew. That its person may not decide is no failure of theirs:
-/// they did nothing but look.
+/// The answer to a client that may not have the card again. If its person may not decide, that is no error of theirs:
+/// they only looked.
 fn refreshed_not(report: &Report, request: &Request) -> Answer {
     let outcome = &report.outcome;
     let sentence = sentence(outcome);
@@ -378,7 +377,7 @@ fn refreshed_not(report: &Report, request: &Request) -> Answer {
     answer
 }
 
-/// A vote as our buttons send it, with the comment that the card's input had.
+/// A vote in the form that our buttons send, with the comment from the card's input.
 pub fn read_vote(data: &Value) -> Result<Vote, Invalid> {
     let text = |name: &'static str| data[name].as_str().map(str::to_owned);
     let approval = named(text("approval").ok_or(Invalid::MissingField("approval"))?, "approval")?;
@@ -393,12 +392,12 @@ fn read_action(activity: &Activity) -> Result<Click, Invalid> {
     parse_body("application/json", body.as_bytes())
 }
 
-/// What administrators call whoever the activity is from, as Teams knows it.
+/// The name that administrators gave the activity's sender, from Teams.
 async fn name(bot: &Bot, activity: &Activity, request: &Request) -> anyhow::Result<Option<String>> {
     bot.connector.member(activity.roster(), &activity.from.id, request.timing.within(NAME_TIME)).await
 }
 
-/// Whoever the activity is from. What administrators call them it does not say.
+/// The activity's sender. The activity does not give the name from the administrators.
 fn person(bot: &Bot, activity: &Activity) -> Option<Person> {
     Some(Person {
         object_id: Guid::parse(activity.from.aad_object_id.as_deref()?)?,
@@ -408,12 +407,12 @@ fn person(bot: &Bot, activity: &Activity) -> Option<Person> {
     })
 }
 
-/// Whether it is the bot that has come.
+/// True if the bot itself was added.
 fn has_come(activity: &Activity) -> bool {
     activity.members_added.iter().any(|member| !member.id.is_empty() && member.id == activity.recipient.id)
 }
 
-/// Answers a message with another in its thread. That it cannot be sent is for the log.
+/// Answers a message with another in its thread. A failure is logged.
 async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Request) -> Answer {
     let timing = request.timing.within(REPLY_TIME);
     let sent = bot.connector.send(&activity.conversation.id, message, timing).await;
@@ -424,7 +423,7 @@ async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Reques
     answer
 }
 
-/// The answer to an invoke, inside of the HTTP answer.
+/// The answer to an invoke, inside the HTTP answer.
 fn inside(status: u16, kind: &str, value: Value) -> Answer {
     json_answer(200, &json!({"statusCode": status, "type": kind, "value": value}))
 }
@@ -433,7 +432,7 @@ fn error(outcome: &Outcome, sentence: &str) -> Value {
     json!({"code": outcome.name(), "message": sentence})
 }
 
-/// The answer to what is nothing to us.
+/// The empty answer to an activity that needs none.
 fn nothing(status: u16) -> Answer {
     let mut answer = json_answer(status, &json!({}));
     answer.body = String::new();

@@ -1,4 +1,4 @@
-//! What somebody wrote to the bot, as words. Teams writes a message as text with mentions in it, or as HTML.
+//! The words of a message to the bot. Teams writes a message as text with mentions in it, or as HTML.
 
 /// The words of a message, without mentions, tags, entities, and the punctuation around each.
 pub fn words(text: &str) -> Vec<String> {
@@ -7,7 +7,7 @@ pub fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(word).filter(|word| !word.is_empty()).collect()
 }
 
-/// The text with a space for each tag, and for each mention (`<at>…</at>`) with what stands in it.
+/// The text with a space in place of each tag and of each whole mention (`<at>…</at>`).
 fn without_tags(text: &str) -> String {
     let mut words = String::with_capacity(text.len());
     let mut rest = text;
@@ -15,7 +15,7 @@ fn without_tags(text: &str) -> String {
         words.push_str(before);
         let is_tag = after.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!'));
         rest = match after.split_once('>').filter(|_| is_tag) {
-            // What opens and never ends is text like any other.
+            // A tag that is never closed is text like any other.
             None => {
                 words.push('<');
                 after
@@ -32,7 +32,7 @@ fn without_tags(text: &str) -> String {
     words + rest
 }
 
-/// The text with the character for each entity that is known.
+/// The text with the character for each known entity.
 fn unescaped(text: &str) -> String {
     /// The longest entity that is looked for, in bytes.
     const MAX_ENTITY: usize = 10;
@@ -56,7 +56,7 @@ fn unescaped(text: &str) -> String {
     words + rest
 }
 
-/// The character that an entity stands for: those that texts in HTML cannot do without, and all by number.
+/// The character that an entity stands for: the few that texts in HTML need, and all by number.
 fn character(entity: &str) -> Option<char> {
     let number = |digits: &str, radix| char::from_u32(u32::from_str_radix(digits, radix).ok()?);
     match entity {
