@@ -1,7 +1,7 @@
 //! The custom-handler protocol: one request and one answer, whichever of its two forms the host uses.
 //!
 //! The host either hands on the caller's HTTP request, or wraps it into an *invocation payload* and wants the answer
-//! wrapped likewise. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
+//! wrapped in the same way. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,13 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{text::json::whole_characters, timing::Timing};
 
-/// What a caller sent to a function.
+/// A caller's request to a function.
 pub struct Request {
-    /// `POST`, as the caller wrote it.
+    /// The method, such as `POST`, in the caller's spelling.
     pub method: String,
-    /// The decoded query, in order; repeated keys stay apart where the host keeps them apart.
+    /// The decoded query, in order; repeated keys stay apart if the host keeps them apart.
     pub query: Vec<(String, String)>,
-    /// What stands in the path after the route, where the route takes an id.
+    /// The id that follows the route in the path, if the route takes one.
     pub id: Option<String>,
     /// Every header line.
     pub headers: Vec<(String, String)>,
@@ -26,7 +26,7 @@ pub struct Request {
     pub body: Body,
     /// The host's id of this invocation; empty outside a host.
     pub invocation_id: String,
-    /// When it came, and by when it is answered.
+    /// The time of the request, and the deadline of its answer.
     pub timing: Timing,
 }
 
@@ -37,11 +37,11 @@ pub enum Body {
     Whole(Vec<u8>),
     /// More than was allowed.
     TooLarge,
-    /// It did not arrive in time, or broke off.
+    /// The body did not arrive in time, or broke off.
     Incomplete,
 }
 
-/// Headers, query and body hold tokens and keys.
+/// Leaves out headers, query and body: they hold tokens and keys.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, invocation_id, .. } = self;
@@ -61,7 +61,7 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The one value of the query's key `name`, whatever its case: nothing where it stands twice.
+    /// The value of the query's key `name`, whatever its case: none if the key is there twice.
     pub fn query_value(&self, name: &str) -> Option<&str> {
         let mut values = self.query.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
         values.next().filter(|_| values.next().is_none()).map(|(_, value)| value.as_str())
@@ -78,7 +78,7 @@ impl Request {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// Name and value; names are of our own making, values visible ASCII.
+    /// Names and values; the names are our own, the values visible ASCII.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
     pub body: String,
@@ -86,8 +86,8 @@ pub struct Answer {
     pub log: Vec<(Level, String)>,
 }
 
-/// Reads a query or a form: `key=value` joined by `&`, percent-encoded UTF-8, `+` for a space. `None` where what
-/// was encoded is not UTF-8.
+/// Reads a query or a form: `key=value` joined by `&`, percent-encoded UTF-8, `+` for a space. `None` if the decoded
+/// bytes are not UTF-8.
 pub fn parse_urlencoded(text: &str) -> Option<Vec<(String, String)>> {
     let decode =
         |text: &str| Some(percent_decode_str(&text.replace('+', " ")).decode_utf8().ok()?.into_owned());
@@ -98,18 +98,18 @@ pub fn parse_urlencoded(text: &str) -> Option<Vec<(String, String)>> {
         .collect()
 }
 
-/// The name of the HTTP output in every `function.json` of ours.
+/// The name of the HTTP output in each `function.json` here.
 pub const HTTP_OUTPUT: &str = "res";
 
-/// What is not named here is skipped unread, above all `Metadata`: that holds what the caller wrote under any name it
-/// likes, `sys` included.
+/// The payload. Other members are skipped unread, above all `Metadata`: callers can put anything there, under any
+/// name, even `sys`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Payload {
     data: Data,
 }
 
-/// The name of the HTTP trigger in every `function.json` of ours.
+/// The data of the triggers, with the name of the HTTP trigger in each `function.json` here.
 #[derive(Deserialize)]
 struct Data {
     req: Trigger,
@@ -136,7 +136,7 @@ struct Params {
     id: Option<String>,
 }
 
-/// An object; in older hosts a string that holds one.
+/// An object; from older hosts, a string with one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Query {
@@ -158,7 +158,7 @@ enum PayloadBody {
     Bytes(Vec<u8>),
 }
 
-/// Reads an invocation payload of an HTTP function, which came as the invocation `invocation_id`. A body of more than
+/// Reads the invocation payload of an HTTP function, for the invocation `invocation_id`. A body of more than
 /// `max_body` bytes is [`Body::TooLarge`].
 pub fn parse_payload(
     payload: &[u8],
@@ -196,7 +196,7 @@ pub fn parse_payload(
     Ok(request)
 }
 
-/// The body that the host wrote as `text`: in base64 where it takes it for no text.
+/// The body that the host wrote as `text`: decoded from base64 if its type is one that the host encodes.
 fn decoded(request: &Request, text: String) -> Vec<u8> {
     let content_type = request.header("content-type").unwrap_or_default().trim_start().to_ascii_lowercase();
     let is_no_text =
@@ -207,7 +207,7 @@ fn decoded(request: &Request, text: String) -> Vec<u8> {
     }
 }
 
-/// The id of an invocation, from the header that the host adds. Where a caller sent one too, the host's is the last.
+/// The id of an invocation, from the header that the host adds. If the caller sent one too, the host's is the last.
 pub fn invocation_id<'a>(headers: impl Iterator<Item = &'a str>) -> String {
     let last = headers.last().unwrap_or_default();
     last.rsplit_once(',').map_or(last, |(_, id)| id).trim().to_owned()
@@ -240,7 +240,7 @@ struct HttpOutput<'a> {
     body: &'a str,
 }
 
-/// The answer as the host wants it for an invocation payload, a JSON text: the log's lines, and the answer itself as
+/// The answer to an invocation payload, in the host's JSON: the lines for the log, and the answer itself as
 /// the output binding of that name, if the function has one.
 pub fn invocation_answer(answer: &Answer, output: Option<&'static str>) -> serde_json::Result<String> {
     let http_output = || HttpOutput {
