@@ -1,4 +1,4 @@
-//! Which address is which function.
+//! The addresses of the functions.
 
 use percent_encoding::percent_decode_str;
 
@@ -29,12 +29,12 @@ impl Function {
         }
     }
 
-    /// The name of its HTTP output, where it has one.
+    /// The name of its HTTP output, if it has one.
     pub fn output(self) -> Option<&'static str> {
         self.route().map(|_| HTTP_OUTPUT)
     }
 
-    /// The path under `/api/`, where it has one.
+    /// The path under `/api/`, if it has one.
     fn route(self) -> Option<&'static str> {
         match self {
             Self::ApproveRelease => Some("ApproveRelease"),
@@ -45,13 +45,13 @@ impl Function {
         }
     }
 
-    /// Whether an id may follow in the path.
+    /// True if an id may follow in the path.
     fn takes_id(self) -> bool {
         matches!(self, Self::RequestApproval | Self::Approvals)
     }
 }
 
-/// Where a path leads.
+/// The meaning of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Address {
     /// The readiness and health check of the host.
@@ -60,11 +60,11 @@ pub enum Address {
     Invocation(Function),
     /// A caller's request, handed on, and the id that its path names.
     Forwarded(Function, Option<String>),
-    /// Nowhere.
+    /// No address of ours.
     Nothing,
 }
 
-/// Where `path` leads. Callers' paths match whatever their case and with or without one slash at the end, as in the
+/// The address at `path`. Callers' paths match whatever their case and with or without one slash at the end, as in the
 /// host; payload paths match exactly.
 pub fn address(path: &str) -> Address {
     if path == "/" {

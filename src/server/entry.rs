@@ -1,4 +1,4 @@
-//! What is read of a request, and how its answer goes out, in both forms of the custom-handler protocol.
+//! Requests and answers on the wire, in both forms of the custom-handler protocol.
 
 use std::time::Duration;
 
@@ -28,17 +28,17 @@ use crate::{
     timing::Timing,
 };
 
-/// How long a click may take from its head's arrival to its answer.
+/// The longest time of a click, from the arrival of its head to its answer.
 const CLICK_TIME: Duration = Duration::from_millis(4_400);
 
-/// How much of that its body may take to arrive.
+/// The part of that in which its body must arrive.
 const BODY_TIME: Duration = Duration::from_secs(2);
 
-/// The largest invocation payload that is read, in bytes. With its escapes and its copy in `Metadata` a body grows to 13
-/// times its size; the rest is for headers, query and identities.
+/// The largest invocation payload that is read, in bytes. With its escapes and its copy in `Metadata` a body grows to
+/// 13 times its size; the rest is for headers, query and identities.
 const MAX_PAYLOAD_BYTES: usize = 20 * action_message::MAX_BODY_BYTES;
 
-/// How much of an oversized body is thrown away before the answer, so that its sender comes to read that answer.
+/// The most bytes of an oversized body that are discarded before the answer, so that its sender reads the answer.
 const MAX_DISCARDED_BYTES: usize = 110 * 1024 * 1024;
 
 /// Answers any request.
@@ -52,7 +52,7 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
     match address(request.path()) {
         Address::Ready => respond(plain_answer(200, "ready", sentences::READY)),
         Address::Nothing => respond(plain_answer(404, "unknown", sentences::NO_SUCH_ADDRESS)),
-        // The timer's work is bounded by itself, and its payload says nothing that matters.
+        // A sweep has its own limits, and needs nothing from the timer's payload.
         Address::Invocation(Function::Deliver) => {
             discard(payload, timing.deadline).await;
             respond(invoke(&rooms, Function::Deliver, outer).await)
@@ -77,7 +77,7 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
     }
 }
 
-/// The request as it came over the wire, its body not yet read.
+/// The request as it came over the wire, without its body.
 fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
@@ -96,8 +96,8 @@ fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
     outer
 }
 
-/// Outside a host nobody but this computer's own programs may call, by its own name: a web page that points another
-/// name at us is kept out.
+/// True if the request may come in. Outside a host only this computer's own programs may call, by its own name: that
+/// keeps out a web page that points another name at us.
 // T30
 fn may_call(rooms: &Rooms, outer: &Request) -> bool {
     match rooms.listen {
@@ -135,12 +135,12 @@ async fn read_body(mut payload: web::Payload, limit: usize, deadline: Instant) -
     }
 }
 
-/// Takes a body off the wire without keeping it, so that its sender comes to read the answer.
+/// Discards a body, so that its sender comes to read the answer.
 async fn discard(payload: web::Payload, deadline: Instant) {
     read_body(payload, 0, deadline).await;
 }
 
-/// The answer while too much is in work. Nothing was read of the request, and so nothing is known of it.
+/// The answer while too much is in work. The body was not read.
 fn busy(function: Function, outer: &Request) -> Answer {
     match function {
         Function::Approvals => page::busy(outer),
@@ -148,7 +148,7 @@ fn busy(function: Function, outer: &Request) -> Answer {
     }
 }
 
-/// Answers an invocation payload: always 200 where the function was called, its own status inside.
+/// Answers an invocation payload: always 200 if the function was called, with its own status inside.
 async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
     // The host never sends what browsers send; a page that talks to us directly would bypass the host's key.
     if outer.header("origin").is_some() || is_cross_site(&outer, &rooms.public_url) {
@@ -164,7 +164,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
             let id = outer.invocation_id.clone();
             host::parse_payload(payload, id, action_message::MAX_BODY_BYTES, outer.timing)
         }
-        // So large a payload is the wrapping of too large a body: the caller deserves to hear that.
+        // A payload of this size wraps a body that is too large: the caller should get that answer.
         Body::TooLarge => Ok(Request { headers: Vec::new(), query: Vec::new(), ..outer }),
         Body::Incomplete => return plain_answer(400, "invalid", sentences::BROKEN_PAYLOAD),
     };
@@ -196,7 +196,7 @@ async fn call(rooms: &Rooms, function: Function, request: Request) -> Answer {
     answer
 }
 
-/// The answer of an invocation, with the HTTP answer inside where the function has one.
+/// The answer of an invocation, with the HTTP answer inside if the function has one.
 fn wrap(answer: &Answer, output: Option<&'static str>) -> Answer {
     match host::invocation_answer(answer, output) {
         Ok(body) => {

@@ -1,4 +1,4 @@
-//! How much is in work at once.
+//! The limit on the requests in work at once.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -10,26 +10,26 @@ use tokio::{
     time::Instant,
 };
 
-/// How much may be in work at once. What comes on top is told so at once, since it would wait for longer than its sender
-/// does, and take memory that the others need.
+/// The most requests in work at once. Any more are refused at once: they would wait for longer than their senders
+/// do, and take memory that the others need.
 pub const MOST: usize = 1_000;
 
-/// How often the log says that something was refused.
+/// The time between log lines about refused requests.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// Places for what is in work.
+/// The places of the requests in work.
 pub struct InWork {
     places: Semaphore,
     told_at: Mutex<Option<Instant>>,
 }
 
 impl InWork {
-    /// So many places.
+    /// A limit of this many places.
     pub fn new(places: usize) -> Self {
         Self { places: Semaphore::new(places), told_at: Mutex::default() }
     }
 
-    /// A place, until it is dropped; `None` where all are taken.
+    /// A place, until it is dropped; `None` if all are taken.
     pub fn place(&self) -> Option<SemaphorePermit<'_>> {
         let place = self.places.try_acquire().ok();
         if place.is_none() && self.is_to_be_told(Instant::now()) {
@@ -38,7 +38,7 @@ impl InWork {
         place
     }
 
-    /// How many places are free. Whoever only looks takes none from those that come.
+    /// The number of free places. Reading it takes none.
     #[cfg(test)]
     pub fn free(&self) -> usize {
         self.places.available_permits()

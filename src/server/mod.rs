@@ -47,20 +47,20 @@ use crate::{
     timing::Timing,
 };
 
-/// How often what has not arrived is looked through.
+/// The time between sweeps.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long one look may take.
+/// The longest time of one sweep.
 const SWEEP_TIME: Duration = Duration::from_secs(40);
 
-/// How long after the start the rooms are opened that take some milliseconds.
+/// The time after the start at which slow clients are loaded, which takes some milliseconds.
 const WARM_UP_AFTER: Duration = Duration::from_millis(100);
 
-/// How long making the sample may take.
+/// The longest time for making the sample.
 const SAMPLE_TIME: Duration = Duration::from_secs(10);
 
-/// How long a connection may be idle. The host keeps its connections to us for some 60 s, and what it sends just when we
-/// close one is lost.
+/// The longest time that a connection may be idle. The host keeps its connections to us for some 60 s, and a request
+/// that it sends just when we close one is lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How many threads may wait for files at once, and for the addresses of hosts.
@@ -70,10 +70,10 @@ const BLOCKING_THREADS: usize = 8;
 /// again a second later.
 const BACKLOG: u32 = 4_096;
 
-/// How long answers in flight are waited for when the process is asked to stop, in seconds.
+/// The longest wait for answers in flight when the process is asked to stop, in seconds.
 const SHUTDOWN_SECONDS: u64 = 5;
 
-/// What every request needs.
+/// The parts that every request needs.
 struct Rooms {
     stories: Arc<Stories>,
     action_messages: ActionMessages,
@@ -90,7 +90,7 @@ struct Rooms {
 pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     let listen = config.listen;
     config.warnings.iter().for_each(|warning| log::warn!("{warning}"));
-    // Before anybody can know that we are there.
+    // This comes before anybody can know that we are there.
     let signals = Signals::listen().context("cannot listen for signals")?;
     let rooms = Arc::new(rooms(config));
     let (server, _) = server(&rooms, listen.port())?;
@@ -99,7 +99,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     tokio::spawn(warm_up(Arc::clone(&rooms)));
     let stop = tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle(), signals));
     server.await.context("the server failed")?;
-    // What goes on beside the answers may have asked GitHub already, and then its answer must be noted.
+    // Work beside the answers may have called GitHub already, and then the result must be noted.
     let tasks = &rooms.stories.outbox.tasks;
     tasks.close();
     let _ =
@@ -107,7 +107,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     stop.await.context("the server was not asked to stop")
 }
 
-/// The server at `port`, or at any port where that is 0; and where it is.
+/// The server at `port`, or at any free port if that is 0; and its addresses.
 fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
     let app = web::Data::from(Arc::clone(rooms));
     // One worker: a person's clicks are few, and GitHub takes no more than some hundred a minute.
@@ -116,7 +116,7 @@ fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAd
             .workers(1)
             .worker_max_blocking_threads(BLOCKING_THREADS)
             .keep_alive(KEEP_ALIVE)
-            // Also for connections that were opened in reserve, and have not been used yet.
+            // This also holds for connections that were opened in reserve, and have not been used yet.
             .client_request_timeout(KEEP_ALIVE)
             .disable_signals()
             .shutdown_timeout(SHUTDOWN_SECONDS)
@@ -137,10 +137,10 @@ async fn stop_when_asked(rooms: Arc<Rooms>, server: ServerHandle, signals: Signa
     stop
 }
 
-/// Loads what takes some milliseconds, certificates and the store, so that the first click need not wait for it.
+/// Loads certificates and opens the store, which takes some milliseconds, so that the first click need not wait.
 ///
-/// Not at once: it would compete for the processor with the answer that the host is waiting for. A click that comes
-/// sooner loads it by itself.
+/// Not at once: it would compete for the processor with the answer that the host is waiting for. An earlier click
+/// loads them by itself.
 async fn warm_up(rooms: Arc<Rooms>) {
     tokio::time::sleep(WARM_UP_AFTER).await;
     if let Ok(tokens) = &rooms.action_messages.tokens {
@@ -152,7 +152,7 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if let Err(error) = rooms.stories.outbox.ledger.prepare().await {
         log::error!("{}", describe(&error));
     }
-    // A channel that people read is not told of samples.
+    // A channel that people read gets no samples.
     let tells_nobody = rooms.stories.outbox.targets.channels.is_empty();
     if matches!(rooms.listen, Listen::Standalone(_)) && rooms.stories.policy.dry_run && tells_nobody {
         offer_sample(&rooms).await;
@@ -163,7 +163,7 @@ async fn warm_up(rooms: Arc<Rooms>) {
     }
 }
 
-/// Makes a sample approval for whoever started us by hand, and tells where it is.
+/// Makes a sample approval for a person who started us by hand, and logs its address.
 async fn offer_sample(rooms: &Rooms) {
     match sample::open(&rooms.stories, timing(SAMPLE_TIME)).await {
         Ok(id) => {
@@ -173,7 +173,7 @@ async fn offer_sample(rooms: &Rooms) {
     }
 }
 
-/// The timer's work for as long as the process runs, so that nothing depends on the timer.
+/// Sweeps for as long as the process runs, so that nothing depends on the host's timer.
 async fn sweep_regularly(rooms: Arc<Rooms>) {
     loop {
         tokio::select! {
@@ -183,8 +183,8 @@ async fn sweep_regularly(rooms: Arc<Rooms>) {
     }
 }
 
-/// Looks through what has not arrived, once; returns the lines for the log. Once begun it goes on to its end, even
-/// where nobody waits for it any more.
+/// Checks the pending deliveries once; returns the lines for the log. Once begun it goes on to its end, even
+/// if nobody waits for it any more.
 async fn sweep(stories: &Arc<Stories>) -> Vec<(Level, String)> {
     let stories = Arc::clone(stories);
     let tasks = stories.outbox.tasks.clone();
@@ -255,14 +255,14 @@ fn rooms(config: Config) -> Rooms {
     }
 }
 
-/// Where GitHub's pages are, as the issuer of its jobs' tokens tells: that of an enterprise server stands on it.
+/// The address of GitHub's pages, from the issuer of its jobs' tokens: an enterprise server's issuer is below it.
 fn github_pages(issuer: &Url) -> Url {
     let mut pages = issuer.clone();
     pages.set_path("/");
     let host = issuer.host_str().unwrap_or_default();
     if let Some(domain) = host.strip_prefix("token.actions.").map(str::to_owned) {
         let domain = if domain == "githubusercontent.com" { "github.com" } else { &domain };
-        // A host without its first labels is a host.
+        // A host name without its first labels is still a host name.
         let _ = pages.set_host(Some(domain));
     }
     pages
@@ -291,11 +291,11 @@ mod tests {
 
     use super::*;
 
-    /// Somebody who takes a place and does not go on.
+    /// A client that takes a place and does not go on.
     const STALLED: &str =
         "POST /api/ApproveRelease HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n";
 
-    /// A server with so many places, and its address.
+    /// A server with this many places, and its address.
     fn start(places: usize) -> (Arc<Rooms>, SocketAddr) {
         let settings = [("STORE_URL", "memory:"), ("DRY_RUN", "true"), ("REQUIRE_IDENTITY", "false")];
         let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
@@ -363,7 +363,7 @@ mod tests {
         }
         let page = ask(at, "GET", "/api/approvals", "").await;
         assert!(page.starts_with("HTTP/1.1 424 ") && page.contains("<title>Not available now"), "{page}");
-        // The host hands on what is inside of a success alone.
+        // The host hands on the inner answer of a success only.
         let payload = json!({"Data": {"req": {}}}).to_string();
         let wrapped = ask(at, "POST", "/ApproveRelease", &payload).await;
         assert!(wrapped.starts_with("HTTP/1.1 200 "), "{wrapped}");

@@ -1,4 +1,4 @@
-//! The sample that a person finds who starts us by hand, to try the page with.
+//! The sample approval for a person who starts us by hand, to try the page with.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{
     timing::Timing,
 };
 
-/// What is sent once it is approved; in a dry run nothing is.
+/// The event type once it is approved; a dry run sends nothing.
 const EVENT_TYPE: &str = "release-approved-in-a-dry-run";
 
 const TEXT: &str = "A **sample**, made when this process started: approve it, or reject it with a comment.\n\n\

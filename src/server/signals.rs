@@ -1,17 +1,17 @@
-//! How the process is asked to stop.
+//! The signals that ask the process to stop.
 
 use std::io;
 
-/// How the process was asked to stop.
+/// The way in which the process was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// SIGTERM: by a platform, which may want it again.
     Terminated,
-    /// SIGINT: by a person, who does not.
+    /// SIGINT: by a person, who does not want it again.
     Interrupted,
 }
 
-/// The signals, which from now on do not end the process by themselves.
+/// The signals, which no longer end the process by themselves.
 pub struct Signals {
     #[cfg(unix)]
     terminated: tokio::signal::unix::Signal,
