@@ -1,4 +1,4 @@
-//! Tells the program which commit it was built from. Without git, or outside a repository, it knows none.
+//! Tells the program the commit it was built from. Without git, or outside a repository, there is none.
 
 use std::{path::Path, process::Command};
 
@@ -14,7 +14,7 @@ fn main() {
     changing_files().iter().for_each(|file| println!("cargo:rerun-if-changed={file}"));
 }
 
-/// The files of which one changes with each commit and each checkout. One that does not exist would make every build
+/// The files of which one changes with each commit and each checkout. A missing one would make every build
 /// run this again.
 fn changing_files() -> Vec<String> {
     let branch = git(&["symbolic-ref", "--quiet", "HEAD"]);
@@ -23,7 +23,7 @@ fn changing_files() -> Vec<String> {
     paths.filter(|path| Path::new(path).exists()).collect()
 }
 
-/// The answer of git; nothing if it fails, or is not there.
+/// The output of git; none if it fails, or is not there.
 #[expect(clippy::disallowed_methods, reason = "the program starts no other, but its build does")]
 fn git(arguments: &[&str]) -> Option<String> {
     Path::new(REPOSITORY).exists().then_some(())?;

@@ -1,8 +1,8 @@
-//! What the program is told on its command line.
+//! The program's command line.
 
 use std::{ffi::OsString, fmt};
 
-/// What it says to somebody who asks, or who wrote something else.
+/// The help, for a person who asks for it, or whose command line is wrong.
 pub const USAGE: &str = "\
 Usage: approve-release [--port N]
 
@@ -14,30 +14,30 @@ Serves the functions of ApproveRelease: under an Azure Functions host at the por
   --version    shows the version and the commit it was built from
 ";
 
-/// What it says of itself: the version, and the commit it was built from.
+/// The version, and the commit that the program was built from.
 pub const VERSION: &str =
     concat!("approve-release ", env!("CARGO_PKG_VERSION"), " (", env!("APPROVE_RELEASE_COMMIT"), ")\n");
 
-/// What the command line asks for.
+/// The command that the command line gives.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
-    /// To serve.
+    /// Serve.
     Serve {
         /// The port outside a host.
         port: Option<u16>,
     },
-    /// To show [`USAGE`].
+    /// Show [`USAGE`].
     Help,
-    /// To show [`VERSION`].
+    /// Show [`VERSION`].
     Version,
 }
 
-/// Why a command line asks for nothing that there is.
+/// The error in a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Misused {
     /// `--port` comes without a port.
     Port,
-    /// Something that there is not, or not together.
+    /// An argument that does not exist, or not with the others.
     Arguments,
 }
 

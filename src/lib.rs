@@ -1,15 +1,14 @@
-//! ApproveRelease: a workflow asks, a person presses *Approve*, GitHub gets one `repository_dispatch`, and the card says
-//! what happened.
+//! ApproveRelease: a workflow asks, a person presses *Approve*, GitHub gets one `repository_dispatch`, and the card
+//! tells the result.
 //!
-//! A request comes in at [`server`], whichever form of the custom-handler protocol ([`host`]) the Functions host
-//! uses. A surface ([`surfaces`]) has [`identity`] verify who sent it, a job, a person in a mail, in a browser or in
-//! Teams, and reads what it asks for. [`approve`] tells the stories: a job asks, a person votes or relays, somebody
-//! looks. Each is held against the operator's policy ([`approval`]), recorded in the [`ledger`], once, and handed to
-//! the [`outbox`], which has what follows sent to GitHub and to the channel in Teams ([`senders`]) until it has arrived. What became
-//! of a click is an outcome, for which [`cards`] has the sentence, the card and the page. [`config`] is read before
-//! anything else.
+//! A request comes in at [`server`], in either form of the custom-handler protocol ([`host`]). A surface ([`surfaces`])
+//! has [`identity`] verify the sender (a job, or a person in a mail, in a browser or in Teams), and reads the request.
+//! [`approve`] has the stories: a job asks, a person votes or relays, somebody looks. Each is checked against the
+//! operator's policy ([`approval`]), recorded once in the [`ledger`], and handed to the [`outbox`], which has the
+//! messages sent to GitHub and to the channel in Teams ([`senders`]) until they have arrived. The result of a click is
+//! an outcome, for which [`cards`] has the sentence, the card and the page. [`config`] is read before anything else.
 
-// What is to be said goes to the log, in its format.
+// All output goes to the log, in its format.
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
 pub mod approval;

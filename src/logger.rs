@@ -1,6 +1,6 @@
-//! The log: one line per record, where a Functions host takes it for what it is.
+//! The log: one line per record, on the stream that makes a Functions host log it at the right level.
 //!
-//! The host makes an error of every line on stderr, so only warnings and errors go there. `RUST_LOG` is read as
+//! The host logs every line on stderr as an error, so only warnings and errors go there. `RUST_LOG` is read as
 //! env_logger reads it.
 
 use std::io::Write;
@@ -9,18 +9,18 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use env_logger::{Builder, Target};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// One logger writes to one stream: the level chooses which of the two.
+/// Two loggers, since each writes to one stream: the level chooses between them.
 struct ByLevel {
     stdout: env_logger::Logger,
     stderr: env_logger::Logger,
 }
 
-/// Logs from now on what `filters` let through.
+/// Logs from now on the records that `filters` let through.
 #[expect(clippy::disallowed_methods, reason = "a line of the log is of the time at which it is written")]
 pub fn install(filters: &str) {
     let [stdout, stderr] = [Target::Stdout, Target::Stderr].map(|target| {
         let mut logger = Builder::new();
-        // What the libraries note for themselves is noise unless asked for by name.
+        // The libraries' own records are left out unless `filters` name them.
         logger
             .filter_module("actix_server", LevelFilter::Warn)
             .filter_module("object_store", LevelFilter::Warn);
@@ -31,7 +31,7 @@ pub fn install(filters: &str) {
         logger.build()
     });
     log::set_max_level(stdout.filter());
-    // Only a second logger is refused.
+    // This fails only if there is a logger already.
     let _ = log::set_boxed_logger(Box::new(ByLevel { stdout, stderr }));
 }
 
@@ -50,7 +50,7 @@ impl Log for ByLevel {
     fn flush(&self) {}
 }
 
-/// The time is written by the library that writes all other times. A line's end in a library's words is not one here.
+/// The time comes from the library that writes all other times. A line break in a library's words does not end it.
 fn line(now: DateTime<Utc>, record: &Record<'_>) -> String {
     let time = now.to_rfc3339_opts(SecondsFormat::Secs, true);
     let words = record.args().to_string().replace('\n', "\\n").replace('\r', "\\r");

@@ -12,11 +12,11 @@ use approve_release::{
     server::{self, Stop},
 };
 
-/// What a Functions host takes as no fault, and starts the program again. After 0 it would not, and after anything else
-/// it counts.
+/// The exit code after which a Functions host starts the program again and counts no fault. After 0 it would not start
+/// it, and any other counts as a fault.
 const START_AGAIN: u8 = 200;
 
-/// What shells call a command line that cannot be understood.
+/// The exit code that shells use for a command line that cannot be understood.
 const MISUSED: u8 = 2;
 
 fn main() -> ExitCode {
@@ -32,13 +32,13 @@ fn main() -> ExitCode {
 }
 
 fn show(text: &str) -> ExitCode {
-    // Whoever asked may have gone, as `head` does.
+    // The reader may be gone, as with `head`.
     let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 
 fn complain(text: &str) {
-    // There is nobody else to tell.
+    // Nobody else can be told.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 

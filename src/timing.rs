@@ -5,18 +5,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
-/// When a request came, and by when it is answered.
+/// The time of a request, and the deadline of its answer.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// The time of day when it came.
+    /// The time of day at which it came.
     pub now: DateTime<Utc>,
-    /// When the answer must be on its way.
+    /// The time by which the answer must be on its way.
     pub deadline: Instant,
     began: Instant,
 }
 
 impl Timing {
-    /// The timing of what comes at `now` and may take `time`.
+    /// The timing of a request that comes at `now` and may take `time`.
     pub fn new(now: DateTime<Utc>, time: Duration) -> Self {
         let began = Instant::now();
         Self { now, deadline: began + time, began }
@@ -37,7 +37,7 @@ impl Timing {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// The time of day by now.
+    /// The present time of day.
     pub fn current(&self) -> DateTime<Utc> {
         self.now + self.began.elapsed()
     }

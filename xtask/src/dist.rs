@@ -1,7 +1,7 @@
 //! `dist/`: a complete function app folder, to publish from, and the same as `dist.zip`.
 //!
 //! The binary is linked by Zig against an old glibc, so that it starts on every Linux that Azure Functions runs on,
-//! whatever this machine is.
+//! whatever this machine runs.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::package::{File, mode, project_folder, write_zip};
 
-/// What is built for: Azure's 64-bit Linux.
+/// The target: Azure's 64-bit Linux.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The newest glibc that the binary may need, which is Debian 11's.
@@ -23,7 +23,7 @@ const GLIBC: (u32, u32) = (2, 31);
 /// The binary's name, here and in the package.
 const BINARY: &str = "approve-release";
 
-/// How to get what the build needs besides Rust.
+/// The way to get the tools that the build needs besides Rust.
 const MISSING_TOOLS: &str =
     "is it installed? `cargo install --locked cargo-zigbuild` and `pip install ziglang`";
 
@@ -110,7 +110,7 @@ fn files(root: &Path, binary: &[u8]) -> anyhow::Result<Vec<File>> {
     Ok(files)
 }
 
-/// The project's `host.json`, with the binary where it stands in the package.
+/// The project's `host.json`, with the binary's path in the package.
 fn host_json(root: &Path) -> anyhow::Result<Vec<u8>> {
     let text = fs::read_to_string(root.join("host.json")).context("cannot read host.json")?;
     let mut host: Value = serde_json::from_str(&text).context("host.json is not JSON")?;

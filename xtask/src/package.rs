@@ -1,4 +1,4 @@
-//! What a package is made of, and the zip that it becomes.
+//! The files of a package, and the zip made of them.
 
 use std::{
     fs,
@@ -10,13 +10,13 @@ use anyhow::Context;
 use zip::{ZipWriter, write::SimpleFileOptions};
 
 pub struct File {
-    /// Below the package's folder, with `/`.
+    /// The path below the package's folder, with `/`.
     pub path: String,
     pub content: Vec<u8>,
     pub executable: bool,
 }
 
-/// Where packages are put.
+/// The project's folder, in which packages are put.
 pub fn project_folder() -> anyhow::Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in the project's folder")
 }

@@ -1,4 +1,4 @@
-//! `teams-app.zip`: the app package by which Teams brings the bot into a team.
+//! `teams-app.zip`: the app package that adds the bot to a team.
 //!
 //! The bot is offered to teams alone, and there to standard channels: a shared or private channel has members whom the
 //! team does not have.
@@ -14,16 +14,16 @@ use crate::package::{File, project_folder, write_zip};
 const COLOR: &[u8] = include_bytes!("../icons/color.png");
 const OUTLINE: &[u8] = include_bytes!("../icons/outline.png");
 
-/// Teams' accent colour for the app, which is that of the icon.
+/// Teams' accent colour for the app: the green of the icon.
 const GREEN: &str = "#1a7f37";
 
-/// The newest manifest by which a team's bot can stay out of shared and private channels.
+/// The newest manifest version with which a team's bot can stay out of shared and private channels.
 ///
 /// From 1.25 on Teams refuses a bot of the scope `team` unless the manifest says `"supportsChannelFeatures": "tier1"`,
-/// that is, that the bot is made for those channels too. No schema says so: only the upload does.
+/// that is, that the bot is made for those channels too. No schema says this: only the upload does.
 const MANIFEST_VERSION: &str = "1.24";
 
-/// Stands for a website until there is one; the name is reserved, so nobody else's.
+/// The website until there is one; the name is reserved, so it is nobody else's.
 const NO_WEBSITE: &str = "https://example.com";
 
 const USAGE: &str = "usage: cargo xtask teams-app --app-id GUID [--website URL]";
@@ -90,7 +90,7 @@ fn is_https(text: &str) -> bool {
         && text.len() <= 2048
 }
 
-/// The project's version, as its `Cargo.toml` says it.
+/// The project's version, from its `Cargo.toml`.
 fn version() -> anyhow::Result<String> {
     let text = fs::read_to_string(project_folder()?.join("Cargo.toml")).context("cannot read Cargo.toml")?;
     let version = text.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));

@@ -1,4 +1,4 @@
-//! Ways to run the tests that `cargo test` alone does not have.
+//! Ways to run the tests beyond `cargo test`.
 
 use std::{
     env,
@@ -14,7 +14,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 
-/// Runs the tests that take minutes, or those of them whose name contains the first argument.
+/// Runs the tests that take minutes, or only those whose name contains the first argument.
 pub fn long(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     run(cargo_test().args(["--test", "suite", "--", "--ignored"]).args(arguments))
 }
@@ -27,7 +27,7 @@ pub fn screenshots() -> anyhow::Result<()> {
     run(tests.env("UPDATE_SCREENSHOTS", "1"))
 }
 
-/// Runs all of `cargo test` so many times, five if nothing is said, while every core is busy and a file is written and
+/// Runs all of `cargo test` this many times, five by default, while every core is busy and a file is written and
 /// synced without end.
 pub fn busy(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     let times = arguments.next().map_or(Ok(5), |times| times.parse()).context("how many times?")?;
@@ -70,8 +70,8 @@ fn write_and_sync(is_over: &AtomicBool) -> anyhow::Result<()> {
     fs::remove_file(&path).context("cannot delete what was written")
 }
 
-/// `cargo test`, without what cargo told this very program of its package: build scripts look at it, and everything that
-/// depends on one would be built again.
+/// `cargo test`, without the variables that cargo sets about this package: build scripts look at them, and everything
+/// that depends on one would be built again.
 fn cargo_test() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in env::vars_os() {
