@@ -35,7 +35,7 @@ impl Decision {
 pub struct RelayId(String);
 
 impl RelayId {
-    /// The tag of what is hashed and in which way; another way gets another tag.
+    /// The tag of this way of hashing; another way gets another tag.
     const TAG: &str = "ApproveRelease relay 1";
 
     /// The id of the decision to send `dispatch`.

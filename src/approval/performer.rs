@@ -179,7 +179,7 @@ impl Approvers {
     }
 
     /// True if `performer` is one of those listed, or may be one. If only the object id is recorded and only names are
-    /// listed, nobody can tell now: the vote was held against the list when it was cast.
+    /// listed, nobody can tell now: the vote was checked against the list when it was cast.
     pub fn may_include(listed: &[Approver], performer: &Performer) -> bool {
         let only_names = || !listed.is_empty() && listed.iter().all(Approver::is_name);
         let is_nameless = match performer {

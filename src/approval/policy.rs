@@ -1,4 +1,4 @@
-//! The operator's rules, by the settings of now: also for what was asked and cast under others.
+//! The operator's rules, by the settings of now: also for requests and votes made under others.
 
 use chrono::{DateTime, Utc};
 

@@ -57,7 +57,7 @@ pub struct Asked {
     pub client_payload: Option<ClientPayload>,
     /// The event type that is sent once it is rejected, if there is one.
     pub rejected_event_type: Option<EventType>,
-    /// A line about what is to be approved.
+    /// A line about the thing to approve.
     pub title: Option<String>,
     /// More about it, as markdown.
     pub text: Option<String>,

@@ -231,7 +231,7 @@ impl Posted {
     }
 }
 
-/// One line of the list of what was decided and what waits.
+/// One line of the list: an open or a decided item.
 #[derive(Clone, Debug)]
 pub enum Item {
     /// A requested approval.

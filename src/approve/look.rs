@@ -1,4 +1,4 @@
-//! Looking at approvals: everybody who looks sees the truth, and what is due is decided first.
+//! Looking at approvals: a decision that is due is made first, so that everybody who looks sees the present state.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     timing::Timing,
 };
 
-/// The time for what follows from a look or a decision, beside the answer.
+/// The time for the work that follows a look or a decision, beside the answer.
 const FOLLOW_UP_TIME: Duration = Duration::from_secs(20);
 
 impl Stories {

@@ -25,7 +25,7 @@ impl RequestKeys {
         let Workload { repository_id, run_id, run_attempt, environment, job_workflow_ref, .. } = workload;
         let run = [repository_id, run_id, run_attempt].map(|part| part.as_bytes());
         let job = [environment, job_workflow_ref].map(|part| part.as_deref().unwrap_or_default().as_bytes());
-        // The first part is the tag of what is hashed and in which way; another way gets another tag.
+        // The first part is the tag of this way of hashing; another way gets another tag.
         Self {
             of_run: hash(
                 [b"ApproveRelease request 1"].into_iter().map(|tag| &tag[..]).chain(run).chain([body]),

@@ -216,7 +216,7 @@ pub fn result_of(
 }
 
 /// The result of an attempt to show a state. A card that cannot be changed any more (gone, not ours, or too large) is
-/// not tried again: another message says what it was to show.
+/// not tried again: another message shows that state.
 pub fn showing(state: Option<String>, result: AttemptResult) -> AttemptResult {
     let is_fixed = matches!(
         result.answer,
