@@ -8,7 +8,7 @@ use reqwest::{Certificate, Client, Response, redirect};
 use url::Url;
 
 use crate::{
-    approval::{Answered, DispatchAnswer},
+    approval::{SendAnswer, SendResult},
     text::log::printable,
 };
 
@@ -102,15 +102,15 @@ pub async fn read_start(response: &mut Response, limit: usize) -> Vec<u8> {
 }
 
 /// The meaning of a call to `whom` without an answer. The address, which may be a secret, is not repeated.
-pub fn failure(whom: &str, error: &reqwest::Error) -> Answered {
+pub fn failure(whom: &str, error: &reqwest::Error) -> SendResult {
     let causes = || std::iter::successors(std::error::Error::source(error), |cause| cause.source());
     let (answer, detail) = if error.is_connect() {
-        (DispatchAnswer::Unreachable, format!("{whom} could not be reached"))
+        (SendAnswer::Unreachable, format!("{whom} could not be reached"))
     } else if error.is_timeout() {
-        (DispatchAnswer::TimedOut, format!("{whom} did not answer in time"))
+        (SendAnswer::TimedOut, format!("{whom} did not answer in time"))
     } else {
-        (DispatchAnswer::Broken, format!("the connection to {whom} broke"))
+        (SendAnswer::Broken, format!("the connection to {whom} broke"))
     };
     let causes = causes().map(|cause| format!(": {cause}")).collect::<String>();
-    Answered { answer, asked_to_wait_s: None, detail: format!("{detail}{}", printable(&causes, 200)) }
+    SendResult { what: answer, wait_s: None, detail: format!("{detail}{}", printable(&causes, 200)) }
 }

@@ -4,9 +4,10 @@
 use std::sync::LazyLock;
 
 use approve_release::{
-    approval::{Approval, ApprovalId, Dispatched, Performer, Posted, Repository, Request, Seen, Workload},
+    approval::{ApprovalId, Performer, Policy, Repository, Request, Standing, Workload},
     cards::{
         Cards,
+        content::Content,
         page::{View, approval},
     },
     surfaces::request::parse_body,
@@ -21,18 +22,14 @@ static CARDS: LazyLock<Cards> = LazyLock::new(|| Cards {
 });
 
 fuzz_target!(|body: &[u8]| {
-    let Ok(asked) = parse_body(body, 1) else { return };
+    let Ok(terms) = parse_body(body, 1) else { return };
     let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
     let now = DateTime::UNIX_EPOCH;
-    let request = Request { id: ApprovalId::new(now, [0; 16]), asked, workload, created_at: now };
-    let seen = Seen {
-        approval: Approval { request, ballots: Vec::new(), ruling: None },
-        dispatch: Dispatched::NOTHING,
-        posted: Posted::None,
-    };
-    let card = CARDS.teams(&seen.approval).to_string();
+    let request = Request { id: ApprovalId::new(now, [0; 16]), terms, workload, created_at: now };
+    let (standing, policy) = (Standing::new(request), Policy::default());
+    let content = Content::of(&standing, &policy, now);
+    let card = CARDS.teams(&content).to_string();
     assert!(card.len() < 28_000 && !card.contains("{{"));
-    let view =
-        View { performer: &Performer::Anonymous, may_decide: true, said: None, is_dry_run: false, now };
-    assert!(!approval(&CARDS, &seen, &view).contains("<script"));
+    let view = View { performer: &Performer::Anonymous, may_decide: true, said: None };
+    assert!(!approval(&CARDS, &content, &view).contains("<script"));
 });

@@ -101,7 +101,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
     }
     let ending = if in_time().any(|ballot| ballot.verdict == Verdict::Reject) {
         Ending::Rejected
-    } else if approved_by.len() >= request.asked.approvals_required {
+    } else if approved_by.len() >= request.terms.approvals_required {
         Ending::Approved
     } else if now >= request.expires_at() {
         Ending::Expired

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{ApprovalId, DispatchAnswer, RelayId};
+use super::{ApprovalId, RelayId, SendAnswer};
 
 /// An approval or a relay: something that messages are about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -164,7 +164,7 @@ pub struct AttemptResult {
     /// The time at which it ended.
     pub ended_at: DateTime<Utc>,
     /// The receiver's answer.
-    pub answer: DispatchAnswer,
+    pub what: SendAnswer,
     /// The answer in words, for the operator.
     pub detail: String,
     /// The time before which the receiver wants no other attempt, not even for a click.

@@ -22,12 +22,12 @@ pub use message::{
     Attempt, AttemptResult, Kind, Message, MessageName, Next, PostedMessage, Progress, Subject, TargetName,
 };
 pub use outcome::{
-    Answered, DispatchAnswer, Earlier, Forbidden, Invalid, Limited, Outcome, Permission, Unreached,
+    Earlier, Forbidden, Invalid, Limited, Outcome, Permission, SendAnswer, SendResult, Unreached,
 };
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Judgement, Policy};
 pub use repository::{Repository, RepositoryPattern};
-pub use request::{ApprovalId, Asked, Ending, Request, Workload};
+pub use request::{ApprovalId, Ending, Request, Terms, Workload};
 pub use standing::{
     Channel, Delivery, DeliveryError, DeliveryState, Item, Means, Posted, RelayStanding, Standing, Visibility,
 };

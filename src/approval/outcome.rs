@@ -45,11 +45,11 @@ pub enum Outcome {
     /// Rejected, and nothing is to be sent.
     Rejected(Repository),
     /// The decision is recorded, and will be delivered. GitHub's answer, if it was tried.
-    Recorded(Repository, Option<DispatchAnswer>),
+    Recorded(Repository, Option<SendAnswer>),
     /// The same: GitHub has a fault of its own, with this status, and wants no call for this many seconds.
     Postponed(Repository, u16, u64),
     /// The decision is recorded; GitHub answered, and somebody has to fix something before it accepts the event.
-    Refused(Repository, DispatchAnswer),
+    Refused(Repository, SendAnswer),
     /// The decision is recorded; the time for delivering is over. A click sends it, from this time on if there is one.
     GivenUp(Repository, Option<DateTime<Utc>>),
     /// The run or the repository has too many open approvals.
@@ -181,7 +181,7 @@ pub enum Forbidden {
 
 /// GitHub's answer to a dispatch, or a channel's to a card; or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DispatchAnswer {
+pub enum SendAnswer {
     /// 204: GitHub has the event.
     Accepted,
     /// 401: the token is wrong or has expired.
@@ -217,25 +217,30 @@ pub enum DispatchAnswer {
 }
 
 /// The answer to a message, and its words for the operator's log.
-#[derive(Debug)]
-pub struct Answered {
+#[derive(Clone, Debug)]
+pub struct SendResult {
     /// The meaning of the answer.
-    pub answer: DispatchAnswer,
+    pub what: SendAnswer,
     /// The wait that the receiver asks for, in seconds, if it does.
-    pub asked_to_wait_s: Option<u64>,
+    pub wait_s: Option<u64>,
     /// Status and message, made printable.
     pub detail: String,
 }
 
-impl Answered {
+impl SendResult {
+    /// The result if no connection was made, so that nothing was sent.
+    pub fn unreachable(detail: impl Into<String>) -> Self {
+        Self { what: SendAnswer::Unreachable, wait_s: None, detail: detail.into() }
+    }
+
     /// The answer if nothing was sent, since there was no time left for it.
     pub fn not_tried() -> Self {
         let detail = "there was no time left to send".to_owned();
-        Self { answer: DispatchAnswer::NotTried, asked_to_wait_s: None, detail }
+        Self { what: SendAnswer::NotTried, wait_s: None, detail }
     }
 }
 
-impl DispatchAnswer {
+impl SendAnswer {
     /// True if a person has to fix something before GitHub will say anything else.
     pub fn is_refusal(&self) -> bool {
         match self {

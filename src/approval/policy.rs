@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Approver, Approvers, Asked, Ballot, Delivery, Dispatch, EventType, Forbidden, Invalid, MessageName,
-    Outcome, Performer, Relay, RelayStanding, Repository, RepositoryPattern, Request, Standing, Verdict,
+    Approver, Approvers, Ballot, Delivery, Dispatch, EventType, Forbidden, Invalid, MessageName, Outcome,
+    Performer, Relay, RelayStanding, Repository, RepositoryPattern, Request, Standing, Terms, Verdict,
     Workload,
 };
 
@@ -125,7 +125,7 @@ impl Policy {
 
     /// Allows or refuses to ask for `asked` from the repository of `workload`.
     // T4
-    pub fn request(&self, asked: &Asked, workload: &Workload) -> Result<(), Outcome> {
+    pub fn request(&self, asked: &Terms, workload: &Workload) -> Result<(), Outcome> {
         let invalid = |why| Err(Outcome::Invalid(why));
         if self.relay_event_types.contains(&asked.event_type) {
             return invalid(Invalid::RelayedEventType);
@@ -161,7 +161,7 @@ impl Policy {
         let is_listed = self.lists(request, performer);
         let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
         let some_by_name = matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
-            || request.asked.approvers.as_deref().is_some_and(by_name);
+            || request.terms.approvers.as_deref().is_some_and(by_name);
         let is_allowed = if is_listed { Ok(()) } else { Err(Forbidden::Performer) };
         let vote = self.may_send(request).and(is_allowed);
         Judgement {
@@ -187,7 +187,7 @@ impl Policy {
     /// True if `performer` is an approver of the deployment and of the request.
     fn lists(&self, request: &Request, performer: &Performer) -> bool {
         let of_request =
-            request.asked.approvers.as_ref().is_none_or(|listed| Approvers::includes(listed, performer));
+            request.terms.approvers.as_ref().is_none_or(|listed| Approvers::includes(listed, performer));
         self.approvers.include(performer) && of_request
     }
 
@@ -215,7 +215,7 @@ impl Policy {
     pub fn hold(&self, mut standing: Standing) -> Standing {
         if standing.ruling.is_none() {
             let Standing { request, ballots, .. } = &mut standing;
-            request.asked.approvals_required = request.asked.approvals_required.max(self.min_approvals);
+            request.terms.approvals_required = request.terms.approvals_required.max(self.min_approvals);
             ballots.retain(|ballot| self.counts(request, &ballot.performer));
             keep_first_of_each(ballots);
         }
@@ -232,7 +232,7 @@ impl Policy {
                     Approvers::Everybody => true,
                     Approvers::Only(listed) => lists(listed),
                 };
-                here && request.asked.approvers.as_deref().is_none_or(lists)
+                here && request.terms.approvers.as_deref().is_none_or(lists)
             }
         }
     }

@@ -50,7 +50,7 @@ impl fmt::Display for ApprovalId {
 
 /// The contents of a request's body.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct Terms {
     /// The event type that is sent once it is approved.
     pub event_type: EventType,
     /// The payload of the event, to which the decision is added.
@@ -75,7 +75,7 @@ pub struct Asked {
     pub key: Option<String>,
 }
 
-impl Asked {
+impl Terms {
     /// The most top-level properties of `client_payload`: GitHub's limit, less one for `approval`.
     pub const MAX_PROPERTIES: usize = ClientPayload::MAX_PROPERTIES - 1;
 
@@ -136,7 +136,7 @@ pub struct Request {
     /// The id.
     pub id: ApprovalId,
     /// The contents of the request.
-    pub asked: Asked,
+    pub terms: Terms,
     /// The job that asks.
     pub workload: Workload,
     /// The time of the request.
@@ -146,7 +146,7 @@ pub struct Request {
 impl Request {
     /// The time from which nobody may decide any more.
     pub fn expires_at(&self) -> DateTime<Utc> {
-        self.created_at + self.asked.expires_in
+        self.created_at + self.terms.expires_in
     }
 
     /// The same request, with the repository's visibility if a newer one is `known`.
@@ -160,15 +160,15 @@ impl Request {
         Some(Dispatch {
             repository: self.workload.repository.clone(),
             event_type: self.event_type(ending)?.clone(),
-            client_payload: Some(ClientPayload::with_approval(self.asked.client_payload.as_ref(), approval)),
+            client_payload: Some(ClientPayload::with_approval(self.terms.client_payload.as_ref(), approval)),
         })
     }
 
     /// The type of the event that is sent after this ending, if there is one.
     pub fn event_type(&self, ending: Ending) -> Option<&EventType> {
         match ending {
-            Ending::Approved => Some(&self.asked.event_type),
-            Ending::Rejected => self.asked.rejected_event_type.as_ref(),
+            Ending::Approved => Some(&self.terms.event_type),
+            Ending::Rejected => self.terms.rejected_event_type.as_ref(),
             Ending::Expired => None,
         }
     }

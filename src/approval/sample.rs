@@ -2,9 +2,9 @@
 
 use chrono::TimeDelta;
 
-use super::{Asked, EventType, Repository, Workload};
+use super::{EventType, Repository, Terms, Workload};
 
-impl Asked {
+impl Terms {
     /// A request for one person's approval of this event, without any optional field.
     pub fn sample(event_type: EventType) -> Self {
         Self {

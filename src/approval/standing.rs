@@ -160,7 +160,7 @@ impl Delivery {
             }
             (Progress::Tried(_, Some(result)), Ok(())) => {
                 let words = result.detail.split_once(": ").map_or("", |(_, words)| words);
-                let error = result.answer.is_refusal().then(|| DeliveryError::Refused(words.to_owned()));
+                let error = result.what.is_refusal().then(|| DeliveryError::Refused(words.to_owned()));
                 let state = match result.next {
                     super::Next::Dead => DeliveryState::Dead,
                     super::Next::NotBefore(_) => DeliveryState::Pending,

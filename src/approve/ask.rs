@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Report, Stories, broken, failed};
 use crate::{
-    approval::{ApprovalId, Asked, Limited, Outcome, Request, Standing, Unreached, Visibility, Workload},
+    approval::{ApprovalId, Limited, Outcome, Request, Standing, Terms, Unreached, Visibility, Workload},
     ledger::{Detail, Open, RequestKeys},
     outbox::Occasion,
     timing::Timing,
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug)]
 pub struct NewRequest {
     /// The contents of the body.
-    pub asked: Asked,
+    pub terms: Terms,
     /// The job.
     pub workload: Workload,
     /// The repository's visibility by its token.
@@ -76,9 +76,9 @@ impl Stories {
         let keys = RequestKeys::of(&new.workload, &new.body);
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-        let NewRequest { asked, workload, visibility, .. } = new;
+        let NewRequest { terms, workload, visibility, .. } = new;
         let id = ApprovalId::new(timing.now, random);
-        let request = Request { id, asked, workload, created_at: timing.now };
+        let request = Request { id, terms, workload, created_at: timing.now };
         let repository_id = &request.workload.repository_id;
 
         let place = self.recording.enter(&keys, &request);
@@ -91,7 +91,7 @@ impl Stories {
         let opened = match before {
             Some(before) => before,
             None => {
-                let allowed = self.policy.request(&request.asked, &request.workload);
+                let allowed = self.policy.request(&request.terms, &request.workload);
                 if let Err(outcome) = allowed.and(within_limits(&request, &open, &place.before)) {
                     return Ok(Err(outcome.into()));
                 }
@@ -151,8 +151,8 @@ mod tests {
         let now = chrono::DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
         let repository = Repository::parse("octo/app").expect("a repository");
         let workload = Workload { run_id: run_id.to_string(), ..Workload::sample(repository) };
-        let asked = parse_body(br#"{"event_type":"go"}"#, 1).expect("a request");
-        Request { id: ApprovalId::new(now, random), asked, workload, created_at: now }
+        let terms = parse_body(br#"{"event_type":"go"}"#, 1).expect("a request");
+        Request { id: ApprovalId::new(now, random), terms, workload, created_at: now }
     }
 
     /// This number of open approvals, each of another run.

@@ -22,8 +22,8 @@ pub use self::{
 };
 use crate::{
     approval::{
-        AttemptResult, Click, Decision, Dispatch, DispatchAnswer, Earlier, EventType, Next, Outcome,
-        Performer, Policy, Repository, Standing, Unreached,
+        AttemptResult, Click, Decision, Dispatch, Earlier, EventType, Next, Outcome, Performer, Policy,
+        Repository, SendAnswer, Standing, Unreached,
     },
     ledger::Unreadable,
     outbox::{Delivered, Outbox, Sent},
@@ -179,11 +179,11 @@ impl<'a> Event<'a> {
 }
 
 fn failed_attempt(result: AttemptResult, repository: Repository) -> Outcome {
-    let AttemptResult { answer, next, asked_to_wait_until, ended_at, .. } = result;
+    let AttemptResult { what: answer, next, asked_to_wait_until, ended_at, .. } = result;
     let wait_s = asked_to_wait_until.map_or(0, |until| (until - ended_at).num_seconds());
     match (next, answer) {
         (_, answer) if answer.is_refusal() => Outcome::Refused(repository, answer),
-        (Next::NotBefore(_), DispatchAnswer::ServerError(status)) if wait_s > 0 => {
+        (Next::NotBefore(_), SendAnswer::ServerError(status)) if wait_s > 0 => {
             Outcome::Postponed(repository, status, wait_s.unsigned_abs())
         }
         (Next::NotBefore(_), answer) => Outcome::Recorded(repository, Some(answer)),

@@ -285,7 +285,7 @@ fn too_late(ending: Ending, request: &Request) -> Outcome {
 fn counted(standing: &Standing) -> Outcome {
     Outcome::Counted {
         approvals: count_approvals(&standing.ballots),
-        required: standing.request.asked.approvals_required,
+        required: standing.request.terms.approvals_required,
         repository: standing.request.workload.repository.clone(),
     }
 }

@@ -101,9 +101,9 @@ impl<'a> Content<'a> {
             state,
             title: title(request),
             proven: proven(&request.workload),
-            text: request.asked.text.as_deref(),
-            facts: &request.asked.facts,
-            payload: request.asked.client_payload.as_ref().map(|payload| payload.as_str()),
+            text: request.terms.text.as_deref(),
+            facts: &request.terms.facts,
+            payload: request.terms.client_payload.as_ref().map(|payload| payload.as_str()),
             decision: decision(standing, state, now),
             result: result(standing, state),
             verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },
@@ -217,7 +217,7 @@ fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec
         Some(event_type) => Value::Code(event_type.as_str()),
         None => Value::words("nothing"),
     };
-    let approvals = count(count_approvals(ballots), request.asked.approvals_required);
+    let approvals = count(count_approvals(ballots), request.terms.approvals_required);
     let mut facts = vec![
         fact(labels::APPROVE_SENDS, sends(Ending::Approved)),
         fact(labels::REJECT_SENDS, sends(Ending::Rejected)),

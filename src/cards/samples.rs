@@ -6,7 +6,7 @@ use url::Url;
 use super::{Cards, Mail};
 use crate::{
     approval::{
-        ApprovalId, Asked, Ballot, EventType, Guid, Performer, Person, Repository, Request, Standing,
+        ApprovalId, Ballot, EventType, Guid, Performer, Person, Repository, Request, Standing, Terms,
         Verdict, Workload,
     },
     http_client::SecretUrl,
@@ -56,26 +56,26 @@ pub fn ballot(number: usize, name: &str, comment: &str) -> Ballot {
 
 /// An approval with `said` wherever a request can say something.
 pub fn asked(said: &str) -> Standing {
-    let asked = Asked {
+    let terms = Terms {
         title: Some(said.into()),
         text: Some(said.into()),
         facts: vec![(said.into(), said.into()), ("Environment".into(), said.into())],
         approvals_required: 2,
         expires_in: TimeDelta::minutes(90),
-        ..Asked::sample(event_type("release-approved"))
+        ..Terms::sample(event_type("release-approved"))
     };
     let repository = Repository::parse("octo/my_app").expect("a repository");
     let workload = Workload { run_id: "987".into(), run_attempt: "2".into(), ..Workload::sample(repository) };
-    let request = Request { id: ApprovalId::new(noon(), [7; 16]), asked, workload, created_at: noon() };
+    let request = Request { id: ApprovalId::new(noon(), [7; 16]), terms, workload, created_at: noon() };
     Standing { ballots: vec![ballot(1, "Alex Wilber", "")], ..Standing::new(request) }
 }
 
 /// An approval with `text` wherever anyone can write anything.
 pub fn wild(text: &str) -> Standing {
     let mut approval = asked(text);
-    let Request { asked, workload, .. } = &mut approval.request;
-    asked.event_type = event_type(text);
-    asked.rejected_event_type = Some(event_type(text));
+    let Request { terms, workload, .. } = &mut approval.request;
+    terms.event_type = event_type(text);
+    terms.rejected_event_type = Some(event_type(text));
     for field in [
         &mut workload.git_ref,
         &mut workload.sha,

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use super::words::{count, readable};
 use crate::{
     approval::{
-        Asked, DeliveryError, DispatchAnswer, Earlier, EventType, Forbidden, Invalid, Limited, Outcome,
-        Repository, Unreached, Vote,
+        DeliveryError, Earlier, EventType, Forbidden, Invalid, Limited, Outcome, Repository, SendAnswer,
+        Terms, Unreached, Vote,
     },
     text::log::printable,
 };
@@ -195,7 +195,7 @@ fn invalid(why: &Invalid) -> String {
         Invalid::TooFewApprovals(least) => {
             return format!("approvals_required must be at least {least}, by MIN_APPROVALS here.");
         }
-        Invalid::KeyTooLong => return format!("key is longer than {} characters.", Asked::MAX_KEY),
+        Invalid::KeyTooLong => return format!("key is longer than {} characters.", Terms::MAX_KEY),
         Invalid::CommentTooLong => {
             return format!("the comment is longer than {} characters.", Vote::MAX_COMMENT);
         }
@@ -239,26 +239,22 @@ fn already_decided(repository: &str, earlier: Earlier) -> String {
 }
 
 /// The decision is safe, and its event is sent without another click.
-fn recorded(repository: &str, answer: Option<&DispatchAnswer>) -> String {
+fn recorded(repository: &str, answer: Option<&SendAnswer>) -> String {
     match answer {
-        None | Some(DispatchAnswer::NotTried) => {
+        None | Some(SendAnswer::NotTried) => {
             format!(
                 "Recorded: GitHub will get the event for {repository} within minutes. Nothing more to do."
             )
         }
-        Some(DispatchAnswer::RateLimited { wait_s }) => {
+        Some(SendAnswer::RateLimited { wait_s }) => {
             later("GitHub's rate limit is reached", repository, &in_minutes(wait_s.unwrap_or(0)))
         }
-        Some(DispatchAnswer::ServerError(status)) => {
-            later(&problem(*status), repository, "when it works again")
-        }
-        Some(DispatchAnswer::Unreachable) => {
-            later("GitHub could not be reached", repository, "once it can be")
-        }
-        Some(DispatchAnswer::Broken) => again("the connection to GitHub broke", repository),
-        Some(DispatchAnswer::TimedOut) => again("GitHub did not answer in time", repository),
+        Some(SendAnswer::ServerError(status)) => later(&problem(*status), repository, "when it works again"),
+        Some(SendAnswer::Unreachable) => later("GitHub could not be reached", repository, "once it can be"),
+        Some(SendAnswer::Broken) => again("the connection to GitHub broke", repository),
+        Some(SendAnswer::TimedOut) => again("GitHub did not answer in time", repository),
         Some(other) => {
-            let status = if let DispatchAnswer::Unexpected(status) = other { *status } else { 0 };
+            let status = if let SendAnswer::Unexpected(status) = other { *status } else { 0 };
             format!(
                 "Recorded, not confirmed for {repository}: GITHUB_API_URL answered {status}, not as GitHub does."
             )
@@ -284,37 +280,37 @@ fn in_minutes(wait_s: u64) -> String {
 }
 
 /// The decision is safe, but something has to be fixed before its event is accepted.
-fn refused(repository: &str, answer: &DispatchAnswer) -> String {
+fn refused(repository: &str, answer: &SendAnswer) -> String {
     match answer {
-        DispatchAnswer::Unauthorized => {
+        SendAnswer::Unauthorized => {
             format!(
                 "Recorded, but GitHub refused the token for {repository} (401). Renew GITHUB_TOKEN, then click again."
             )
         }
-        DispatchAnswer::PermissionDenied { wanted: Some(wanted) } => {
+        SendAnswer::PermissionDenied { wanted: Some(wanted) } => {
             format!(
                 "Recorded, but GITHUB_TOKEN may not do this for {repository} (403): GitHub asks for {wanted}."
             )
         }
-        DispatchAnswer::PermissionDenied { wanted: None } => {
+        SendAnswer::PermissionDenied { wanted: None } => {
             format!(
                 "Recorded, but refused for {repository} (403): GITHUB_TOKEN needs Contents: write. The log says more."
             )
         }
-        DispatchAnswer::NotFound => {
+        SendAnswer::NotFound => {
             format!(
                 "Recorded, but GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Fix either."
             )
         }
-        DispatchAnswer::Unprocessable => {
+        SendAnswer::Unprocessable => {
             format!("GitHub found a fault in the event for {repository}; the log says which. Fix the card.")
         }
-        DispatchAnswer::Moved => {
+        SendAnswer::Moved => {
             format!(
                 "Recorded, but {repository} was renamed or moved. Put its new name into the card and the settings."
             )
         }
-        DispatchAnswer::Unexpected(status) => {
+        SendAnswer::Unexpected(status) => {
             format!(
                 "Recorded, but refused for {repository}: GITHUB_API_URL answered {status}. Check that setting."
             )
@@ -353,29 +349,27 @@ mod tests {
         EventType::parse(&"\u{1F680}\r\n".repeat(33)).expect("an event type")
     }
 
-    fn refusals() -> Vec<DispatchAnswer> {
+    fn refusals() -> Vec<SendAnswer> {
         vec![
-            DispatchAnswer::Unauthorized,
-            DispatchAnswer::PermissionDenied { wanted: None },
-            DispatchAnswer::PermissionDenied {
-                wanted: Permission::parse(&format!("{}=write", "a".repeat(44))),
-            },
-            DispatchAnswer::NotFound,
-            DispatchAnswer::Unprocessable,
-            DispatchAnswer::Moved,
-            DispatchAnswer::Unexpected(499),
+            SendAnswer::Unauthorized,
+            SendAnswer::PermissionDenied { wanted: None },
+            SendAnswer::PermissionDenied { wanted: Permission::parse(&format!("{}=write", "a".repeat(44))) },
+            SendAnswer::NotFound,
+            SendAnswer::Unprocessable,
+            SendAnswer::Moved,
+            SendAnswer::Unexpected(499),
         ]
     }
 
-    fn delays() -> Vec<Option<DispatchAnswer>> {
+    fn delays() -> Vec<Option<SendAnswer>> {
         vec![
             None,
-            Some(DispatchAnswer::RateLimited { wait_s: Some(u64::MAX) }),
-            Some(DispatchAnswer::ServerError(599)),
-            Some(DispatchAnswer::Unexpected(999)),
-            Some(DispatchAnswer::Unreachable),
-            Some(DispatchAnswer::Broken),
-            Some(DispatchAnswer::TimedOut),
+            Some(SendAnswer::RateLimited { wait_s: Some(u64::MAX) }),
+            Some(SendAnswer::ServerError(599)),
+            Some(SendAnswer::Unexpected(999)),
+            Some(SendAnswer::Unreachable),
+            Some(SendAnswer::Broken),
+            Some(SendAnswer::TimedOut),
         ]
     }
 

@@ -137,7 +137,7 @@ fn a_request_changes_nothing_but_its_own_container() {
 #[test]
 fn an_open_approval_says_all_there_is_to_know() {
     let mut approval = asked("Release **1.4.2**");
-    approval.request.asked.rejected_event_type = Some(event_type("release-rejected"));
+    approval.request.terms.rejected_event_type = Some(event_type("release-rejected"));
     let card = teams(&approval);
     assert_eq!((&card["version"], &card["body"][0]["text"]), (&json!("1.4"), &json!("Waiting for approval")));
     let page = format!("https://app.example/api/approvals/{}", approval.request.id);
@@ -230,9 +230,9 @@ fn a_fact_has_one_label_on_the_card_and_on_the_page() {
 fn a_request_without_words_has_a_title_of_ours() {
     let mut approval = asked("\u{202e} ");
     assert_eq!(title(&approval.request), "Release of octo/my_app");
-    approval.request.asked.title = None;
-    approval.request.asked.text = None;
-    approval.request.asked.facts.clear();
+    approval.request.terms.title = None;
+    approval.request.terms.text = None;
+    approval.request.terms.facts.clear();
     let card = teams(&approval);
     let said = &section(&card, "What the workflow says")["items"];
     assert_eq!(said.as_array().map(Vec::len), Some(2));
@@ -309,7 +309,7 @@ fn the_largest_of(bit: &str) {
     let text = bit.repeat(64_000 / bit.len());
     let mut approval = wild(&text);
     let comment: String = text.chars().take(500).collect();
-    approval.request.asked.facts = vec![(comment.clone(), comment.clone()); 2_000];
+    approval.request.terms.facts = vec![(comment.clone(), comment.clone()); 2_000];
     approval.ballots = (1..=10).map(|number| ballot(number, &text, &comment)).collect();
     assert_sound(&approval);
     assert!(teams(&approval).to_string().contains("more"), "{bit}");

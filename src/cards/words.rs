@@ -18,7 +18,7 @@ const SHORT_COMMIT: usize = 12;
 
 /// The title of a request as one plain line: its own, or one of ours.
 pub fn title(request: &Request) -> String {
-    let asked = request.asked.title.as_deref().map(|title| plain(title, MAX_TITLE));
+    let asked = request.terms.title.as_deref().map(|title| plain(title, MAX_TITLE));
     asked
         .filter(|title| !title.is_empty())
         .unwrap_or_else(|| format!("Release of {}", request.workload.repository))

@@ -21,7 +21,7 @@ use url::Url;
 use self::reader::{Reader, approvals, boolean, hours, known_url, log_filter, safe_url, secret, secret_url};
 use crate::{
     approval::{
-        Approver, Approvers, Asked, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern,
+        Approver, Approvers, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern, Terms,
     },
     cards::Mail,
     command_line::port,
@@ -281,7 +281,7 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
         .unwrap_or_default();
     let expected = "* or a comma list of object ids and user principal names";
     let approvers = reader.parse("APPROVERS", expected, approvers).unwrap_or_default();
-    let least = format!("a whole number from 1 to {}", Asked::MAX_REQUIRED);
+    let least = format!("a whole number from 1 to {}", Terms::MAX_REQUIRED);
     let min_approvals = reader.parse("MIN_APPROVALS", &least, approvals).unwrap_or(1);
     let anonymous = !require_identity;
     let dry_run = reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false);

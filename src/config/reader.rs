@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::{approval::Asked, http_client::SecretUrl, urls::is_safe_url};
+use crate::{approval::Terms, http_client::SecretUrl, urls::is_safe_url};
 
 /// Reads settings one by one and collects what is wrong with them.
 pub struct Reader<'a> {
@@ -72,7 +72,7 @@ impl Reader<'_> {
 
 /// The least number of people who must approve.
 pub fn approvals(text: &str) -> Option<usize> {
-    text.parse().ok().filter(|least| (1..=Asked::MAX_REQUIRED).contains(least))
+    text.parse().ok().filter(|least| (1..=Terms::MAX_REQUIRED).contains(least))
 }
 
 /// An https URL, or http to this computer, that may hold a key in its query.

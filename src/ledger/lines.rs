@@ -178,7 +178,7 @@ impl Ledger {
             return Ok(());
         };
         let environment = request.workload.environment.as_deref().unwrap_or_default();
-        let group = hash(["event", request.asked.event_type.as_str(), environment].map(str::as_bytes));
+        let group = hash(["event", request.terms.event_type.as_str(), environment].map(str::as_bytes));
         let time = LAST - at.timestamp_millis();
         let (repository, id) = (&request.workload.repository_id, &request.id);
         self.note(&format!("released/{repository}/{}/{time:013}.{id}", &group[..16]), until).await

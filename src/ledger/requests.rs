@@ -61,13 +61,13 @@ impl Open {
     /// `{run_id}.{expires_at}.{group}.{id}`: the time is in milliseconds since 1970, and the group is the same for
     /// all approvals that can supersede each other.
     fn name(request: &Request) -> String {
-        let Request { id, asked, workload, .. } = request;
+        let Request { id, terms, workload, .. } = request;
         let workflow_file = workload.workflow_ref.as_deref().unwrap_or_default();
         let group = [
             workflow_file.split('@').next().unwrap_or_default(),
-            asked.event_type.as_str(),
+            terms.event_type.as_str(),
             workload.environment.as_deref().unwrap_or_default(),
-            asked.key.as_deref().unwrap_or_default(),
+            terms.key.as_deref().unwrap_or_default(),
         ];
         let group = hash(group.map(str::as_bytes));
         format!("{}.{}.{}.{id}", workload.run_id, request.expires_at().timestamp_millis(), &group[..16])

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Delivered;
-use crate::approval::{Answered, Attempt, AttemptResult, DispatchAnswer, Next, Progress};
+use crate::approval::{Attempt, AttemptResult, Next, Progress, SendAnswer, SendResult};
 
 /// The time for which a claimed attempt keeps others from sending.
 pub const LEASE: TimeDelta = TimeDelta::seconds(30);
@@ -130,7 +130,7 @@ pub fn plan_update(
     (now, deliver_for): (DateTime<Utc>, TimeDelta),
 ) -> Step {
     if let Progress::Tried(attempt, Some(result)) = &progress {
-        let is_shown = result.answer == DispatchAnswer::Accepted;
+        let is_shown = result.what == SendAnswer::Accepted;
         if result.shown.as_deref() == Some(state) && is_shown {
             return Step::Rest(Delivered::Before);
         }
@@ -163,15 +163,13 @@ fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime
 }
 
 /// The wait after `failures` failures before this one; `jitter`, from 0 to 1, spreads instances apart.
-fn wait(answer: &DispatchAnswer, failures: u32, jitter: f64) -> TimeDelta {
+fn wait(answer: &SendAnswer, failures: u32, jitter: f64) -> TimeDelta {
     let doubled = FIRST_WAIT * 2_i32.pow(failures.min(10));
     let spread = |wait: TimeDelta| wait.min(FIXING) * (80 + (40.0 * jitter) as i32) / 100;
     match answer {
-        DispatchAnswer::RateLimited { wait_s: Some(seconds) } => {
-            seconds_of(*seconds).max(TimeDelta::seconds(1))
-        }
-        DispatchAnswer::RateLimited { wait_s: None } => spread(doubled.max(RATE_LIMIT_WAIT * 5 / 4)),
-        DispatchAnswer::NotTried => TimeDelta::zero(),
+        SendAnswer::RateLimited { wait_s: Some(seconds) } => seconds_of(*seconds).max(TimeDelta::seconds(1)),
+        SendAnswer::RateLimited { wait_s: None } => spread(doubled.max(RATE_LIMIT_WAIT * 5 / 4)),
+        SendAnswer::NotTried => TimeDelta::zero(),
         answer if answer.is_refusal() => FIXING,
         _ => spread(doubled),
     }
@@ -189,7 +187,7 @@ fn seconds_of(seconds: u64) -> TimeDelta {
 /// a server that asks for years, or for milliseconds in seconds, does not hold the message for ever.
 pub fn result_of(
     attempt: &Attempt,
-    Answered { answer, asked_to_wait_s, detail }: Answered,
+    SendResult { what: answer, wait_s, detail }: SendResult,
     ended_at: DateTime<Utc>,
     (deliver_for, jitter): (TimeDelta, f64),
 ) -> AttemptResult {
@@ -197,32 +195,28 @@ pub fn result_of(
     let longest = (window_end - ended_at).max(FIXING);
     let capped_s = |seconds: u64| seconds.min(u64::try_from(longest.num_seconds()).unwrap_or(0));
     let answer = match answer {
-        DispatchAnswer::RateLimited { wait_s } => {
-            DispatchAnswer::RateLimited { wait_s: wait_s.map(capped_s) }
-        }
+        SendAnswer::RateLimited { wait_s } => SendAnswer::RateLimited { wait_s: wait_s.map(capped_s) },
         answer => answer,
     };
-    let asked_to_wait = asked_to_wait_s.map(|seconds| ended_at + seconds_of(capped_s(seconds)));
+    let asked_to_wait = wait_s.map(|seconds| ended_at + seconds_of(capped_s(seconds)));
     let not_before =
         (ended_at + wait(&answer, attempt.failures, jitter)).max(asked_to_wait.unwrap_or(ended_at));
     let next = match answer {
-        DispatchAnswer::Unprocessable => Next::Dead,
+        SendAnswer::Unprocessable => Next::Dead,
         _ if not_before > window_end => Next::Dead,
         _ => Next::NotBefore(not_before),
     };
     // After a refusal, the click that follows the fix sends at once, as its sentence says; only the clock has to wait.
     let asked_to_wait_until = asked_to_wait.filter(|_| !answer.is_refusal());
-    AttemptResult { ended_at, answer, detail, asked_to_wait_until, next, shown: None }
+    AttemptResult { ended_at, what: answer, detail, asked_to_wait_until, next, shown: None }
 }
 
 /// The result of an attempt to show a state. A card that cannot be changed any more (gone, not ours, or too large) is
 /// not tried again: another message shows that state.
 pub fn showing(state: Option<String>, result: AttemptResult) -> AttemptResult {
     let is_fixed = matches!(
-        result.answer,
-        DispatchAnswer::NotFound
-            | DispatchAnswer::PermissionDenied { .. }
-            | DispatchAnswer::Unexpected(400 | 413)
+        result.what,
+        SendAnswer::NotFound | SendAnswer::PermissionDenied { .. } | SendAnswer::Unexpected(400 | 413)
     );
     let next = if state.is_some() && is_fixed { Next::Dead } else { result.next };
     AttemptResult { next, shown: state, ..result }
@@ -250,18 +244,13 @@ mod tests {
         Progress::Tried(attempt, result)
     }
 
-    fn failed(answer: DispatchAnswer, ended: i64) -> AttemptResult {
+    fn failed(answer: SendAnswer, ended: i64) -> AttemptResult {
         let attempt = next_attempt(None, at(0), at(ended));
-        let asked_to_wait_s = match answer {
-            DispatchAnswer::RateLimited { wait_s } => wait_s,
+        let wait_s = match answer {
+            SendAnswer::RateLimited { wait_s } => wait_s,
             _ => None,
         };
-        result_of(
-            &attempt,
-            Answered { answer, asked_to_wait_s, detail: String::new() },
-            at(ended),
-            (DAY, 0.5),
-        )
+        result_of(&attempt, SendResult { what: answer, wait_s, detail: String::new() }, at(ended), (DAY, 0.5))
     }
 
     fn sends(step: Step) -> bool {
@@ -286,22 +275,19 @@ mod tests {
 
     #[test]
     fn a_click_passes_over_our_back_off_and_never_over_githubs_wait() {
-        let down = || tried(1, 0, Some(failed(DispatchAnswer::ServerError(503), 1)));
+        let down = || tried(1, 0, Some(failed(SendAnswer::ServerError(503), 1)));
         assert_eq!(step(down(), Occasion::Sweep, 20), Step::Rest(Delivered::OnItsWay));
         assert!(sends(step(down(), Occasion::Click, 20)));
         assert!(sends(step(down(), Occasion::Sweep, 40)));
-        let limited = || tried(1, 0, Some(failed(DispatchAnswer::RateLimited { wait_s: Some(600) }, 1)));
+        let limited = || tried(1, 0, Some(failed(SendAnswer::RateLimited { wait_s: Some(600) }, 1)));
         assert_eq!(step(limited(), Occasion::Click, 600), Step::Rest(Delivered::OnItsWay));
         assert!(sends(step(limited(), Occasion::Click, 601)));
     }
 
     #[test]
     fn what_was_mended_is_sent_by_the_click_that_its_sentence_asks_for() {
-        let refused = Answered {
-            answer: DispatchAnswer::Unauthorized,
-            asked_to_wait_s: Some(7200),
-            detail: String::new(),
-        };
+        let refused =
+            SendResult { what: SendAnswer::Unauthorized, wait_s: Some(7200), detail: String::new() };
         let result = result_of(&next_attempt(None, at(0), at(0)), refused, at(0), (DAY, 0.5));
         assert_eq!(result.next, Next::NotBefore(at(7200)));
         assert!(sends(step(tried(1, 0, Some(result)), Occasion::Click, 60)));
@@ -310,23 +296,23 @@ mod tests {
     #[test]
     fn what_needs_fixing_is_tried_every_hour_and_an_unprocessable_event_never_again() {
         for answer in [
-            DispatchAnswer::Unauthorized,
-            DispatchAnswer::PermissionDenied { wanted: None },
-            DispatchAnswer::NotFound,
-            DispatchAnswer::Moved,
+            SendAnswer::Unauthorized,
+            SendAnswer::PermissionDenied { wanted: None },
+            SendAnswer::NotFound,
+            SendAnswer::Moved,
         ] {
             assert_eq!(failed(answer, 0).next, Next::NotBefore(at(3600)));
         }
-        assert_eq!(failed(DispatchAnswer::Unprocessable, 0).next, Next::Dead);
+        assert_eq!(failed(SendAnswer::Unprocessable, 0).next, Next::Dead);
     }
 
     #[test]
     fn the_wait_doubles_from_half_a_minute_to_an_hour() {
-        let seconds = |failures, jitter| wait(&DispatchAnswer::TimedOut, failures, jitter).num_seconds();
+        let seconds = |failures, jitter| wait(&SendAnswer::TimedOut, failures, jitter).num_seconds();
         assert_eq!((seconds(0, 0.0), seconds(0, 0.5), seconds(0, 1.0)), (24, 30, 36));
         assert_eq!((seconds(1, 0.5), seconds(6, 0.5), seconds(7, 0.5)), (60, 1920, 3600));
         assert_eq!((seconds(u32::MAX, 0.0), seconds(u32::MAX, 1.0)), (2880, 4320));
-        let limited = |wait_s| wait(&DispatchAnswer::RateLimited { wait_s }, 0, 0.0).num_seconds();
+        let limited = |wait_s| wait(&SendAnswer::RateLimited { wait_s }, 0, 0.0).num_seconds();
         assert_eq!((limited(None), limited(Some(0)), limited(Some(7))), (60, 1, 7));
         for far in [u64::MAX, i64::MAX as u64, i64::MAX as u64 / 1_000 + 1, 366 * 86_400] {
             assert_eq!(limited(Some(far)), TimeDelta::days(365).num_seconds());
@@ -343,7 +329,7 @@ mod tests {
             sends(step(tried(1, 0, None), Occasion::Sweep, late)),
             "a claim without a result is no attempt"
         );
-        let planned = tried(1, 0, Some(failed(DispatchAnswer::ServerError(503), 1)));
+        let planned = tried(1, 0, Some(failed(SendAnswer::ServerError(503), 1)));
         assert!(sends(step(planned, Occasion::Sweep, late)), "what was planned while we were away");
     }
 
@@ -351,8 +337,8 @@ mod tests {
     fn without_any_time_for_delivering_there_is_one_attempt() {
         let plan = |progress| plan(progress, Occasion::Sweep, at(0), (at(3), TimeDelta::zero()));
         let Step::Send(attempt) = plan(Progress::Untried) else { panic!("not tried") };
-        let answered = Answered { detail: String::new(), ..Answered::not_tried() };
-        let answered = Answered { answer: DispatchAnswer::ServerError(503), ..answered };
+        let answered = SendResult { detail: String::new(), ..SendResult::not_tried() };
+        let answered = SendResult { what: SendAnswer::ServerError(503), ..answered };
         let result = result_of(&attempt, answered, at(4), (TimeDelta::zero(), 0.5));
         assert_eq!(result.next, Next::Dead);
         assert_eq!(plan(Progress::Tried(attempt, Some(result))), Step::Rest(Delivered::Dead(None)));
@@ -368,9 +354,8 @@ mod tests {
     #[test]
     fn only_a_click_revives_a_dead_letter() {
         let over = 24 * 3600;
-        let dead = || {
-            tried(9, 0, Some(AttemptResult { next: Next::Dead, ..failed(DispatchAnswer::NotTried, over) }))
-        };
+        let dead =
+            || tried(9, 0, Some(AttemptResult { next: Next::Dead, ..failed(SendAnswer::NotTried, over) }));
         assert_eq!(step(dead(), Occasion::Sweep, over + 1), Step::Rest(Delivered::Dead(None)));
         let Step::Send(attempt) = step(dead(), Occasion::Click, over + 1) else { panic!("not revived") };
         assert_eq!((attempt.number, attempt.failures, attempt.window_from), (10, 0, at(over + 1)));
@@ -379,18 +364,18 @@ mod tests {
 
     #[test]
     fn an_honest_wait_is_kept_and_an_absurd_one_ends_with_the_time_for_delivering() {
-        let limited = |wait_s, ended| failed(DispatchAnswer::RateLimited { wait_s: Some(wait_s) }, ended);
+        let limited = |wait_s, ended| failed(SendAnswer::RateLimited { wait_s: Some(wait_s) }, ended);
         assert_eq!(limited(3600, 0).next, Next::NotBefore(at(3600)));
         for absurd in [999_999_999, 3_600_000, u64::MAX] {
             let result = limited(absurd, 0);
             assert_eq!(result.next, Next::NotBefore(at(24 * 3600)));
-            assert_eq!(result.answer, DispatchAnswer::RateLimited { wait_s: Some(24 * 3600) });
+            assert_eq!(result.what, SendAnswer::RateLimited { wait_s: Some(24 * 3600) });
             // The last attempt is made when the time is over, and no click has to wait for years after it.
             assert!(sends(step(tried(1, 0, Some(result)), Occasion::Sweep, 24 * 3600)));
         }
         let attempt = Attempt { began_at: at(24 * 3600), ..next_attempt(None, at(0), at(0)) };
-        let answer = DispatchAnswer::RateLimited { wait_s: Some(u64::MAX) };
-        let answered = Answered { answer, asked_to_wait_s: Some(u64::MAX), detail: String::new() };
+        let answer = SendAnswer::RateLimited { wait_s: Some(u64::MAX) };
+        let answered = SendResult { what: answer, wait_s: Some(u64::MAX), detail: String::new() };
         let last = result_of(&attempt, answered, at(24 * 3600), (DAY, 0.5));
         assert_eq!(last.next, Next::Dead);
         let until = at(25 * 3600);
@@ -408,9 +393,8 @@ mod tests {
             Step::Rest(Delivered::OnItsWay),
             "some seconds"
         );
-        let down = || tried(1, ahead, Some(failed(DispatchAnswer::ServerError(503), ahead)));
-        let limited =
-            || tried(1, ahead, Some(failed(DispatchAnswer::RateLimited { wait_s: Some(600) }, ahead)));
+        let down = || tried(1, ahead, Some(failed(SendAnswer::ServerError(503), ahead)));
+        let limited = || tried(1, ahead, Some(failed(SendAnswer::RateLimited { wait_s: Some(600) }, ahead)));
         for occasion in [Occasion::Sweep, Occasion::Click] {
             assert!(sends(step(down(), occasion, 60)) && sends(step(limited(), occasion, 60)));
         }
@@ -419,7 +403,7 @@ mod tests {
 
     #[test]
     fn an_attempt_that_would_come_too_late_is_not_planned() {
-        let last = failed(DispatchAnswer::ServerError(503), 24 * 3600 - 10);
+        let last = failed(SendAnswer::ServerError(503), 24 * 3600 - 10);
         assert_eq!(last.next, Next::Dead);
     }
 
@@ -430,14 +414,11 @@ mod tests {
             tried(1, 0, Some(result))
         };
         let step = |progress, now| plan_update(progress, "two", (Occasion::Sweep, at(0)), (at(now), DAY));
-        assert_eq!(step(showing("two", DispatchAnswer::Accepted), 5), Step::Rest(Delivered::Before));
-        assert!(sends(step(showing("one", DispatchAnswer::Accepted), 5)));
-        assert!(
-            sends(step(showing("one", DispatchAnswer::Unprocessable), 5)),
-            "that one was given up, not this"
-        );
-        assert_eq!(step(showing("two", DispatchAnswer::Unprocessable), 5), Step::Rest(Delivered::Dead(None)));
-        let down = DispatchAnswer::ServerError(502);
+        assert_eq!(step(showing("two", SendAnswer::Accepted), 5), Step::Rest(Delivered::Before));
+        assert!(sends(step(showing("one", SendAnswer::Accepted), 5)));
+        assert!(sends(step(showing("one", SendAnswer::Unprocessable), 5)), "that one was given up, not this");
+        assert_eq!(step(showing("two", SendAnswer::Unprocessable), 5), Step::Rest(Delivered::Dead(None)));
+        let down = SendAnswer::ServerError(502);
         assert_eq!(step(showing("two", down.clone()), 5), Step::Rest(Delivered::OnItsWay));
         assert_eq!(step(showing("one", down.clone()), 5), Step::Rest(Delivered::OnItsWay));
         assert!(sends(step(showing("one", down), 60)));
@@ -447,10 +428,10 @@ mod tests {
     #[test]
     fn what_cannot_be_changed_any_more_is_not_tried_again_and_a_new_message_is() {
         for answer in [
-            DispatchAnswer::NotFound,
-            DispatchAnswer::PermissionDenied { wanted: None },
-            DispatchAnswer::Unexpected(400),
-            DispatchAnswer::Unexpected(413),
+            SendAnswer::NotFound,
+            SendAnswer::PermissionDenied { wanted: None },
+            SendAnswer::Unexpected(400),
+            SendAnswer::Unexpected(413),
         ] {
             let ended =
                 |state: Option<&str>| showing(state.map(str::to_owned), failed(answer.clone(), 1)).next;
@@ -460,9 +441,7 @@ mod tests {
                 "{answer:?}"
             );
         }
-        for answer in
-            [DispatchAnswer::Unauthorized, DispatchAnswer::ServerError(502), DispatchAnswer::Unexpected(408)]
-        {
+        for answer in [SendAnswer::Unauthorized, SendAnswer::ServerError(502), SendAnswer::Unexpected(408)] {
             assert_ne!(showing(Some("two".to_owned()), failed(answer, 1)).next, Next::Dead);
         }
     }

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     approval::{
-        Answered, Attempt, AttemptResult, Dispatch, DispatchAnswer, Kind, Message, MessageName, Next,
-        Outcome, PostedMessage, Progress, RelayStanding, Request, Standing, Subject,
+        Attempt, AttemptResult, Dispatch, Kind, Message, MessageName, Next, Outcome, PostedMessage, Progress,
+        RelayStanding, Request, SendAnswer, SendResult, Standing, Subject,
     },
     cards::{content::Content, sentences::sentence},
     ledger::{Detail, Entry, Ledger, Line},
@@ -357,7 +357,7 @@ impl Outbox {
     async fn send_claimed(&self, outgoing: Outgoing, attempt: Attempt, timing: Timing) -> Sent {
         let lines = self.note_lines(&outgoing.lines);
         let (mut answered, place) = match may_begin(timing) {
-            false => (Answered::not_tried(), None),
+            false => (SendResult::not_tried(), None),
             true => {
                 let to_note = timing.deadline.checked_sub(NOTING_TIME).unwrap_or(timing.deadline);
                 let timing = timing.until(to_note).within(SENDING_TIME);
@@ -366,7 +366,7 @@ impl Outbox {
         };
         answered.detail = format!("attempt {}: {}", attempt.number, answered.detail);
         let detail = answered.detail.clone();
-        let arrived = answered.answer == DispatchAnswer::Accepted;
+        let arrived = answered.what == SendAnswer::Accepted;
         // A card that can change is never done once and for all: the note says what it shows now.
         let result = (!arrived || outgoing.state.is_some()).then(|| {
             let result = result_of(&attempt, answered, timing.current(), (self.deliver_for, jitter()));
@@ -428,7 +428,7 @@ impl Outbox {
         }
         let result = AttemptResult {
             ended_at: timing.current(),
-            answer: DispatchAnswer::NotTried,
+            what: SendAnswer::NotTried,
             detail: why.to_owned(),
             asked_to_wait_until: None,
             next: Next::Dead,

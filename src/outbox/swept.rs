@@ -5,7 +5,7 @@ use log::Level;
 
 use super::{Delivered, Sent, send::line};
 use crate::{
-    approval::{AttemptResult, DispatchAnswer, Message, MessageName, Next, Progress, Standing},
+    approval::{AttemptResult, Message, MessageName, Next, Progress, SendAnswer, Standing},
     text::log::describe,
 };
 
@@ -84,7 +84,7 @@ impl Swept {
         let is_event = message.name == MessageName::DISPATCH;
         self.limited |= is_event
             && matches!(&sent.delivered, Delivered::Failed(result)
-                if matches!(result.answer, DispatchAnswer::RateLimited { .. }));
+                if matches!(result.what, SendAnswer::RateLimited { .. }));
         let line = line(message, &self.to, &sent);
         if line.is_some() {
             self.count(message);

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::wanted::Wanted;
 use crate::{
-    approval::{self, Answered, Dispatch, Means, PostedMessage, TargetName},
+    approval::{self, Dispatch, Means, PostedMessage, SendResult, TargetName},
     senders::{
         github::GitHub,
         teams::{card_message, connector::Connector, webhook::Webhook},
@@ -89,7 +89,7 @@ impl Targets {
         target: &TargetName,
         body: &Body,
         timing: Timing,
-    ) -> (Answered, Option<PostedMessage>) {
+    ) -> (SendResult, Option<PostedMessage>) {
         let answered = match (body, self.sender(target)) {
             (Body::Event(dispatch), _) => self.github.dispatch(dispatch, timing).await,
             (Body::Card(card), Some(Sender::Webhook(webhook))) => webhook.post(card, timing).await,
@@ -99,7 +99,7 @@ impl Targets {
             }
             (Body::Change(place, card), Some(Sender::Bot(bot))) => bot.update(place, card, timing).await,
             (Body::Reply(..) | Body::Change(..), Some(Sender::Webhook(_)))
-            | (Body::Card(_) | Body::Reply(..) | Body::Change(..), None) => Answered::not_tried(),
+            | (Body::Card(_) | Body::Reply(..) | Body::Change(..), None) => SendResult::not_tried(),
         };
         (answered, None)
     }

@@ -7,8 +7,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::approval::{
-    Channel, DispatchAnswer, Forbidden, Kind, Means, MessageName, Next, Policy, PostedMessage, Progress,
-    RelayStanding, Request, Standing,
+    Channel, Forbidden, Kind, Means, MessageName, Next, Policy, PostedMessage, Progress, RelayStanding,
+    Request, SendAnswer, Standing,
 };
 
 /// The most reminders of one approval: nobody heeds the hundredth.
@@ -134,7 +134,7 @@ fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage) -> Vec
     let is_given_up = matches!(progress, Progress::Tried(_, Some(result))
         if result.shown.as_deref() == Some(state.as_str())
             && result.next == Next::Dead
-            && result.answer != DispatchAnswer::Accepted);
+            && result.what != SendAnswer::Accepted);
     let change = Wanted::new(name, changed_at(standing), Effect::Change { place: place.clone(), state });
     let result = (is_given_up && standing.ruling.is_some()).then(|| latest_card(standing, channel));
     [change].into_iter().chain(result).collect()
@@ -158,8 +158,8 @@ fn changed_at(standing: &Standing) -> DateTime<Utc> {
 
 /// The number and time of the reminder that is due. Earlier ones that were missed are left out.
 fn reminder(standing: &Standing, now: DateTime<Utc>) -> Option<(u32, DateTime<Utc>)> {
-    let Request { asked, created_at, .. } = &standing.request;
-    let every = asked.reminder.filter(|_| standing.ruling.is_none())?;
+    let Request { terms, created_at, .. } = &standing.request;
+    let every = terms.reminder.filter(|_| standing.ruling.is_none())?;
     let number = u32::try_from((now - *created_at).num_minutes() / every.num_minutes().max(1)).ok()?;
     (1..=MAX_REMINDERS)
         .contains(&number)
@@ -168,7 +168,7 @@ fn reminder(standing: &Standing, now: DateTime<Utc>) -> Option<(u32, DateTime<Ut
 
 /// The time of the next thing that happens to an open approval without a click: a reminder, or its expiry.
 pub fn next_event(request: &Request, now: DateTime<Utc>) -> DateTime<Utc> {
-    let next_reminder = request.asked.reminder.map(|every| {
+    let next_reminder = request.terms.reminder.map(|every| {
         let passed = (now - request.created_at).num_minutes() / every.num_minutes().max(1);
         request.created_at + every * i32::try_from(passed + 1).unwrap_or(i32::MAX)
     });
@@ -181,8 +181,8 @@ mod tests {
 
     use super::*;
     use crate::approval::{
-        ApprovalId, Asked, Attempt, AttemptResult, Ballot, Ending, EventType, Performer, Repository,
-        RepositoryPattern, Ruling, TargetName, Verdict, Workload,
+        ApprovalId, Attempt, AttemptResult, Ballot, Ending, EventType, Performer, Repository,
+        RepositoryPattern, Ruling, TargetName, Terms, Verdict, Workload,
     };
 
     fn at(minutes: i64) -> DateTime<Utc> {
@@ -197,13 +197,13 @@ mod tests {
     /// An approval that was asked for at 0, expires at 60 and reminds every 20 minutes.
     fn open() -> Standing {
         let event_type = |text| EventType::parse(text).expect("an event type");
-        let asked = Asked {
+        let terms = Terms {
             reminder: Some(TimeDelta::minutes(20)),
             expires_in: TimeDelta::minutes(60),
-            ..Asked::sample(event_type("go-live"))
+            ..Terms::sample(event_type("go-live"))
         };
         let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
-        Standing::new(Request { id: ApprovalId::new(at(0), [7; 16]), asked, workload, created_at: at(0) })
+        Standing::new(Request { id: ApprovalId::new(at(0), [7; 16]), terms, workload, created_at: at(0) })
     }
 
     fn voted(mut standing: Standing) -> Standing {
@@ -231,12 +231,12 @@ mod tests {
     }
 
     /// An attempt with this result.
-    fn tried(answer: DispatchAnswer, next: Next, shown: Option<&str>) -> Progress {
+    fn tried(answer: SendAnswer, next: Next, shown: Option<&str>) -> Progress {
         let attempt =
             Attempt { number: 1, began_at: at(6), lease_until: at(7), window_from: at(6), failures: 0 };
         let result = AttemptResult {
             ended_at: at(6),
-            answer,
+            what: answer,
             detail: String::new(),
             asked_to_wait_until: None,
             next,
@@ -274,8 +274,8 @@ mod tests {
     #[test]
     fn the_bot_s_channel_gets_one_card_that_changes() {
         let bot = [channel(Means::Bot)];
-        let shown = |state| tried(DispatchAnswer::Accepted, Next::NotBefore(at(7)), Some(state));
-        let refused = |state| tried(DispatchAnswer::NotFound, Next::Dead, Some(state));
+        let shown = |state| tried(SendAnswer::Accepted, Next::NotBefore(at(7)), Some(state));
+        let refused = |state| tried(SendAnswer::NotFound, Next::Dead, Some(state));
         for (standing, minute, expected) in [
             (open(), 21, &["card 0"][..]),
             (posted(open()), 1, &[]),
@@ -295,11 +295,7 @@ mod tests {
             // A card that arrived at an unknown place, or never, is followed by another too.
             (with(decided(Ending::Rejected), Kind::Card, Progress::Done(None)), 7, &["card 0", "result 6"]),
             (
-                with(
-                    decided(Ending::Rejected),
-                    Kind::Card,
-                    tried(DispatchAnswer::NotFound, Next::Dead, None),
-                ),
+                with(decided(Ending::Rejected), Kind::Card, tried(SendAnswer::NotFound, Next::Dead, None)),
                 7,
                 &["card 0", "result 6"],
             ),

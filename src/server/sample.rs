@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 
 use crate::{
-    approval::{ApprovalId, Asked, ClientPayload, EventType, Repository, Visibility, Workload},
+    approval::{ApprovalId, ClientPayload, EventType, Repository, Terms, Visibility, Workload},
     approve::{NewRequest, Stories},
     timing::Timing,
 };
@@ -22,7 +22,7 @@ pub async fn open(stories: &Arc<Stories>, timing: Timing) -> anyhow::Result<Appr
     let repository = stories.policy.default_repository.clone();
     let repository = repository.context("there is no GITHUB_REPOSITORY to make a sample for")?;
     let new = NewRequest {
-        asked: asked(stories.policy.min_approvals)?,
+        terms: terms(stories.policy.min_approvals)?,
         workload: workload(repository),
         visibility: Visibility { said_at: timing.now.timestamp(), is_public: false },
         // Each start has a sample of its own.
@@ -33,16 +33,16 @@ pub async fn open(stories: &Arc<Stories>, timing: Timing) -> anyhow::Result<Appr
     Ok(standing.request.id)
 }
 
-fn asked(approvals_required: usize) -> anyhow::Result<Asked> {
+fn terms(approvals_required: usize) -> anyhow::Result<Terms> {
     let payload = serde_json::from_str(r#"{"version":"1.4.2"}"#)?;
     let event_type = EventType::parse(EVENT_TYPE).context("an event type")?;
-    Ok(Asked {
+    Ok(Terms {
         client_payload: ClientPayload::parse(payload).ok(),
         title: Some("Release 1.4.2 to production".to_owned()),
         text: Some(TEXT.to_owned()),
         facts: vec![("Environment".to_owned(), "production".to_owned())],
         approvals_required,
-        ..Asked::sample(event_type)
+        ..Terms::sample(event_type)
     })
 }
 

@@ -84,7 +84,7 @@ pub enum Reader {
 pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: Reader) -> ItemJson<'a> {
     let Standing { request, ballots, ruling, .. } = standing;
     let (cards, is_dry_run) = (&stories.outbox.cards, stories.policy.dry_run);
-    let (asked, workload) = (&request.asked, &request.workload);
+    let (asked, workload) = (&request.terms, &request.workload);
     ItemJson {
         id: request.id.as_str(),
         status: status(standing, is_dry_run),

@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Approver, Asked, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome,
-        Standing, Unreached, Workload, rfc_3339,
+        ApprovalId, Approver, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Standing,
+        Terms, Unreached, Workload, rfc_3339,
     },
     approve::{NewRequest, Report, Stories, failed},
     cards::content::Content,
@@ -71,9 +71,9 @@ impl Requests {
             return Err(Outcome::TooLarge.into());
         }
         let job = self.job(request).await?;
-        let (asked, body) = self.asked(request).map_err(Outcome::Invalid)?;
+        let (terms, body) = self.terms(request).map_err(Outcome::Invalid)?;
         let Job { workload, visibility, .. } = job?;
-        let new = NewRequest { asked, workload, visibility, body };
+        let new = NewRequest { terms, workload, visibility, body };
         let (standing, is_new) = self.stories.ask(new, request.timing).await?;
         let mut answer =
             json_answer(if is_new { 201 } else { 200 }, &self.asked_json(&standing, request.timing.now));
@@ -94,13 +94,13 @@ impl Requests {
     }
 
     /// The contents of the body, and the body as it was read.
-    fn asked(&self, request: &Request) -> Result<(Asked, Vec<u8>), Invalid> {
+    fn terms(&self, request: &Request) -> Result<(Terms, Vec<u8>), Invalid> {
         let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
         if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
             return Err(Invalid::ContentType);
         }
-        let asked = parse_body(body, self.stories.policy.min_approvals)?;
-        Ok((asked, json_of(body)?.into_owned().into_bytes()))
+        let terms = parse_body(body, self.stories.policy.min_approvals)?;
+        Ok((terms, json_of(body)?.into_owned().into_bytes()))
     }
 
     fn asked_json<'a>(&self, standing: &'a Standing, now: DateTime<Utc>) -> AskedJson<'a> {
@@ -160,12 +160,12 @@ struct Fields {
 }
 
 /// Reads the body of a request. The default number of approvals is `min_approvals`.
-pub fn parse_body(body: &[u8], min_approvals: usize) -> Result<Asked, Invalid> {
+pub fn parse_body(body: &[u8], min_approvals: usize) -> Result<Terms, Invalid> {
     let mut read = Fields::default();
     for (name, value) in Members::parse(&json_of(body)?)?.0 {
         parse_field(&mut read, &name, value)?;
     }
-    asked(read, min_approvals)
+    terms(read, min_approvals)
 }
 
 fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), Invalid> {
@@ -183,28 +183,28 @@ fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), In
         "facts" => once(&mut read.facts, name, facts(value)?),
         "approvers" => once(&mut read.approvers, name, approvers(value)?),
         "approvals_required" => {
-            let most = Asked::MAX_REQUIRED as i64;
+            let most = Terms::MAX_REQUIRED as i64;
             once(&mut read.approvals_required, name, number(value, "approvals_required", most)?)
         }
         "expires_in_minutes" => {
-            let minutes = number(value, "expires_in_minutes", Asked::MAX_MINUTES)?;
+            let minutes = number(value, "expires_in_minutes", Terms::MAX_MINUTES)?;
             once(&mut read.expires_in_minutes, name, minutes)
         }
         "reminder_minutes" => {
-            once(&mut read.reminder_minutes, name, number(value, "reminder_minutes", Asked::MAX_MINUTES)?)
+            once(&mut read.reminder_minutes, name, number(value, "reminder_minutes", Terms::MAX_MINUTES)?)
         }
         "key" => once(&mut read.key, name, key(text("key")?)?),
         _ => Err(Invalid::UnknownField(name.to_owned())),
     }
 }
 
-fn asked(read: Fields, min_approvals: usize) -> Result<Asked, Invalid> {
+fn terms(read: Fields, min_approvals: usize) -> Result<Terms, Invalid> {
     let event_type = read.event_type.ok_or(Invalid::MissingField("event_type"))?;
     if read.rejected_event_type.as_ref() == Some(&event_type) {
         return Err(Invalid::SameEventTypes);
     }
     let required = read.approvals_required.and_then(|required| usize::try_from(required).ok());
-    Ok(Asked {
+    Ok(Terms {
         event_type,
         client_payload: read.client_payload,
         rejected_event_type: read.rejected_event_type,
@@ -213,14 +213,14 @@ fn asked(read: Fields, min_approvals: usize) -> Result<Asked, Invalid> {
         facts: read.facts.unwrap_or_default(),
         approvers: read.approvers,
         approvals_required: required.unwrap_or(min_approvals),
-        expires_in: TimeDelta::minutes(read.expires_in_minutes.unwrap_or(Asked::DEFAULT_MINUTES)),
+        expires_in: TimeDelta::minutes(read.expires_in_minutes.unwrap_or(Terms::DEFAULT_MINUTES)),
         reminder: read.reminder_minutes.map(TimeDelta::minutes),
         key: read.key,
     })
 }
 
 fn key(text: String) -> Result<String, Invalid> {
-    match text.chars().count() <= Asked::MAX_KEY {
+    match text.chars().count() <= Terms::MAX_KEY {
         true => Ok(text),
         false => Err(Invalid::KeyTooLong),
     }
@@ -233,10 +233,10 @@ fn event_type(text: String, field: &'static str) -> Result<EventType, Invalid> {
 fn client_payload(value: &RawValue) -> Result<ClientPayload, Invalid> {
     let payload = ClientPayload::parse(value)?;
     let properties = payload.properties();
-    if properties > Asked::MAX_PROPERTIES {
-        return Err(Invalid::TooManyProperties(properties, Asked::MAX_PROPERTIES));
+    if properties > Terms::MAX_PROPERTIES {
+        return Err(Invalid::TooManyProperties(properties, Terms::MAX_PROPERTIES));
     }
-    match payload.as_str().len() <= Asked::MAX_PAYLOAD_BYTES {
+    match payload.as_str().len() <= Terms::MAX_PAYLOAD_BYTES {
         true => Ok(payload),
         false => Err(Invalid::PayloadTooLarge),
     }
@@ -267,7 +267,7 @@ fn number(value: &RawValue, name: &'static str, most: i64) -> Result<i64, Invali
 mod tests {
     use super::*;
 
-    fn parse(body: &str) -> Result<Asked, Invalid> {
+    fn parse(body: &str) -> Result<Terms, Invalid> {
         parse_body(body.as_bytes(), 1)
     }
 

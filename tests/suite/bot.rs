@@ -6,7 +6,7 @@ use std::{
 };
 
 use approve_release::{
-    approval::{Answered, DispatchAnswer, PostedMessage},
+    approval::{PostedMessage, SendAnswer, SendResult},
     config::Config,
     http_client::use_ring,
     senders::teams::connector::{Connector, plain_text},
@@ -63,7 +63,7 @@ impl Surroundings {
         for (seconds, tokens) in expected {
             let at = began + TimeDelta::seconds(*seconds);
             let answered = bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(at, AMPLE)).await;
-            assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
+            assert_eq!(answered.what, SendAnswer::Accepted, "{}", answered.detail);
             assert_eq!(self.authority.desk.asked(), *tokens, "after {seconds} s");
         }
     }
@@ -82,11 +82,11 @@ fn card(text: &str) -> Value {
     json!({"type": "AdaptiveCard", "version": "1.4", "body": [{"type": "TextBlock", "text": text}]})
 }
 
-async fn post(bot: &Connector) -> (Answered, Option<PostedMessage>) {
+async fn post(bot: &Connector) -> (SendResult, Option<PostedMessage>) {
     bot.post(&card("pending"), Timing::new(now(), AMPLE)).await
 }
 
-async fn say(bot: &Connector) -> Answered {
+async fn say(bot: &Connector) -> SendResult {
     bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(now(), AMPLE)).await
 }
 
@@ -96,11 +96,11 @@ async fn a_card_is_posted_to_the_channel_and_changed_for_everybody() {
     let bot = around.bot();
 
     let (answered, posted) = post(&bot).await;
-    assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
+    assert_eq!(answered.what, SendAnswer::Accepted, "{}", answered.detail);
     let posted = posted.expect("ids");
     let changed = bot.update(&posted, &card("approved"), Timing::new(now(), AMPLE)).await;
 
-    assert_eq!(changed.answer, DispatchAnswer::Accepted, "{}", changed.detail);
+    assert_eq!(changed.what, SendAnswer::Accepted, "{}", changed.detail);
     let [message] = &around.connector.messages()[..] else { panic!("one message") };
     assert_eq!((&posted.conversation, &posted.activity), (&message.conversation, &message.activity));
     assert_eq!(message.cards, [card("pending"), card("approved")]);
@@ -114,7 +114,7 @@ async fn a_text_is_said_as_it_is() {
 
     let answered = around.bot().send(&thread, &plain_text(text), Timing::new(now(), AMPLE)).await;
 
-    assert_eq!(answered.answer, DispatchAnswer::Accepted, "{}", answered.detail);
+    assert_eq!(answered.what, SendAnswer::Accepted, "{}", answered.detail);
     let [(conversation, activity)] = &around.connector.said()[..] else { panic!("one activity") };
     assert_eq!(*conversation, thread);
     assert_eq!(*activity, json!({"type": "message", "text": text, "textFormat": "plain"}));
@@ -128,7 +128,7 @@ async fn without_a_channel_nothing_is_posted() {
     let (answered, posted) = post(&bot).await;
 
     assert_eq!((bot.channel(), posted, around.traffic()), (None, None, (0, 0)));
-    assert!(answered.answer.is_refusal() && answered.detail.contains("TEAMS_CHANNEL_ID"), "{answered:?}");
+    assert!(answered.what.is_refusal() && answered.detail.contains("TEAMS_CHANNEL_ID"), "{answered:?}");
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn many_who_need_a_token_at_once_have_one_fetched() {
 
     let answers = join_all((0..20).map(|_| say(&bot))).await;
 
-    assert!(answers.iter().all(|answered| answered.answer == DispatchAnswer::Accepted), "{answers:?}");
+    assert!(answers.iter().all(|answered| answered.what == SendAnswer::Accepted), "{answers:?}");
     assert_eq!(around.traffic(), (1, 20));
 }
 
@@ -201,7 +201,7 @@ async fn a_token_that_is_refused_is_fetched_anew_and_one_for_all() {
 
     let answers = join_all((0..10).map(|_| say(&bot))).await;
 
-    assert!(answers.iter().all(|answered| answered.answer == DispatchAnswer::Accepted), "{answers:?}");
+    assert!(answers.iter().all(|answered| answered.what == SendAnswer::Accepted), "{answers:?}");
     assert_eq!(around.traffic(), (2, 11));
 }
 
@@ -212,7 +212,7 @@ async fn who_is_refused_with_a_new_token_too_asks_no_more() {
 
     let (answered, posted) = post(&around.bot()).await;
 
-    assert_eq!((answered.answer, posted), (DispatchAnswer::Unauthorized, None));
+    assert_eq!((answered.what, posted), (SendAnswer::Unauthorized, None));
     assert_eq!(around.traffic(), (2, 2));
 }
 
@@ -249,7 +249,7 @@ async fn a_bot_with_a_wrong_setting_is_refused_and_no_word_of_it_repeated() {
     for (settings, said) in wrong {
         let (answered, posted) = post(&around.bot_with(&settings)).await;
 
-        assert_eq!((answered.answer, posted), (DispatchAnswer::Unauthorized, None), "{said}");
+        assert_eq!((answered.what, posted), (SendAnswer::Unauthorized, None), "{said}");
         assert!(answered.detail.contains(said), "{}", answered.detail);
         let told = ["hunter2", APP_PASSWORD, IDENTITY_HEADER, "secret"];
         assert!(told.iter().all(|secret| !answered.detail.contains(secret)), "{}", answered.detail);
@@ -275,12 +275,12 @@ async fn what_is_no_token_is_not_sent_and_the_message_waits() {
     ] {
         around.authority.desk.answer_with(Some(answer));
         let answered = say(&around.bot()).await;
-        assert_eq!(answered.answer, DispatchAnswer::Unreachable, "{}", answered.detail);
+        assert_eq!(answered.what, SendAnswer::Unreachable, "{}", answered.detail);
         assert!(!answered.detail.contains("aToken") && answered.detail.len() < 500, "{}", answered.detail);
     }
     assert_eq!(around.connector.calls(), []);
     around.authority.desk.answer_with(None);
-    assert_eq!(say(&around.bot()).await.answer, DispatchAnswer::Accepted);
+    assert_eq!(say(&around.bot()).await.answer, SendAnswer::Accepted);
 }
 
 // T31
@@ -290,10 +290,10 @@ async fn a_redirect_is_not_followed_with_a_token_nor_with_a_password() {
     for status in [301, 302, 303, 307, 308] {
         let to = |url: String| Some(ResponseTemplate::new(status).insert_header("Location", url));
         around.connector.answer_calls_with(to(other.connector.service_url() + "/v3/conversations"));
-        assert_eq!(post(&around.bot()).await.0.answer, DispatchAnswer::Moved, "{status}");
+        assert_eq!(post(&around.bot()).await.0.answer, SendAnswer::Moved, "{status}");
 
         around.authority.desk.answer_with(to(other.authority.url()));
-        assert_eq!(post(&around.bot()).await.0.answer, DispatchAnswer::Unreachable, "{status}");
+        assert_eq!(post(&around.bot()).await.0.answer, SendAnswer::Unreachable, "{status}");
         around.authority.desk.answer_with(None);
     }
     assert_eq!(other.traffic(), (0, 0));
@@ -315,11 +315,7 @@ async fn an_id_leads_nowhere_but_to_what_it_names() {
         let said = bot.send(id, &plain_text("evil"), Timing::new(now(), AMPLE)).await;
         let member = bot.member(id, id, Timing::new(now(), AMPLE)).await.expect("an answer");
 
-        assert_eq!(
-            (changed.answer, said.answer),
-            (DispatchAnswer::NotFound, DispatchAnswer::NotFound),
-            "{id:?}"
-        );
+        assert_eq!((changed.what, said.what), (SendAnswer::NotFound, SendAnswer::NotFound), "{id:?}");
         assert_eq!(member, None, "{id:?}");
         let call = |method: &str, ids: &[&str]| Call {
             method: method.to_owned(),
@@ -341,7 +337,7 @@ async fn what_can_be_no_id_is_not_asked_for() {
     for id in ["", ".", "..", &"x".repeat(2_000)] {
         assert_eq!(
             bot.send(id, &plain_text("evil"), Timing::new(now(), AMPLE)).await.answer,
-            DispatchAnswer::NotFound
+            SendAnswer::NotFound
         );
         assert_eq!(bot.member(CHANNEL_ID, id, Timing::new(now(), AMPLE)).await.expect("an answer"), None);
     }
@@ -352,21 +348,21 @@ async fn what_can_be_no_id_is_not_asked_for() {
 async fn each_answer_of_teams_is_told_for_what_it_is() {
     let around = Surroundings::start().await;
     let bot = around.bot();
-    let limited = |wait_s| DispatchAnswer::RateLimited { wait_s };
+    let limited = |wait_s| SendAnswer::RateLimited { wait_s };
     for (status, expected) in [
-        (200, DispatchAnswer::Accepted),
-        (202, DispatchAnswer::Accepted),
-        (400, DispatchAnswer::Unexpected(400)),
-        (403, DispatchAnswer::PermissionDenied { wanted: None }),
-        (404, DispatchAnswer::NotFound),
-        (410, DispatchAnswer::NotFound),
+        (200, SendAnswer::Accepted),
+        (202, SendAnswer::Accepted),
+        (400, SendAnswer::Unexpected(400)),
+        (403, SendAnswer::PermissionDenied { wanted: None }),
+        (404, SendAnswer::NotFound),
+        (410, SendAnswer::NotFound),
         (412, limited(None)),
-        (413, DispatchAnswer::Unexpected(413)),
+        (413, SendAnswer::Unexpected(413)),
         (429, limited(None)),
-        (500, DispatchAnswer::ServerError(500)),
-        (502, DispatchAnswer::ServerError(502)),
-        (503, DispatchAnswer::ServerError(503)),
-        (504, DispatchAnswer::ServerError(504)),
+        (500, SendAnswer::ServerError(500)),
+        (502, SendAnswer::ServerError(502)),
+        (503, SendAnswer::ServerError(503)),
+        (504, SendAnswer::ServerError(504)),
     ] {
         let answer = || ResponseTemplate::new(status).set_body_string("what nobody may see");
         let retryable = matches!(status, 412 | 429 | 500..);
@@ -376,14 +372,14 @@ async fn each_answer_of_teams_is_told_for_what_it_is() {
         ]);
 
         let (answered, posted) = post(&bot).await;
-        assert_eq!((&answered.answer, posted), (&expected, None), "{status}");
-        assert_eq!(!answered.answer.is_refusal() && status > 299, retryable, "{status}");
+        assert_eq!((&answered.what, posted), (&expected, None), "{status}");
+        assert_eq!(!answered.what.is_refusal() && status > 299, retryable, "{status}");
         assert_eq!(answered.detail, format!("the Bot Connector answered {status}"));
 
         let answered = say(&bot).await;
-        assert_eq!(answered.asked_to_wait_s, Some(7), "{status}");
-        let is_limit = matches!(answered.answer, DispatchAnswer::RateLimited { .. });
-        assert_eq!(answered.answer, if is_limit { limited(Some(7)) } else { expected }, "{status}");
+        assert_eq!(answered.wait_s, Some(7), "{status}");
+        let is_limit = matches!(answered.what, SendAnswer::RateLimited { .. });
+        assert_eq!(answered.what, if is_limit { limited(Some(7)) } else { expected }, "{status}");
     }
     assert_eq!(around.connector.messages().len(), 0);
 }
@@ -403,7 +399,7 @@ async fn a_card_that_was_taken_without_usable_ids_was_taken() {
     ] {
         around.connector.fail_next([Fault::After(ResponseTemplate::new(201).set_body_string(ids))]);
         let (answered, posted) = post(&bot).await;
-        assert_eq!((answered.answer, posted), (DispatchAnswer::Accepted, None), "{ids:.60}");
+        assert_eq!((answered.what, posted), (SendAnswer::Accepted, None), "{ids:.60}");
     }
     assert_eq!(around.connector.messages().len(), 7);
 }
@@ -417,16 +413,16 @@ async fn whoever_is_slow_does_not_hold_up_the_caller() {
 
     around.authority.desk.be_slow(Duration::from_secs(3));
     let answered = say().await;
-    assert_eq!(answered.answer, DispatchAnswer::Unreachable, "nothing was sent: {}", answered.detail);
+    assert_eq!(answered.what, SendAnswer::Unreachable, "nothing was sent: {}", answered.detail);
     assert_eq!(around.connector.calls(), []);
 
     // The request goes on, and the next who needs a token waits for the same.
     let answered = bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(now(), AMPLE)).await;
-    assert_eq!((answered.answer, around.traffic()), (DispatchAnswer::Accepted, (1, 1)));
+    assert_eq!((answered.what, around.traffic()), (SendAnswer::Accepted, (1, 1)));
 
     around.connector.answer_calls_after(Duration::from_secs(30));
     let answered = say().await;
-    assert_eq!(answered.answer, DispatchAnswer::TimedOut, "it may have arrived: {}", answered.detail);
+    assert_eq!(answered.what, SendAnswer::TimedOut, "it may have arrived: {}", answered.detail);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
@@ -434,34 +430,34 @@ async fn whoever_is_slow_does_not_hold_up_the_caller() {
 async fn servers_that_break_http_are_given_up_in_time() {
     let around = Surroundings::start().await;
     join_all([
-        breaks(&around, Misbehaviour::Reset, DispatchAnswer::Broken),
-        breaks(&around, Misbehaviour::Garbage, DispatchAnswer::Broken),
-        breaks(&around, Misbehaviour::Stall, DispatchAnswer::TimedOut),
-        breaks(&around, Misbehaviour::Dribble, DispatchAnswer::PermissionDenied { wanted: None }),
-        breaks(&around, Misbehaviour::EndlessHead, DispatchAnswer::TimedOut),
+        breaks(&around, Misbehaviour::Reset, SendAnswer::Broken),
+        breaks(&around, Misbehaviour::Garbage, SendAnswer::Broken),
+        breaks(&around, Misbehaviour::Stall, SendAnswer::TimedOut),
+        breaks(&around, Misbehaviour::Dribble, SendAnswer::PermissionDenied { wanted: None }),
+        breaks(&around, Misbehaviour::EndlessHead, SendAnswer::TimedOut),
     ])
     .await;
     for setting in ["BOT_SERVICE_URL", "ENTRA_AUTHORITY"] {
-        assert_eq!(say_to(&around, setting, &nobody()).await, DispatchAnswer::Unreachable, "{setting}");
+        assert_eq!(say_to(&around, setting, &nobody()).await, SendAnswer::Unreachable, "{setting}");
     }
     assert_eq!(around.connector.calls(), []);
 }
 
 /// A Bot Connector with a fault comes to `expected`; and with such an Entra nothing is sent.
-async fn breaks(around: &Surroundings, misbehaviour: Misbehaviour, expected: DispatchAnswer) {
+async fn breaks(around: &Surroundings, misbehaviour: Misbehaviour, expected: SendAnswer) {
     let broken = Misbehaving::start(misbehaviour).await;
     let answer = say_to(around, "BOT_SERVICE_URL", &broken.url()).await;
     assert_eq!(answer, expected, "{misbehaviour:?}");
     let answer = say_to(around, "ENTRA_AUTHORITY", &broken.url()).await;
-    assert_eq!(answer, DispatchAnswer::Unreachable, "{misbehaviour:?} in place of Entra");
+    assert_eq!(answer, SendAnswer::Unreachable, "{misbehaviour:?} in place of Entra");
 }
 
-async fn say_to(around: &Surroundings, setting: &str, url: &str) -> DispatchAnswer {
+async fn say_to(around: &Surroundings, setting: &str, url: &str) -> SendAnswer {
     let (bot, began) = (around.bot_with(&[(setting, url)]), Instant::now());
     let answered =
         bot.send(CHANNEL_ID, &plain_text("hello"), Timing::new(now(), Duration::from_secs(2))).await;
     assert!(began.elapsed() < ANSWERED_WITHIN, "{:?}", began.elapsed());
-    answered.answer
+    answered.what
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use std::{
 
 use approve_release::{
     approval::{
-        ApprovalId, Approver, Approvers, Asked, Ballot, Click, Delivery, Ending, EventType, EventTypes, Guid,
-        Outcome, Performer, Person, Policy, Repository, RepositoryPattern, Ruling, Standing, Subject,
+        ApprovalId, Approver, Approvers, Ballot, Click, Delivery, Ending, EventType, EventTypes, Guid,
+        Outcome, Performer, Person, Policy, Repository, RepositoryPattern, Ruling, Standing, Subject, Terms,
         Verdict, Visibility, Vote, Workload,
     },
     approve::{Clicked, NewRequest, Stories},
@@ -188,7 +188,7 @@ pub async fn relay(instance: &Arc<Stories>, number: usize, timing: Timing) -> Ou
 /// What the job of a run asks for in the tests that ask for nothing special.
 pub fn asking(run_id: &str, body: &str) -> NewRequest {
     NewRequest {
-        asked: Asked::sample(event_type("go-live")),
+        terms: Terms::sample(event_type("go-live")),
         visibility: Visibility { said_at: 1, is_public: false },
         workload: Workload {
             run_id: run_id.to_owned(),
@@ -201,7 +201,7 @@ pub fn asking(run_id: &str, body: &str) -> NewRequest {
 
 /// The same, for so many people to approve.
 pub fn asking_of(required: usize, asking: NewRequest) -> NewRequest {
-    NewRequest { asked: Asked { approvals_required: required, ..asking.asked }, ..asking }
+    NewRequest { terms: Terms { approvals_required: required, ..asking.terms }, ..asking }
 }
 
 /// A person of the tenant, called so by administrators where that is known.

@@ -254,7 +254,7 @@ async fn what_an_older_version_was_asked_for_is_found_again_whatever_the_rules_a
     deployment.policy.allowed_repositories = allowing(&["octo/other"]);
     let the_same = || {
         let mut asking = asking_of(2, asking("1", "the body"));
-        asking.asked.expires_in = TimeDelta::minutes(30);
+        asking.terms.expires_in = TimeDelta::minutes(30);
         asking
     };
     let ask = async |asking| {

@@ -4,8 +4,8 @@ use std::{io::Write, process::Stdio};
 
 use approve_release::{
     approval::{
-        ApprovalId, Asked, Ballot, Ending, EventType, Guid, Performer, Person, Policy, Repository, Request,
-        Ruling, Standing, Verdict, Workload,
+        ApprovalId, Ballot, Ending, EventType, Guid, Performer, Person, Policy, Repository, Request, Ruling,
+        Standing, Terms, Verdict, Workload,
     },
     cards::{Cards, Mail, content::Content},
     http_client::SecretUrl,
@@ -58,14 +58,14 @@ fn problems(cards: &[Value]) -> Vec<Vec<String>> {
 fn approval(text: &str, ending: Option<Ending>) -> Standing {
     let event_type = |text| EventType::parse(text).expect("an event type");
     let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
-    let asked = Asked {
+    let terms = Terms {
         rejected_event_type: Some(event_type("no-go")),
         title: Some(text.to_owned()),
         text: Some(text.to_owned()),
         facts: vec![("Environment".to_owned(), text.to_owned())],
         approvals_required: 2,
         expires_in: TimeDelta::hours(1),
-        ..Asked::sample(event_type("go-live"))
+        ..Terms::sample(event_type("go-live"))
     };
     let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
     let guid = |text| Guid::parse(text).expect("a GUID");
@@ -78,7 +78,7 @@ fn approval(text: &str, ending: Option<Ending>) -> Standing {
     let ballots = vec![Ballot { performer, verdict: Verdict::Approve, comment: text.to_owned(), at: now }];
     let ruling =
         ending.map(|ending| Ruling { ending, ballots: ballots.clone(), decided_at: now, ticket: None });
-    let request = Request { id: ApprovalId::new(now, [7; 16]), asked, workload, created_at: now };
+    let request = Request { id: ApprovalId::new(now, [7; 16]), terms, workload, created_at: now };
     Standing { ballots, ruling, ..Standing::new(request) }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use approve_release::{
     approval::{
-        ApprovalId, Approvers, Asked, Ballot, DeliveryState, Ending, Outcome, Performer, Policy, Standing,
+        ApprovalId, Approvers, Ballot, DeliveryState, Ending, Outcome, Performer, Policy, Standing, Terms,
         Verdict,
     },
     approve::{NewRequest, Stories},
@@ -167,8 +167,8 @@ impl Deployment {
 
 fn asking(required: usize, reminder: Option<TimeDelta>) -> NewRequest {
     let asking = instances::asking("1", "the body");
-    let asked = Asked { approvals_required: required, expires_in: TIME_TO_DECIDE, reminder, ..asking.asked };
-    NewRequest { asked, ..asking }
+    let terms = Terms { approvals_required: required, expires_in: TIME_TO_DECIDE, reminder, ..asking.terms };
+    NewRequest { terms, ..asking }
 }
 
 pub fn somebody(number: u8) -> Performer {

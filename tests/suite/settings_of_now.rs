@@ -248,7 +248,7 @@ async fn nobody_is_reminded_of_what_left_allowed_repositories() {
     let (github, channel) = (GitHub::start().await, Channel::start().await);
     let mut deployment = Instances::sending_to(&github).posting_to(&channel);
     let mut asking = asking("1", "{}");
-    asking.asked.reminder = Some(TimeDelta::minutes(5));
+    asking.terms.reminder = Some(TimeDelta::minutes(5));
     deployment.asked(asking).await;
     assert_eq!(channel.cards().len(), 1);
 

@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     approval::{
-        ApprovalId, Asked, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Dispatch,
-        DispatchAnswer, Item, MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository,
-        RepositoryPattern, Ruling, Standing, Verdict, Workload,
+        ApprovalId, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Dispatch, Item,
+        MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository, RepositoryPattern, Ruling,
+        SendAnswer, Standing, Terms, Verdict, Workload,
     },
     cards::{
         content::Content,
@@ -30,7 +30,7 @@ fn payload(json: &str) -> Option<ClientPayload> {
 /// An approval with `text` wherever anyone can write anything, also in the payload.
 fn saying(text: &str) -> Standing {
     let (quoted, mut seen) = (serde_json::Value::from(text), wild(text));
-    seen.request.asked.client_payload = payload(&format!("{{{quoted}:{quoted}}}"));
+    seen.request.terms.client_payload = payload(&format!("{{{quoted}:{quoted}}}"));
     seen
 }
 
@@ -38,14 +38,14 @@ fn saying(text: &str) -> Standing {
 fn release() -> Standing {
     let mut seen = saying("1.4.2");
     let request = &mut seen.request;
-    request.asked = Asked {
+    request.terms = Terms {
         client_payload: payload(r#"{"version":"1.4.2","image":"ghcr.io/octo/app:1.4.2"}"#),
         title: Some("Release 1.4.2 to production".into()),
         text: Some("Fixes the login page. All checks of the staging environment are green.".into()),
         facts: vec![("Environment".into(), "production".into()), ("Build".into(), "20260304.1".into())],
         approvals_required: 2,
         expires_in: TimeDelta::days(3),
-        ..Asked::sample(event_type("release-approved"))
+        ..Terms::sample(event_type("release-approved"))
     };
     let repository = request.workload.repository.clone();
     request.workload = Workload { run_id: "17512345678".into(), ..Workload::sample(repository) };
@@ -55,8 +55,8 @@ fn release() -> Standing {
 
 fn decided(ending: Ending, delivery: DeliveryState) -> Standing {
     let mut seen = release();
-    seen.request.asked.rejected_event_type = Some(event_type("release-rejected"));
-    seen.request.asked.approvals_required = 1;
+    seen.request.terms.rejected_event_type = Some(event_type("release-rejected"));
+    seen.request.terms.approvals_required = 1;
     if ending == Ending::Rejected {
         seen.ballots[0].verdict = Verdict::Reject;
     }
@@ -71,7 +71,7 @@ fn with_delivery(mut standing: Standing, delivery: DeliveryState) -> Standing {
         Attempt { number: 1, began_at: noon(), lease_until: noon(), window_from: noon(), failures: 0 };
     let result = AttemptResult {
         ended_at: noon(),
-        answer: DispatchAnswer::NotTried,
+        what: SendAnswer::NotTried,
         detail: String::new(),
         asked_to_wait_until: None,
         next: Next::Dead,
@@ -279,7 +279,7 @@ fn the_result_says_who_decided_and_how_the_delivery_stands() {
         assert!(page.contains(&format!("<dt>Delivery</dt><dd>{words}</dd>")), "{page}");
     }
     let mut rejected = decided(Ending::Rejected, DeliveryState::None);
-    rejected.request.asked.rejected_event_type = None;
+    rejected.request.terms.rejected_event_type = None;
     assert!(show(&rejected).contains("<dt>Delivery</dt><dd>nothing to send</dd>"));
     let mut unrecorded = decided(Ending::Approved, DeliveryState::None);
     unrecorded.ruling = None;
@@ -341,7 +341,7 @@ fn times_are_for_people_and_programs() {
 #[test]
 fn a_payload_is_shown_to_the_letter_and_cannot_reorder_itself() {
     let mut seen = release();
-    seen.request.asked.client_payload = payload("{\"n\":1.10,\"é\":\"a\u{202e}b\"}");
+    seen.request.terms.client_payload = payload("{\"n\":1.10,\"é\":\"a\u{202e}b\"}");
     assert!(show(&seen).contains(r"{&#34;n&#34;:1.10,&#34;é&#34;:&#34;a\u202eb&#34;}"));
 }
 
@@ -349,7 +349,7 @@ fn a_payload_is_shown_to_the_letter_and_cannot_reorder_itself() {
 fn a_request_without_a_title_is_called_by_its_repository() {
     let mut seen = release();
     for none in [None, Some("  ".to_owned())] {
-        seen.request.asked.title = none;
+        seen.request.terms.title = none;
         assert!(show(&seen).contains(r#"<h1 dir="auto">Release of octo/my_app</h1>"#));
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Attempt, AttemptResult, DispatchAnswer, Next, Permission, PostedMessage};
+use crate::approval::{Attempt, AttemptResult, Next, Permission, PostedMessage, SendAnswer};
 
 /// One attempt to send a message.
 #[derive(Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl From<&AttemptResult> for StoredResult {
     fn from(result: &AttemptResult) -> Self {
         Self {
             ended_at: result.ended_at,
-            answer: StoredAnswer::from(&result.answer),
+            answer: StoredAnswer::from(&result.what),
             detail: result.detail.clone(),
             asked_to_wait_until: result.asked_to_wait_until,
             next: match result.next {
@@ -87,7 +87,7 @@ impl StoredResult {
     pub fn result(self) -> Option<AttemptResult> {
         Some(AttemptResult {
             ended_at: self.ended_at,
-            answer: self.answer.answer()?,
+            what: self.answer.answer()?,
             detail: self.detail,
             asked_to_wait_until: self.asked_to_wait_until,
             next: match self.next {
@@ -131,46 +131,46 @@ enum StoredAnswer {
     NotTried,
 }
 
-impl From<&DispatchAnswer> for StoredAnswer {
-    fn from(answer: &DispatchAnswer) -> Self {
+impl From<&SendAnswer> for StoredAnswer {
+    fn from(answer: &SendAnswer) -> Self {
         match answer {
-            DispatchAnswer::Accepted => Self::Accepted,
-            DispatchAnswer::Unauthorized => Self::Unauthorized,
-            DispatchAnswer::PermissionDenied { wanted } => {
+            SendAnswer::Accepted => Self::Accepted,
+            SendAnswer::Unauthorized => Self::Unauthorized,
+            SendAnswer::PermissionDenied { wanted } => {
                 Self::PermissionDenied { wanted: wanted.as_ref().map(Permission::to_string) }
             }
-            DispatchAnswer::RateLimited { wait_s } => Self::RateLimited { wait_s: *wait_s },
-            DispatchAnswer::NotFound => Self::NotFound,
-            DispatchAnswer::Unprocessable => Self::Unprocessable,
-            DispatchAnswer::Moved => Self::Moved,
-            DispatchAnswer::ServerError(status) => Self::ServerError(*status),
-            DispatchAnswer::Unexpected(status) => Self::Unexpected(*status),
-            DispatchAnswer::Unreachable => Self::Unreachable,
-            DispatchAnswer::Broken => Self::Broken,
-            DispatchAnswer::TimedOut => Self::TimedOut,
-            DispatchAnswer::NotTried => Self::NotTried,
+            SendAnswer::RateLimited { wait_s } => Self::RateLimited { wait_s: *wait_s },
+            SendAnswer::NotFound => Self::NotFound,
+            SendAnswer::Unprocessable => Self::Unprocessable,
+            SendAnswer::Moved => Self::Moved,
+            SendAnswer::ServerError(status) => Self::ServerError(*status),
+            SendAnswer::Unexpected(status) => Self::Unexpected(*status),
+            SendAnswer::Unreachable => Self::Unreachable,
+            SendAnswer::Broken => Self::Broken,
+            SendAnswer::TimedOut => Self::TimedOut,
+            SendAnswer::NotTried => Self::NotTried,
         }
     }
 }
 
 impl StoredAnswer {
-    fn answer(self) -> Option<DispatchAnswer> {
+    fn answer(self) -> Option<SendAnswer> {
         Some(match self {
-            Self::Accepted => DispatchAnswer::Accepted,
-            Self::Unauthorized => DispatchAnswer::Unauthorized,
-            Self::PermissionDenied { wanted } => DispatchAnswer::PermissionDenied {
+            Self::Accepted => SendAnswer::Accepted,
+            Self::Unauthorized => SendAnswer::Unauthorized,
+            Self::PermissionDenied { wanted } => SendAnswer::PermissionDenied {
                 wanted: super::parsed(wanted, |text| Permission::parse(&text))?,
             },
-            Self::RateLimited { wait_s } => DispatchAnswer::RateLimited { wait_s },
-            Self::NotFound => DispatchAnswer::NotFound,
-            Self::Unprocessable => DispatchAnswer::Unprocessable,
-            Self::Moved => DispatchAnswer::Moved,
-            Self::ServerError(status) => DispatchAnswer::ServerError(status),
-            Self::Unexpected(status) => DispatchAnswer::Unexpected(status),
-            Self::Unreachable => DispatchAnswer::Unreachable,
-            Self::Broken => DispatchAnswer::Broken,
-            Self::TimedOut => DispatchAnswer::TimedOut,
-            Self::NotTried => DispatchAnswer::NotTried,
+            Self::RateLimited { wait_s } => SendAnswer::RateLimited { wait_s },
+            Self::NotFound => SendAnswer::NotFound,
+            Self::Unprocessable => SendAnswer::Unprocessable,
+            Self::Moved => SendAnswer::Moved,
+            Self::ServerError(status) => SendAnswer::ServerError(status),
+            Self::Unexpected(status) => SendAnswer::Unexpected(status),
+            Self::Unreachable => SendAnswer::Unreachable,
+            Self::Broken => SendAnswer::Broken,
+            Self::TimedOut => SendAnswer::TimedOut,
+            Self::NotTried => SendAnswer::NotTried,
         })
     }
 }

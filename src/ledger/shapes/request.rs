@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::parsed;
-use crate::approval::{ApprovalId, Approver, Asked, ClientPayload, EventType, Repository, Request, Workload};
+use crate::approval::{ApprovalId, Approver, ClientPayload, EventType, Repository, Request, Terms, Workload};
 
 /// A requested approval.
 #[derive(Serialize, Deserialize)]
@@ -83,11 +83,11 @@ struct StoredWorkload {
 }
 
 impl From<&Request> for StoredRequest {
-    fn from(Request { id, asked, workload, created_at }: &Request) -> Self {
+    fn from(Request { id, terms, workload, created_at }: &Request) -> Self {
         Self {
             id: id.to_string(),
             created_at: *created_at,
-            asked: StoredAsked::from(asked),
+            asked: StoredAsked::from(terms),
             workload: StoredWorkload::from(workload),
         }
     }
@@ -98,40 +98,40 @@ impl StoredRequest {
     pub fn request(self) -> Option<Request> {
         Some(Request {
             id: ApprovalId::parse(&self.id)?,
-            asked: self.asked.asked()?,
+            terms: self.asked.terms()?,
             workload: self.workload.workload()?,
             created_at: self.created_at,
         })
     }
 }
 
-impl From<&Asked> for StoredAsked {
-    fn from(asked: &Asked) -> Self {
+impl From<&Terms> for StoredAsked {
+    fn from(terms: &Terms) -> Self {
         let text = |event_type: &EventType| event_type.as_str().to_owned();
         Self {
-            event_type: Some(text(&asked.event_type)),
-            client_payload: asked.client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
-            rejected_event_type: asked.rejected_event_type.as_ref().map(text),
-            title: asked.title.clone(),
-            text: asked.text.clone(),
-            facts: asked.facts.clone(),
-            approvers: asked.approvers.as_ref().map(|listed| listed.iter().map(Approver::as_text).collect()),
-            approvals_required: asked.approvals_required,
-            expires_in_minutes: asked.expires_in.num_minutes(),
-            reminder_minutes: asked.reminder.map(|reminder| reminder.num_minutes()),
-            key: asked.key.clone(),
+            event_type: Some(text(&terms.event_type)),
+            client_payload: terms.client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
+            rejected_event_type: terms.rejected_event_type.as_ref().map(text),
+            title: terms.title.clone(),
+            text: terms.text.clone(),
+            facts: terms.facts.clone(),
+            approvers: terms.approvers.as_ref().map(|listed| listed.iter().map(Approver::as_text).collect()),
+            approvals_required: terms.approvals_required,
+            expires_in_minutes: terms.expires_in.num_minutes(),
+            reminder_minutes: terms.reminder.map(|reminder| reminder.num_minutes()),
+            key: terms.key.clone(),
             later: LaterAsked::default(),
         }
     }
 }
 
 impl StoredAsked {
-    fn asked(self) -> Option<Asked> {
+    fn terms(self) -> Option<Terms> {
         let approvers = |listed: Vec<String>| listed.iter().map(|text| Approver::parse(text)).collect();
         if self.later != LaterAsked::default() {
             return None;
         }
-        Some(Asked {
+        Some(Terms {
             event_type: EventType::parse(&self.event_type?)?,
             client_payload: parsed(self.client_payload, |raw| ClientPayload::parse(&raw).ok())?,
             rejected_event_type: parsed(self.rejected_event_type, |text| EventType::parse(&text))?,

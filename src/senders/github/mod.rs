@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::{
-    approval::{Answered, Dispatch, DispatchAnswer, Permission},
+    approval::{Dispatch, Permission, SendAnswer, SendResult},
     http_client::{LazyClient, failure, read_start},
     text::log::printable,
     timing::Timing,
@@ -66,14 +66,14 @@ impl GitHub {
 
     /// Sends `dispatch`, at most once, and tells what GitHub said by the deadline. `now` is what the end of a rate
     /// limit is counted from.
-    pub async fn dispatch(&self, dispatch: &Dispatch, timing: Timing) -> Answered {
-        let Some(token) = &self.token else { return Answered::not_tried() };
+    pub async fn dispatch(&self, dispatch: &Dispatch, timing: Timing) -> SendResult {
+        let Some(token) = &self.token else { return SendResult::not_tried() };
         let request = match self.request(dispatch, token) {
             Ok(request) => request,
             Err(error) => {
-                return Answered {
-                    answer: DispatchAnswer::Unreachable,
-                    asked_to_wait_s: None,
+                return SendResult {
+                    what: SendAnswer::Unreachable,
+                    wait_s: None,
                     detail: printable(&format!("{error:#}"), 200),
                 };
             }
@@ -102,34 +102,34 @@ impl GitHub {
     }
 }
 
-async fn classify(mut response: Response, token: &SecretString, now: DateTime<Utc>) -> Answered {
+async fn classify(mut response: Response, token: &SecretString, now: DateTime<Utc>) -> SendResult {
     let status = response.status();
     let headers = response.headers().clone();
     // T32. A server that repeats the token must not make us log it.
     let message =
         message(&read_start(&mut response, MAX_ANSWER_BYTES).await).replace(token.expose_secret(), "***");
-    let asked_to_wait_s = rate_limit_wait(&headers, now);
+    let wait_s = rate_limit_wait(&headers, now);
     let answer = match status {
-        StatusCode::NO_CONTENT => DispatchAnswer::Accepted,
-        StatusCode::UNAUTHORIZED => DispatchAnswer::Unauthorized,
-        StatusCode::TOO_MANY_REQUESTS => DispatchAnswer::RateLimited { wait_s: asked_to_wait_s },
+        StatusCode::NO_CONTENT => SendAnswer::Accepted,
+        StatusCode::UNAUTHORIZED => SendAnswer::Unauthorized,
+        StatusCode::TOO_MANY_REQUESTS => SendAnswer::RateLimited { wait_s: wait_s },
         StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => {
-            DispatchAnswer::RateLimited { wait_s: asked_to_wait_s }
+            SendAnswer::RateLimited { wait_s: wait_s }
         }
-        StatusCode::FORBIDDEN => DispatchAnswer::PermissionDenied {
+        StatusCode::FORBIDDEN => SendAnswer::PermissionDenied {
             wanted: text(&headers, "x-accepted-github-permissions").and_then(Permission::parse),
         },
-        StatusCode::NOT_FOUND => DispatchAnswer::NotFound,
-        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => DispatchAnswer::Unprocessable,
-        _ if status.is_redirection() => DispatchAnswer::Moved,
-        _ if status.is_server_error() => DispatchAnswer::ServerError(status.as_u16()),
-        _ => DispatchAnswer::Unexpected(status.as_u16()),
+        StatusCode::NOT_FOUND => SendAnswer::NotFound,
+        StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => SendAnswer::Unprocessable,
+        _ if status.is_redirection() => SendAnswer::Moved,
+        _ if status.is_server_error() => SendAnswer::ServerError(status.as_u16()),
+        _ => SendAnswer::Unexpected(status.as_u16()),
     };
     let detail = match message.is_empty() {
         true => format!("GitHub answered {}", status.as_u16()),
         false => format!("GitHub answered {}: {}", status.as_u16(), printable(&message, MAX_MESSAGE)),
     };
-    Answered { answer, asked_to_wait_s, detail }
+    SendResult { what: answer, wait_s, detail }
 }
 
 /// The `message` of GitHub's JSON and what it says of each of its `errors`, or nothing.

@@ -24,7 +24,7 @@ use super::{
     unsent,
 };
 use crate::{
-    approval::{Answered, DispatchAnswer, Guid, PostedMessage},
+    approval::{Guid, PostedMessage, SendAnswer, SendResult},
     http_client::{LazyClient, failure},
     timing::Timing,
     urls::below,
@@ -62,7 +62,7 @@ struct Call<'a> {
 
 /// An answer, and the start of its body.
 struct Reply {
-    answered: Answered,
+    answered: SendResult,
     body: Vec<u8>,
 }
 
@@ -116,10 +116,10 @@ impl Connector {
 
     /// Posts an Adaptive Card to the channel, at most once, and tells what Teams said by the deadline. A card that
     /// was taken and comes without ids stands there and cannot be changed.
-    pub async fn post(&self, card: &Value, timing: Timing) -> (Answered, Option<PostedMessage>) {
+    pub async fn post(&self, card: &Value, timing: Timing) -> (SendResult, Option<PostedMessage>) {
         let Some(channel) = &self.channel else {
             let error = anyhow::anyhow!("TEAMS_CHANNEL_ID is not set");
-            return (unsent(DispatchAnswer::NotFound, &error), None);
+            return (unsent(SendAnswer::NotFound, &error), None);
         };
         let body = json!({
             "isGroup": true,
@@ -144,14 +144,14 @@ impl Connector {
     }
 
     /// Replaces the card of a message, for everybody who sees it.
-    pub async fn update(&self, message: &PostedMessage, card: &Value, timing: Timing) -> Answered {
+    pub async fn update(&self, message: &PostedMessage, card: &Value, timing: Timing) -> SendResult {
         let path = [message.conversation.as_str(), "activities", message.activity.as_str()];
         let call = Call::new(Method::PUT, &path, timing).with(&card_message(card));
         self.call(call).await.answered
     }
 
     /// Sends an activity, such as [`plain_text`], to the end of a conversation, at most once.
-    pub async fn send(&self, conversation: &str, activity: &Value, timing: Timing) -> Answered {
+    pub async fn send(&self, conversation: &str, activity: &Value, timing: Timing) -> SendResult {
         let path = [conversation, "activities"];
         self.call(Call::new(Method::POST, &path, timing).with(activity)).await.answered
     }
@@ -171,9 +171,9 @@ impl Connector {
         }
         let path = [roster, "members", user_id];
         let reply = self.call(Call::new(Method::GET, &path, timing)).await;
-        match reply.answered.answer {
-            DispatchAnswer::Accepted => {}
-            DispatchAnswer::NotFound => return Ok(None),
+        match reply.answered.what {
+            SendAnswer::Accepted => {}
+            SendAnswer::NotFound => return Ok(None),
             _ => bail!(reply.answered.detail),
         }
         let name = Member::read(&reply.body)?;
@@ -189,7 +189,7 @@ impl Connector {
             let url = address(self.client.base(), call.path)?;
             let token = self.token(&call).await?;
             let reply = self.call_with(&token, &call, url.clone()).await;
-            if reply.answered.answer != DispatchAnswer::Unauthorized {
+            if reply.answered.what != SendAnswer::Unauthorized {
                 return Ok(reply);
             }
             self.token.forget(&token);
@@ -199,12 +199,10 @@ impl Connector {
         called.await.unwrap_or_else(|answered| Reply { answered, body: Vec::new() })
     }
 
-    async fn token(&self, call: &Call<'_>) -> Result<Token, Answered> {
+    async fn token(&self, call: &Call<'_>) -> Result<Token, SendResult> {
         match timeout_at(call.timing.deadline, self.token.get(call.timing.now)).await {
             Ok(Ok(token)) => Ok(token),
-            Ok(Err(refusal)) => {
-                Err(Answered { answer: refusal.answer, asked_to_wait_s: None, detail: refusal.detail })
-            }
+            Ok(Err(refusal)) => Err(refusal),
             Err(_) => Err(too_late()),
         }
     }
@@ -227,12 +225,12 @@ impl Connector {
         }
     }
 
-    fn request(&self, token: &Token, call: &Call<'_>, url: Url) -> Result<RequestBuilder, Answered> {
+    fn request(&self, token: &Token, call: &Call<'_>, url: Url) -> Result<RequestBuilder, SendResult> {
         let left = call.timing.left();
         if left.is_zero() {
             return Err(too_late());
         }
-        let client = self.client.get().map_err(|error| unsent(DispatchAnswer::Unreachable, &error))?;
+        let client = self.client.get().map_err(|error| unsent(SendAnswer::Unreachable, &error))?;
         let request = client.request(call.method.clone(), url).timeout(left);
         let request = request.header(AUTHORIZATION, token.authorization());
         Ok(match &call.body {
@@ -254,7 +252,7 @@ impl<'a> Call<'a> {
 
 impl Reply {
     fn is_accepted(&self) -> bool {
-        self.answered.answer == DispatchAnswer::Accepted
+        self.answered.what == SendAnswer::Accepted
     }
 }
 
@@ -277,15 +275,15 @@ impl Member {
 }
 
 /// The answer if the token took all the time: nothing was sent.
-fn too_late() -> Answered {
-    unsent(DispatchAnswer::Unreachable, &anyhow::anyhow!("the bot's token did not come in time"))
+fn too_late() -> SendResult {
+    unsent(SendAnswer::Unreachable, &anyhow::anyhow!("the bot's token did not come in time"))
 }
 
 /// The address of a call. An invalid id has none.
-fn address(service: &Url, path: &[&str]) -> Result<Url, Answered> {
+fn address(service: &Url, path: &[&str]) -> Result<Url, SendResult> {
     if !path.iter().all(|segment| is_id(segment)) {
         let error = anyhow::anyhow!("this is no id of Teams, and the Bot Connector is not asked for it");
-        return Err(unsent(DispatchAnswer::NotFound, &error));
+        return Err(unsent(SendAnswer::NotFound, &error));
     }
     let mut url = below(service, ["v3", "conversations"]);
     let ids = path.iter().map(|segment| format!("/{}", utf8_percent_encode(segment, SEGMENT)));

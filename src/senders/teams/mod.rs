@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub use self::bot::{Bot, BotCredential};
 use crate::{
-    approval::{Answered, DispatchAnswer},
+    approval::{SendAnswer, SendResult},
     http_client::read_start,
     text::log::describe,
 };
@@ -33,12 +33,12 @@ pub fn card_message(card: &Value) -> Value {
 }
 
 /// The answer if nothing could be sent.
-fn unsent(answer: DispatchAnswer, error: &anyhow::Error) -> Answered {
-    Answered { answer, asked_to_wait_s: None, detail: describe(error) }
+fn unsent(answer: SendAnswer, error: &anyhow::Error) -> SendResult {
+    SendResult { what: answer, wait_s: None, detail: describe(error) }
 }
 
 /// The meaning of an answer of `whom`, and the start of its body. `secret` is the credential of the call.
-async fn answered(whom: &str, mut response: Response, secret: &str) -> (Answered, Vec<u8>) {
+async fn answered(whom: &str, mut response: Response, secret: &str) -> (SendResult, Vec<u8>) {
     let status = response.status();
     let wait_s =
         response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
@@ -47,7 +47,7 @@ async fn answered(whom: &str, mut response: Response, secret: &str) -> (Answered
     let code = error_code(&body).filter(|code| !status.is_success() && !secret.contains(code.as_str()));
     let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
     let detail = format!("{whom} answered {}{code}", status.as_u16());
-    (Answered { answer: meaning(status, wait_s), asked_to_wait_s: wait_s, detail }, body)
+    (SendResult { what: meaning(status, wait_s), wait_s: wait_s, detail }, body)
 }
 
 /// The code of an error, such as `BotNotInConversationRoster`, if it looks like one.
@@ -59,19 +59,17 @@ fn error_code(body: &[u8]) -> Option<String> {
     is_code.then(|| code.to_owned())
 }
 
-fn meaning(status: StatusCode, wait_s: Option<u64>) -> DispatchAnswer {
+fn meaning(status: StatusCode, wait_s: Option<u64>) -> SendAnswer {
     match status {
-        _ if status.is_success() => DispatchAnswer::Accepted,
-        StatusCode::UNAUTHORIZED => DispatchAnswer::Unauthorized,
-        StatusCode::FORBIDDEN => DispatchAnswer::PermissionDenied { wanted: None },
-        StatusCode::NOT_FOUND | StatusCode::GONE => DispatchAnswer::NotFound,
+        _ if status.is_success() => SendAnswer::Accepted,
+        StatusCode::UNAUTHORIZED => SendAnswer::Unauthorized,
+        StatusCode::FORBIDDEN => SendAnswer::PermissionDenied { wanted: None },
+        StatusCode::NOT_FOUND | StatusCode::GONE => SendAnswer::NotFound,
         // 412 is what the Bot Connector says when two messages of one thread meet: later is early enough.
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::PRECONDITION_FAILED => {
-            DispatchAnswer::RateLimited { wait_s }
-        }
-        _ if status.is_redirection() => DispatchAnswer::Moved,
-        _ if status.is_server_error() => DispatchAnswer::ServerError(status.as_u16()),
-        _ => DispatchAnswer::Unexpected(status.as_u16()),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::PRECONDITION_FAILED => SendAnswer::RateLimited { wait_s },
+        _ if status.is_redirection() => SendAnswer::Moved,
+        _ if status.is_server_error() => SendAnswer::ServerError(status.as_u16()),
+        _ => SendAnswer::Unexpected(status.as_u16()),
     }
 }
 

@@ -17,7 +17,7 @@ use url::form_urlencoded::Serializer;
 
 use super::{Bot, BotCredential};
 use crate::{
-    approval::DispatchAnswer,
+    approval::{SendAnswer, SendResult},
     http_client::{LazyClient, failure, read_start},
     refreshing::Refreshing,
     text::log::describe,
@@ -48,25 +48,16 @@ const IDENTITY_API_VERSION: &str = "2019-08-01";
 /// The bot's token, fetched when it is needed.
 pub struct BotToken {
     source: Arc<Source>,
-    cache: Refreshing<Token, Refusal>,
+    cache: Refreshing<Token, SendResult>,
 }
 
-type Fetched = Result<Token, Refusal>;
+type Fetched = Result<Token, SendResult>;
 
 /// A token that the Bot Connector takes for the bot's.
 #[derive(Clone)]
 pub struct Token {
     authorization: HeaderValue,
     serves_until: DateTime<Utc>,
-}
-
-/// The reason why there is no token.
-#[derive(Clone, Debug)]
-pub struct Refusal {
-    /// The answer for the message that was to be sent, which surely was not.
-    pub answer: DispatchAnswer,
-    /// For the operator's log.
-    pub detail: String,
 }
 
 struct Source {
@@ -127,7 +118,7 @@ impl BotToken {
         let source = Arc::clone(&self.source);
         let serves = |token: &Token| now < token.serves_until;
         let fetched = self.cache.get(serves, async move { source.fetch(now).await }).await;
-        fetched.unwrap_or_else(|| Err(Refusal::unreachable("the request for the bot's token broke off")))
+        fetched.unwrap_or_else(|| Err(SendResult::unreachable("the request for the bot's token broke off")))
     }
 
     /// The Bot Connector does not take `refused` any more: the next caller who needs a token has another fetched.
@@ -136,22 +127,16 @@ impl BotToken {
     }
 }
 
-impl Refusal {
-    fn unreachable(detail: impl Into<String>) -> Self {
-        Self { answer: DispatchAnswer::Unreachable, detail: detail.into() }
-    }
-}
-
 impl Source {
     async fn fetch(&self, now: DateTime<Utc>) -> Fetched {
         let request = match self.request() {
             Ok(request) => request.timeout(REQUEST_TIME),
-            Err(error) => return Err(Refusal::unreachable(describe(&error))),
+            Err(error) => return Err(SendResult::unreachable(describe(&error))),
         };
         match request.send().await {
             Ok(response) => self.read(response, now).await,
             // Whatever became of the request, nothing was sent to Teams.
-            Err(error) => Err(Refusal::unreachable(failure(self.issuer(), &error.without_url()).detail)),
+            Err(error) => Err(SendResult::unreachable(failure(self.issuer(), &error.without_url()).detail)),
         }
     }
 
@@ -199,7 +184,8 @@ impl Source {
         let body = read_start(&mut response, MAX_ANSWER_BYTES).await;
         if status == 200 {
             let token = Token::read(&body, now);
-            return token.map_err(|error| Refusal::unreachable(format!("{issuer} gave no token: {error:#}")));
+            return token
+                .map_err(|error| SendResult::unreachable(format!("{issuer} gave no token: {error:#}")));
         }
         // Entra's documentation explains these numbers.
         let codes = serde_json::from_slice::<ErrorAnswer>(&body).unwrap_or_default().error_codes;
@@ -207,8 +193,8 @@ impl Source {
         let detail = format!("{issuer} answered {status}{code} to the request for the bot's token");
         // These say that a setting is wrong; what others say changes by itself.
         match status {
-            400 | 401 | 403 => Err(Refusal { answer: DispatchAnswer::Unauthorized, detail }),
-            _ => Err(Refusal::unreachable(detail)),
+            400 | 401 | 403 => Err(SendResult { wait_s: None, what: SendAnswer::Unauthorized, detail }),
+            _ => Err(SendResult::unreachable(detail)),
         }
     }
 }

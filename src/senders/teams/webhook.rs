@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{CARD_TYPE, answered, unsent};
 use crate::{
-    approval::{Answered, DispatchAnswer},
+    approval::{SendAnswer, SendResult},
     http_client::{LazyClient, SecretUrl, failure},
     timing::Timing,
 };
@@ -35,10 +35,10 @@ impl Webhook {
     }
 
     /// Posts an Adaptive Card, at most once, and tells what the webhook said by the deadline.
-    pub async fn post(&self, card: &Value, timing: Timing) -> Answered {
+    pub async fn post(&self, card: &Value, timing: Timing) -> SendResult {
         let client = match self.client.get() {
             Ok(client) => client,
-            Err(error) => return unsent(DispatchAnswer::Unreachable, &error),
+            Err(error) => return unsent(SendAnswer::Unreachable, &error),
         };
         let request = client
             .post(self.url.expose().clone())

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Click, DispatchAnswer, Forbidden, Guid, Invalid, Outcome, Performer, Person, Standing,
+        ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Person, SendAnswer, Standing,
         Unreached, Vote,
     },
     approve::{Clicked, Cursor, Report, Stories, failed},
@@ -417,7 +417,7 @@ async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Reques
     let timing = request.timing.within(REPLY_TIME);
     let sent = bot.connector.send(&activity.conversation.id, message, timing).await;
     let mut answer = nothing(200);
-    if sent.answer != DispatchAnswer::Accepted {
+    if sent.what != SendAnswer::Accepted {
         answer.log.push((Level::Warn, format!("{FUNCTION}: cannot answer a message: {}", sent.detail)));
     }
     answer
