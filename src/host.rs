@@ -1,7 +1,7 @@
 //! The custom-handler protocol: one request and one answer, whichever of its two forms the host uses.
 //!
 //! The host either hands on the caller's HTTP request, or wraps it into an *invocation payload* and wants the answer
-//! wrapped in the same way. A function sees [`Request`] and gives [`Answer`]; it cannot tell the forms apart.
+//! wrapped in the same way. A function sees [`Invocation`] and gives [`Answer`]; it cannot tell the forms apart.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{text::json::whole_characters, timing::Timing};
 
 /// A caller's request to a function.
-pub struct Request {
+pub struct Invocation {
     /// The method, such as `POST`, in the caller's spelling.
     pub method: String,
     /// The decoded query, in order; repeated keys stay apart if the host keeps them apart.
@@ -42,17 +42,17 @@ pub enum Body {
 }
 
 /// Leaves out headers, query and body: they hold tokens and keys.
-impl fmt::Debug for Request {
+impl fmt::Debug for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, invocation_id, .. } = self;
-        f.debug_struct("Request")
+        f.debug_struct("Invocation")
             .field("method", method)
             .field("invocation_id", invocation_id)
             .finish_non_exhaustive()
     }
 }
 
-impl Request {
+impl Invocation {
     /// Every value of the header `name`, whatever its case.
     pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers
@@ -165,7 +165,7 @@ pub fn parse_payload(
     invocation_id: String,
     max_body: usize,
     timing: Timing,
-) -> serde_json::Result<Request> {
+) -> serde_json::Result<Invocation> {
     let payload: Payload = match str::from_utf8(payload) {
         Ok(text) => serde_json::from_str(&whole_characters(text))?,
         Err(_) => serde_json::from_slice(payload)?,
@@ -176,7 +176,7 @@ pub fn parse_payload(
         Some(Query::Text(text)) if !text.is_empty() => serde_json::from_str(&whole_characters(&text))?,
         Some(Query::Text(_)) | None => BTreeMap::new(),
     };
-    let mut request = Request {
+    let mut request = Invocation {
         method: trigger.method.unwrap_or_else(|| "POST".to_owned()),
         query: pairs(query),
         id: trigger.params.and_then(|params| params.id).filter(|id| !id.is_empty()),
@@ -197,7 +197,7 @@ pub fn parse_payload(
 }
 
 /// The body that the host wrote as `text`: decoded from base64 if its type is one that the host encodes.
-fn decoded(request: &Request, text: String) -> Vec<u8> {
+fn decoded(request: &Invocation, text: String) -> Vec<u8> {
     let content_type = request.header("content-type").unwrap_or_default().trim_start().to_ascii_lowercase();
     let is_no_text =
         ["application/octet-stream", "multipart/"].iter().any(|kind| content_type.starts_with(kind));
@@ -263,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    fn parse(payload: &str) -> serde_json::Result<Request> {
+    fn parse(payload: &str) -> serde_json::Result<Invocation> {
         parse_payload(
             payload.as_bytes(),
             "id".to_owned(),

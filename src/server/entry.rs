@@ -23,7 +23,7 @@ use crate::{
     approval::{Forbidden, Invalid, Outcome, Unreached},
     cards::sentences,
     config::Listen,
-    host::{self, Answer, Body, Request},
+    host::{self, Answer, Body, Invocation},
     surfaces::{CARD_ACTION_STATUS, action_message, is_cross_site, outcome_answer, page, plain_answer},
     timing::Timing,
 };
@@ -78,12 +78,12 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
 }
 
 /// The request as it came over the wire, without its body.
-fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
+fn outer_request(request: &HttpRequest, timing: Timing) -> Invocation {
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let headers: Vec<_> = request.headers().iter().map(header).collect();
-    let mut outer = Request {
+    let mut outer = Invocation {
         method: request.method().as_str().to_owned(),
         query: form_urlencoded::parse(request.query_string().as_bytes()).into_owned().collect(),
         id: None,
@@ -99,7 +99,7 @@ fn outer_request(request: &HttpRequest, timing: Timing) -> Request {
 /// True if the request may come in. Outside a host only this computer's own programs may call, by its own name: that
 /// keeps out a web page that points another name at us.
 // T30
-fn may_call(rooms: &Rooms, outer: &Request) -> bool {
+fn may_call(rooms: &Rooms, outer: &Invocation) -> bool {
     match rooms.listen {
         Listen::UnderHost(_) => true,
         Listen::Standalone(_) => {
@@ -141,7 +141,7 @@ async fn discard(payload: web::Payload, deadline: Instant) {
 }
 
 /// The answer while too much is in work. The body was not read.
-fn busy(function: Function, outer: &Request) -> Answer {
+fn busy(function: Function, outer: &Invocation) -> Answer {
     match function {
         Function::Approvals => page::busy(outer),
         _ => outcome_answer(&Outcome::Unavailable(Unreached::Place)),
@@ -149,7 +149,7 @@ fn busy(function: Function, outer: &Request) -> Answer {
 }
 
 /// Answers an invocation payload: always 200 if the function was called, with its own status inside.
-async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
+async fn invoke(rooms: &Rooms, function: Function, outer: Invocation) -> Answer {
     // The host never sends what browsers send; a page that talks to us directly would bypass the host's key.
     if outer.header("origin").is_some() || is_cross_site(&outer, &rooms.public_url) {
         log::warn!("{}: refused an invocation that a web page sent", function.name());
@@ -165,7 +165,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
             host::parse_payload(payload, id, action_message::MAX_BODY_BYTES, outer.timing)
         }
         // A payload of this size wraps a body that is too large: the caller should get that answer.
-        Body::TooLarge => Ok(Request { headers: Vec::new(), query: Vec::new(), ..outer }),
+        Body::TooLarge => Ok(Invocation { headers: Vec::new(), query: Vec::new(), ..outer }),
         Body::Incomplete => return plain_answer(400, "invalid", sentences::BROKEN_PAYLOAD),
     };
     match request {
@@ -182,7 +182,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Request) -> Answer {
     }
 }
 
-async fn call(rooms: &Rooms, function: Function, request: Request) -> Answer {
+async fn call(rooms: &Rooms, function: Function, request: Invocation) -> Answer {
     let answer = match function {
         Function::ApproveRelease => rooms.action_messages.answer(request).await,
         Function::RequestApproval => rooms.requests.answer(request).await,

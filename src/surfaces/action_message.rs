@@ -20,7 +20,7 @@ use crate::{
     },
     approve::{Clicked, Report, Stories},
     cards::content::Content,
-    host::{Answer, Body, Request, parse_urlencoded},
+    host::{Answer, Body, Invocation, parse_urlencoded},
     identity::{Rejection, entra::ActionTokens},
 };
 
@@ -50,7 +50,7 @@ pub struct ActionMessages {
 
 impl ActionMessages {
     /// Answers one click.
-    pub async fn answer(&self, request: Request) -> Answer {
+    pub async fn answer(&self, request: Invocation) -> Answer {
         let clicked = match self.read(&request).await {
             Ok(clicked) => clicked,
             Err(report) => return report_answer(FUNCTION, &request, &report),
@@ -75,7 +75,7 @@ impl ActionMessages {
 
     /// The click, with its performer and contents; or the first reason against it, in the order of the outcomes.
     // T20
-    async fn read(&self, request: &Request) -> Result<Clicked, Report> {
+    async fn read(&self, request: &Invocation) -> Result<Clicked, Report> {
         if !request.method.eq_ignore_ascii_case("POST") {
             return Err(Outcome::Invalid(Invalid::Method("POST")).into());
         }
@@ -95,7 +95,7 @@ impl ActionMessages {
     }
 
     // T23
-    async fn performer(&self, request: &Request) -> Result<Performer, Rejection> {
+    async fn performer(&self, request: &Invocation) -> Result<Performer, Rejection> {
         match bearer(request, &TOKEN_HEADERS).map_err(Rejection::Failed)? {
             None if self.require_identity => Err(Rejection::NoCredentials),
             None => Ok(Performer::Anonymous),
@@ -108,7 +108,7 @@ impl ActionMessages {
     }
 }
 
-fn content_type(request: &Request) -> &str {
+fn content_type(request: &Invocation) -> &str {
     request.header("content-type").unwrap_or("application/json")
 }
 

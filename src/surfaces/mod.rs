@@ -18,7 +18,7 @@ use crate::{
     approval::{Invalid, Outcome, Unreached},
     approve::Report,
     cards::sentences::sentence,
-    host::{Answer, Request},
+    host::{Answer, Invocation},
     identity::{Check, Rejection},
     text::log::printable,
     urls::is_loopback,
@@ -29,7 +29,7 @@ pub const CARD_ACTION_STATUS: &str = "CARD-ACTION-STATUS";
 
 /// The answer with `sentence`, in its JSON and for the card.
 pub fn plain_answer(status: u16, outcome: &str, sentence: &str) -> Answer {
-    let mut answer = json_answer(status, &Said { outcome, message: sentence });
+    let mut answer = json_answer(status, &OutcomeJson { outcome, message: sentence });
     answer.headers.push((CARD_ACTION_STATUS, sentence.to_owned()));
     answer
 }
@@ -49,7 +49,7 @@ fn json_answer(status: u16, value: &impl Serialize) -> Answer {
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct OutcomeJson<'a> {
     outcome: &'a str,
     message: &'a str,
 }
@@ -68,7 +68,7 @@ pub fn outcome_answer(outcome: &Outcome) -> Answer {
 }
 
 /// The answer that tells the outcome of a request, and the line for the log.
-fn report_answer(function: &str, request: &Request, report: &Report) -> Answer {
+fn report_answer(function: &str, request: &Invocation, report: &Report) -> Answer {
     let mut answer = outcome_answer(&report.outcome);
     answer.log.push(log_line(function, request, report));
     answer
@@ -77,7 +77,7 @@ fn report_answer(function: &str, request: &Request, report: &Report) -> Answer {
 /// One line that reads alone: the outcome of a request, with the ids that the client and the host gave it,
 /// by which people look for it.
 // T32
-fn log_line(function: &str, request: &Request, report: &Report) -> (Level, String) {
+fn log_line(function: &str, request: &Invocation, report: &Report) -> (Level, String) {
     let level = match status(&report.outcome) {
         200 => Level::Info,
         _ => Level::Warn,
@@ -108,7 +108,7 @@ fn rejected(rejection: Rejection) -> Report {
 }
 
 /// The one bearer token in the headers of these names, if there is one.
-fn bearer<'a>(request: &'a Request, names: &'static [&'static str]) -> Result<Option<&'a str>, Check> {
+fn bearer<'a>(request: &'a Invocation, names: &'static [&'static str]) -> Result<Option<&'a str>, Check> {
     let mut token = None;
     for name in names {
         let mut values = request.headers(name);
@@ -134,7 +134,7 @@ fn bearer<'a>(request: &'a Request, names: &'static [&'static str]) -> Result<Op
 ///
 /// `public_url` is the address of our own pages.
 // T30
-pub fn is_cross_site(request: &Request, public_url: &Url) -> bool {
+pub fn is_cross_site(request: &Invocation, public_url: &Url) -> bool {
     let foreign_fetch = request.headers("sec-fetch-site").any(|site| !matches!(site, "same-origin" | "none"));
     let foreign_origin = request.headers("origin").any(|origin| !is_own_or_loopback(origin, public_url));
     foreign_fetch || foreign_origin

@@ -25,7 +25,7 @@ use crate::{
         page::{Listing, Said, View, approval, list, note, style_hash},
         sentences::sentence,
     },
-    host::{Answer, Body, Request, parse_urlencoded},
+    host::{Answer, Body, Invocation, parse_urlencoded},
     identity::{Check, Rejection, app_service},
 };
 
@@ -70,7 +70,7 @@ struct ListJson<'a> {
 
 impl Pages {
     /// Answers one request.
-    pub async fn answer(&self, request: Request) -> Answer {
+    pub async fn answer(&self, request: Invocation) -> Answer {
         let answered = match (request.method.to_ascii_uppercase().as_str(), &request.id) {
             ("GET", None) => self.list(&request).await,
             ("GET", Some(id)) => self.show(&request, id).await,
@@ -84,7 +84,7 @@ impl Pages {
         })
     }
 
-    async fn list(&self, request: &Request) -> Result<Answer, Refusal> {
+    async fn list(&self, request: &Invocation) -> Result<Answer, Refusal> {
         self.approver(request)?;
         let after = match request.query_value("after") {
             None => None,
@@ -103,7 +103,7 @@ impl Pages {
         ListJson { items: items.map(|item| item::item(&self.stories, item)).collect(), next }
     }
 
-    fn list_html(&self, page: &List, next: Option<&str>, request: &Request) -> String {
+    fn list_html(&self, page: &List, next: Option<&str>, request: &Invocation) -> String {
         let listing = Listing {
             waiting: &page.waiting,
             recent: &page.decided,
@@ -115,7 +115,7 @@ impl Pages {
     }
 
     // T13
-    async fn show(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
+    async fn show(&self, request: &Invocation, id: &str) -> Result<Answer, Refusal> {
         let performer = self.approver(request)?;
         let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
@@ -131,7 +131,7 @@ impl Pages {
         standing: &Standing,
         performer: &Performer,
         said: Option<Said>,
-        request: &Request,
+        request: &Invocation,
     ) -> String {
         let policy = &self.stories.policy;
         let now = request.timing.now;
@@ -140,7 +140,7 @@ impl Pages {
         approval(&self.stories.outbox.cards, &Content::of(standing, policy, now), &view)
     }
 
-    async fn vote(&self, request: &Request, id: &str) -> Result<Answer, Refusal> {
+    async fn vote(&self, request: &Invocation, id: &str) -> Result<Answer, Refusal> {
         if !is_from_own_page(request, &self.public_url) {
             return Err(Outcome::Forbidden(Forbidden::CrossSite).into());
         }
@@ -155,7 +155,7 @@ impl Pages {
     }
 
     /// The page after a click, with the outcome of the click.
-    fn voted(&self, request: &Request, performer: &Performer, report: &Report) -> Answer {
+    fn voted(&self, request: &Invocation, performer: &Performer, report: &Report) -> Answer {
         if wants_json(request) {
             return report_answer(FUNCTION, request, report);
         }
@@ -169,7 +169,7 @@ impl Pages {
     }
 
     /// The approver of this deployment who is looking.
-    fn approver(&self, request: &Request) -> Result<Performer, Refusal> {
+    fn approver(&self, request: &Invocation) -> Result<Performer, Refusal> {
         let performer = self.performer(request)?;
         match self.stories.policy.approvers.include(&performer) {
             true => Ok(performer),
@@ -179,7 +179,7 @@ impl Pages {
         }
     }
 
-    fn performer(&self, request: &Request) -> Result<Performer, Refusal> {
+    fn performer(&self, request: &Invocation) -> Result<Performer, Refusal> {
         let mut headers = request.headers(app_service::HEADER).peekable();
         // Nobody has to say who they are if nothing is ever sent.
         if headers.peek().is_none() && self.stories.policy.dry_run && self.stories.policy.anonymous {
@@ -200,7 +200,7 @@ impl Pages {
 }
 
 /// The fields of the page's form.
-fn read_vote(request: &Request, id: &str) -> Result<Vote, Invalid> {
+fn read_vote(request: &Invocation, id: &str) -> Result<Vote, Invalid> {
     let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
     if media_type(request.header("content-type").unwrap_or_default()) != "application/x-www-form-urlencoded" {
         return Err(Invalid::ContentType);
@@ -220,7 +220,7 @@ fn read_vote(request: &Request, id: &str) -> Result<Vote, Invalid> {
 
 /// True if a browser says that our own page made this request; if it does not say, its origin decides.
 // T14
-fn is_from_own_page(request: &Request, public_url: &Url) -> bool {
+fn is_from_own_page(request: &Invocation, public_url: &Url) -> bool {
     let one = |name| {
         let mut values = request.headers(name);
         (values.next(), values.next())
@@ -237,7 +237,7 @@ fn is_from_own_page(request: &Request, public_url: &Url) -> bool {
     }
 }
 
-fn wants_json(request: &Request) -> bool {
+fn wants_json(request: &Invocation) -> bool {
     let accepts = |kind| request.headers("accept").any(|accept| accept.contains(kind));
     match request.query_value("format") {
         Some(format) => format == "json",
@@ -256,7 +256,7 @@ fn unreached(error: &anyhow::Error) -> Report {
 
 /// Sends a browser to sign in, and back here. A posted form is not sent again by that, and a program cannot
 /// sign in: both get an answer that says so.
-fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
+fn sign_in(request: &Invocation, rejection: &Rejection) -> Answer {
     let report = Report::of(Outcome::Unauthenticated, rejection.to_string());
     let here = request.id.as_deref().and_then(ApprovalId::parse).map(|id| format!("{LIST}/{id}"));
     let here = utf8_percent_encode(here.as_deref().unwrap_or(LIST), NON_ALPHANUMERIC).to_string();
@@ -282,7 +282,7 @@ fn sign_in(request: &Request, rejection: &Rejection) -> Answer {
 }
 
 /// The page, or the answer for programs, while too much else is in work.
-pub fn busy(request: &Request) -> Answer {
+pub fn busy(request: &Invocation) -> Answer {
     let mut answer = refused(request, &Outcome::Unavailable(Unreached::Place).into());
     // The one who counts logs it from time to time; this does not log each.
     answer.log.clear();
@@ -295,7 +295,7 @@ const NOT_SIGNED_IN: &str =
     "Nothing was recorded: you are not signed in any more. Sign in, then decide again.";
 
 /// The page that tells why there is no other.
-fn refused(request: &Request, report: &Report) -> Answer {
+fn refused(request: &Invocation, report: &Report) -> Answer {
     let plain = report_answer(FUNCTION, request, report);
     if wants_json(request) {
         return plain;

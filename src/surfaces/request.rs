@@ -23,7 +23,7 @@ use crate::{
     },
     approve::{NewRequest, Report, Stories, failed},
     cards::content::Content,
-    host::{Answer, Body, Request},
+    host::{Answer, Body, Invocation},
     identity::{
         Rejection,
         github_oidc::{Job, JobTokens},
@@ -56,7 +56,7 @@ struct AskedJson<'a> {
 
 impl Requests {
     /// Answers one request.
-    pub async fn answer(&self, request: Request) -> Answer {
+    pub async fn answer(&self, request: Invocation) -> Answer {
         let answered = match (request.method.to_ascii_uppercase().as_str(), &request.id) {
             ("POST", None) => self.ask(&request).await,
             ("GET", Some(id)) => self.show(&request, id).await,
@@ -66,7 +66,7 @@ impl Requests {
         answered.unwrap_or_else(|report| report_answer(FUNCTION, &request, &report))
     }
 
-    async fn ask(&self, request: &Request) -> Result<Answer, Report> {
+    async fn ask(&self, request: &Invocation) -> Result<Answer, Report> {
         if request.body == Body::TooLarge {
             return Err(Outcome::TooLarge.into());
         }
@@ -83,7 +83,7 @@ impl Requests {
 
     /// The job that asks. The inner error is for a job that may not ask; errors in the body are reported before it.
     // T1
-    async fn job(&self, request: &Request) -> Result<Result<Job, Report>, Report> {
+    async fn job(&self, request: &Invocation) -> Result<Result<Job, Report>, Report> {
         let token = bearer(request, &["authorization"]).map_err(Rejection::Failed).map_err(rejected)?;
         let token = token.ok_or_else(|| rejected(Rejection::NoCredentials))?;
         let job = self.tokens.verify(token, request.timing.now).await.map_err(rejected)?;
@@ -94,7 +94,7 @@ impl Requests {
     }
 
     /// The contents of the body, and the body as it was read.
-    fn terms(&self, request: &Request) -> Result<(Terms, Vec<u8>), Invalid> {
+    fn terms(&self, request: &Invocation) -> Result<(Terms, Vec<u8>), Invalid> {
         let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
         if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
             return Err(Invalid::ContentType);
@@ -121,7 +121,7 @@ impl Requests {
         }
     }
 
-    async fn show(&self, request: &Request, id: &str) -> Result<Answer, Report> {
+    async fn show(&self, request: &Invocation, id: &str) -> Result<Answer, Report> {
         let Job { workload, visibility, .. } = self.job(request).await??;
         let unknown = || Report::from(Outcome::Unknown);
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
@@ -131,7 +131,7 @@ impl Requests {
     }
 
     /// One line that reads alone: the repository and run that asked, and the approval.
-    fn asked_line(&self, request: &Request, standing: &Standing) -> String {
+    fn asked_line(&self, request: &Invocation, standing: &Standing) -> String {
         let Workload { repository, run_id, run_attempt, .. } = &standing.request.workload;
         format!(
             "{FUNCTION}: approval {} for {repository}, run {run_id}, attempt {run_attempt}: {}, posted: {} (invocation {})",

@@ -280,7 +280,7 @@ async fn what_is_no_token_is_not_sent_and_the_message_waits() {
     }
     assert_eq!(around.connector.calls(), []);
     around.authority.desk.answer_with(None);
-    assert_eq!(say(&around.bot()).await.answer, SendAnswer::Accepted);
+    assert_eq!(say(&around.bot()).await.what, SendAnswer::Accepted);
 }
 
 // T31
@@ -290,10 +290,10 @@ async fn a_redirect_is_not_followed_with_a_token_nor_with_a_password() {
     for status in [301, 302, 303, 307, 308] {
         let to = |url: String| Some(ResponseTemplate::new(status).insert_header("Location", url));
         around.connector.answer_calls_with(to(other.connector.service_url() + "/v3/conversations"));
-        assert_eq!(post(&around.bot()).await.0.answer, SendAnswer::Moved, "{status}");
+        assert_eq!(post(&around.bot()).await.0.what, SendAnswer::Moved, "{status}");
 
         around.authority.desk.answer_with(to(other.authority.url()));
-        assert_eq!(post(&around.bot()).await.0.answer, SendAnswer::Unreachable, "{status}");
+        assert_eq!(post(&around.bot()).await.0.what, SendAnswer::Unreachable, "{status}");
         around.authority.desk.answer_with(None);
     }
     assert_eq!(other.traffic(), (0, 0));
@@ -336,7 +336,7 @@ async fn what_can_be_no_id_is_not_asked_for() {
     let bot = around.bot();
     for id in ["", ".", "..", &"x".repeat(2_000)] {
         assert_eq!(
-            bot.send(id, &plain_text("evil"), Timing::new(now(), AMPLE)).await.answer,
+            bot.send(id, &plain_text("evil"), Timing::new(now(), AMPLE)).await.what,
             SendAnswer::NotFound
         );
         assert_eq!(bot.member(CHANNEL_ID, id, Timing::new(now(), AMPLE)).await.expect("an answer"), None);

@@ -112,10 +112,8 @@ async fn classify(mut response: Response, token: &SecretString, now: DateTime<Ut
     let answer = match status {
         StatusCode::NO_CONTENT => SendAnswer::Accepted,
         StatusCode::UNAUTHORIZED => SendAnswer::Unauthorized,
-        StatusCode::TOO_MANY_REQUESTS => SendAnswer::RateLimited { wait_s: wait_s },
-        StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => {
-            SendAnswer::RateLimited { wait_s: wait_s }
-        }
+        StatusCode::TOO_MANY_REQUESTS => SendAnswer::RateLimited { wait_s },
+        StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => SendAnswer::RateLimited { wait_s },
         StatusCode::FORBIDDEN => SendAnswer::PermissionDenied {
             wanted: text(&headers, "x-accepted-github-permissions").and_then(Permission::parse),
         },

@@ -47,7 +47,7 @@ async fn answered(whom: &str, mut response: Response, secret: &str) -> (SendResu
     let code = error_code(&body).filter(|code| !status.is_success() && !secret.contains(code.as_str()));
     let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
     let detail = format!("{whom} answered {}{code}", status.as_u16());
-    (SendResult { what: meaning(status, wait_s), wait_s: wait_s, detail }, body)
+    (SendResult { what: meaning(status, wait_s), wait_s, detail }, body)
 }
 
 /// The code of an error, such as `BotNotInConversationRoster`, if it looks like one.

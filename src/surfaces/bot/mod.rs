@@ -32,7 +32,7 @@ use crate::{
         content::Content,
         sentences::sentence,
     },
-    host::{Answer, Body, Request},
+    host::{Answer, Body, Invocation},
     identity::{Check, Rejection, bot_connector::ConnectorTokens},
     senders::teams::connector::{Connector, plain_text},
     text::log::describe,
@@ -79,7 +79,7 @@ pub struct Bot {
 
 impl Messages {
     /// Answers one activity.
-    pub async fn answer(&self, request: Request) -> Answer {
+    pub async fn answer(&self, request: Invocation) -> Answer {
         match self.read(&request).await {
             Ok((bot, activity)) => self.act(bot, &activity, &request).await,
             Err(report) => report_answer(FUNCTION, &request, &report),
@@ -88,7 +88,7 @@ impl Messages {
 
     /// The activity, once it can be believed.
     // T15
-    async fn read(&self, request: &Request) -> Result<(&Bot, Activity), Report> {
+    async fn read(&self, request: &Invocation) -> Result<(&Bot, Activity), Report> {
         if !request.method.eq_ignore_ascii_case("POST") {
             return Err(Outcome::Invalid(Invalid::Method("POST")).into());
         }
@@ -114,7 +114,7 @@ impl Messages {
         Ok((bot, activity))
     }
 
-    async fn act(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+    async fn act(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Answer {
         match (activity.kind.as_str(), activity.name.as_deref()) {
             ("invoke", Some("adaptiveCard/action")) => self.card_action(bot, activity, request).await,
             ("invoke", Some("actionableMessage/executeAction")) => {
@@ -135,7 +135,7 @@ impl Messages {
     }
 
     /// A click on a button of our card, or a client that asks for the card's present state.
-    async fn card_action(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+    async fn card_action(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Answer {
         let action = activity.value.as_ref().and_then(|value| value.get("action"));
         let data = action.and_then(|action| action.get("data")).unwrap_or(&Value::Null);
         let is_automatic = activity.value.as_ref().is_some_and(|value| value["trigger"] == "automatic");
@@ -157,7 +157,7 @@ impl Messages {
         bot: &Bot,
         activity: &Activity,
         data: &Value,
-        request: &Request,
+        request: &Invocation,
     ) -> Result<Answer, Report> {
         let cards = &self.stories.outbox.cards;
         if !activity.is_in_channel() {
@@ -189,7 +189,7 @@ impl Messages {
     }
 
     /// A vote of the activity's sender.
-    async fn vote(&self, bot: &Bot, activity: &Activity, data: &Value, request: &Request) -> Report {
+    async fn vote(&self, bot: &Bot, activity: &Activity, data: &Value, request: &Invocation) -> Report {
         match read_vote(data) {
             Ok(vote) => self.click(bot, activity, Click::Vote(vote), request).await,
             Err(invalid) => Outcome::Invalid(invalid).into(),
@@ -198,7 +198,7 @@ impl Messages {
 
     /// A click of the activity's sender. An approval is read once, before the person is identified: only its contents
     /// tell whether their name is needed.
-    async fn click(&self, bot: &Bot, activity: &Activity, click: Click, request: &Request) -> Report {
+    async fn click(&self, bot: &Bot, activity: &Activity, click: Click, request: &Invocation) -> Report {
         match click {
             Click::Relay(_) => match self.known(bot, activity, None, request).await {
                 Ok(known) => {
@@ -231,7 +231,7 @@ impl Messages {
         bot: &Bot,
         activity: &Activity,
         standing: Option<&Standing>,
-        request: &Request,
+        request: &Invocation,
     ) -> Result<Known, Report> {
         let mut person = person(bot, activity).ok_or_else(|| {
             let detail = Rejection::Failed(Check::Person).to_string();
@@ -256,7 +256,7 @@ impl Messages {
     }
 
     /// A click on a MessageCard that a bot has sent: in the article's shape, by the article's rules.
-    async fn action_message(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+    async fn action_message(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Answer {
         let report = match read_action(activity) {
             Ok(click) => self.click(bot, activity, click, request).await,
             Err(invalid) => Outcome::Invalid(invalid).into(),
@@ -272,7 +272,7 @@ impl Messages {
     }
 
     /// A click in a client that is too old for cards that answer: it comes as a message, and is answered with one.
-    async fn submitted(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+    async fn submitted(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Answer {
         let data = activity.value.as_ref().unwrap_or(&Value::Null);
         let report = self.vote(bot, activity, data, request).await;
         let mut answer = reply(bot, activity, &plain_text(&sentence(&report.outcome)), request).await;
@@ -281,7 +281,7 @@ impl Messages {
     }
 
     /// Answers a person who has written to the bot. Those who may decide at all get the open approvals, as on the page.
-    async fn said(&self, bot: &Bot, activity: &Activity, request: &Request) -> Answer {
+    async fn said(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Answer {
         let cards = &self.stories.outbox.cards;
         if !activity.is_in_channel() {
             return reply(bot, activity, &plain_text(&cards.elsewhere()), request).await;
@@ -303,7 +303,7 @@ impl Messages {
     }
 
     /// The open approvals, for a person who may decide at all.
-    async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Request) -> Result<String, Report> {
+    async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Result<String, Report> {
         let known = self.known(bot, activity, None, request).await?;
         if !self.stories.policy.approvers.include(&known.performer) {
             return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
@@ -365,7 +365,7 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
 
 /// The answer to a client that may not have the card again. If its person may not decide, that is no error of theirs:
 /// they only looked.
-fn refreshed_not(report: &Report, request: &Request) -> Answer {
+fn refreshed_not(report: &Report, request: &Invocation) -> Answer {
     let outcome = &report.outcome;
     let sentence = sentence(outcome);
     let mut answer = match (outcome, error_status(outcome)) {
@@ -393,7 +393,7 @@ fn read_action(activity: &Activity) -> Result<Click, Invalid> {
 }
 
 /// The name that administrators gave the activity's sender, from Teams.
-async fn name(bot: &Bot, activity: &Activity, request: &Request) -> anyhow::Result<Option<String>> {
+async fn name(bot: &Bot, activity: &Activity, request: &Invocation) -> anyhow::Result<Option<String>> {
     bot.connector.member(activity.roster(), &activity.from.id, request.timing.within(NAME_TIME)).await
 }
 
@@ -413,7 +413,7 @@ fn has_come(activity: &Activity) -> bool {
 }
 
 /// Answers a message with another in its thread. A failure is logged.
-async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Request) -> Answer {
+async fn reply(bot: &Bot, activity: &Activity, message: &Value, request: &Invocation) -> Answer {
     let timing = request.timing.within(REPLY_TIME);
     let sent = bot.connector.send(&activity.conversation.id, message, timing).await;
     let mut answer = nothing(200);
