@@ -268,7 +268,7 @@ impl Ledger {
     ) -> anyhow::Result<()> {
         let content = Record::of(StoredPlace::from(place))?.to_json()?;
         let path = self.message_path(message, "posted");
-        self.store.create(&path, content, until).await.context("cannot note where the card stands").map(drop)
+        self.store.create(&path, content, until).await.context("cannot note the place of the card").map(drop)
     }
 
     fn message_path(&self, message: &Message, record: &str) -> Path {

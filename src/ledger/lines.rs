@@ -189,7 +189,7 @@ impl Ledger {
         self.store
             .create(&self.path(path), content, until)
             .await
-            .context("cannot note it in the list")
+            .context("cannot write a line of the list")
             .map(drop)
     }
 

@@ -55,7 +55,10 @@ impl Ledger {
         let record = Record::of(())?;
         let entry = Entry(name_of(subject, record.writer()));
         let path = self.path(&format!("pending/{}", entry.0));
-        self.store.create(&path, record.to_json()?, until).await.context("cannot note the message")?;
+        self.store
+            .create(&path, record.to_json()?, until)
+            .await
+            .context("cannot write an entry of the index")?;
         Ok(entry)
     }
 

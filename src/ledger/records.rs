@@ -76,12 +76,12 @@ impl<T: DeserializeOwned> Record<T> {
         struct Head {
             format: u32,
         }
-        let Head { format } = serde_json::from_slice(content).context("it says no format")?;
+        let Head { format } = serde_json::from_slice(content).context("it names no format")?;
         if !READABLE.contains(&format) {
             return Err(anyhow!("its format is {format}, and this version knows none above {FORMAT}"));
         }
         let record: Self =
-            serde_json::from_slice(content).context("it is not of the shape that its format has")?;
+            serde_json::from_slice(content).context("it does not have the shape of its format")?;
         Ok(record.record)
     }
 

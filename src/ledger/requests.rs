@@ -176,7 +176,7 @@ impl Ledger {
         self.store
             .create(&self.open_path(request), content, until)
             .await
-            .context("cannot note what is open")
+            .context("cannot note that the approval is open")
             .map(drop)
     }
 

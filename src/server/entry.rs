@@ -46,7 +46,7 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
     let timing = timing(CLICK_TIME);
     let mut outer = outer_request(&request, timing);
     if !may_call(&rooms, &outer) {
-        log::warn!("refused a request that did not come by this computer's own name");
+        log::warn!("refused a request for a host name that is not this computer's own");
         return respond(outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite)));
     }
     match address(request.path()) {

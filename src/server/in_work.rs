@@ -33,7 +33,7 @@ impl InWork {
     pub fn place(&self) -> Option<SemaphorePermit<'_>> {
         let place = self.places.try_acquire().ok();
         if place.is_none() && self.is_to_be_told(Instant::now()) {
-            log::warn!("more is in work than can be: what comes now is refused as unavailable");
+            log::warn!("too many requests are in work: new ones are refused as unavailable");
         }
         place
     }

@@ -104,7 +104,7 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     tasks.close();
     let _ =
         timeout(Duration::from_secs(SHUTDOWN_SECONDS), async { tokio::join!(sweeps, tasks.wait()) }).await;
-    stop.await.context("the server was not asked to stop")
+    stop.await.context("the wait for signals broke off")
 }
 
 /// The server at `port`, or at any free port if that is 0; and its addresses.

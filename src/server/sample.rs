@@ -29,13 +29,14 @@ pub async fn open(stories: &Arc<Stories>, timing: Timing) -> anyhow::Result<Appr
         body: timing.now.timestamp_micros().to_be_bytes().into(),
     };
     let asked = stories.ask(new, timing).await;
-    let (standing, _) = asked.map_err(|report| anyhow!("a sample is refused: {}", report.outcome.name()))?;
+    let (standing, _) =
+        asked.map_err(|report| anyhow!("the sample was refused: {}", report.outcome.name()))?;
     Ok(standing.request.id)
 }
 
 fn terms(approvals_required: usize) -> anyhow::Result<Terms> {
     let payload = serde_json::from_str(r#"{"version":"1.4.2"}"#)?;
-    let event_type = EventType::parse(EVENT_TYPE).context("an event type")?;
+    let event_type = EventType::parse(EVENT_TYPE).context("the sample has no event type")?;
     Ok(Terms {
         client_payload: ClientPayload::parse(payload).ok(),
         title: Some("Release 1.4.2 to production".to_owned()),

@@ -18,7 +18,7 @@ pub struct File {
 
 /// The project's folder, in which packages are put.
 pub fn project_folder() -> anyhow::Result<&'static Path> {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in the project's folder")
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in the project's folder")
 }
 
 /// Writes the zip, the same bytes for the same files, and returns its size.

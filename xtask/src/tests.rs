@@ -30,7 +30,8 @@ pub fn screenshots() -> anyhow::Result<()> {
 /// Runs all of `cargo test` this many times, five by default, while every core is busy and a file is written and
 /// synced without end.
 pub fn busy(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
-    let times = arguments.next().map_or(Ok(5), |times| times.parse()).context("how many times?")?;
+    let times =
+        arguments.next().map_or(Ok(5), |times| times.parse()).context("the number of runs is no number")?;
     run(cargo_test().arg("--no-run"))?;
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -67,7 +68,7 @@ fn write_and_sync(is_over: &AtomicBool) -> anyhow::Result<()> {
             file.sync_all()?;
         }
     }
-    fs::remove_file(&path).context("cannot delete what was written")
+    fs::remove_file(&path).context("cannot delete the file in target/")
 }
 
 /// `cargo test`, without the variables that cargo sets about this package: build scripts look at them, and everything
