@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::ledger::{InDoubt, Ledger};
 
-/// The time for which a writer reads on: half of the time that its claim holds.
-const READ_ON: Duration = Duration::from_secs(15);
+/// The time for which a writer reads on: after it, and after sending, its claim still holds long enough to note the answer.
+const READ_ON: Duration = Duration::from_secs(8);
 
 /// The pause between two reads.
 const PAUSE: Duration = Duration::from_millis(500);

@@ -146,6 +146,7 @@ impl Stories {
         let Ok(_alone) = self.sweeper.sweeping.try_lock() else {
             return vec![(Level::Debug, "another sweep is under way".to_owned())];
         };
+        self.tidy_if_due(timing.now);
         let ledger = &self.outbox.ledger;
         let (pending, open) =
             match tokio::try_join!(ledger.pending(timing.deadline), ledger.all_open(timing.deadline)) {
@@ -162,9 +163,7 @@ impl Stories {
             limited: AtomicBool::new(false),
             lacks: Mutex::default(),
         };
-        let lines = sweep.go_through(pending).await;
-        self.tidy_if_due(timing.now);
-        lines
+        sweep.go_through(pending).await
     }
 
     /// Tidies once a day, and first after the start: a process that was killed may have left half-written files.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{Event, Report, Stories, broken, doubt, failed};
 use crate::{
     approval::{
-        ApprovalId, Attempt, Ballot, Earlier, Ending, MessageName, Outcome, Performer, Request, Ruling,
-        Standing, Unreached, Verdict, Vote, count_approvals, tally,
+        ApprovalId, Attempt, Ballot, Earlier, Ending, MessageName, Outcome, Performer, Progress, Request,
+        Ruling, Standing, Unreached, Verdict, Vote, count_approvals, tally,
     },
     ledger::{Detail, InDoubt, Recorded},
     outbox::{Claimed, Matter, Sent},
@@ -141,7 +141,13 @@ impl Stories {
         let Some(due) = due else { return Ok((standing, false)) };
         match self.outbox.ledger.rule(&standing.request.id, due, None, timing.deadline).await? {
             Recorded::First(ruling) => Ok((standing.ruled(ruling), true)),
-            Recorded::Before(before) => Ok((standing.ruled(before.decision), false)),
+            Recorded::Before(before) => {
+                // A click that decides sends, and its claim stands in the decision.
+                let claimed = before.claim.map(|claim| (MessageName::DISPATCH, Progress::Tried(claim, None)));
+                let mut standing = standing.ruled(before.decision);
+                standing.messages.extend(claimed);
+                Ok((standing, false))
+            }
             Recorded::InDoubt(_, error) => Err(error),
         }
     }

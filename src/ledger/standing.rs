@@ -109,7 +109,8 @@ impl Ledger {
     async fn ruling(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<Option<Decided<Ruling>>> {
         let path = self.requested_path(id, DECISION);
         let found = self.store.get(&path, until).await?;
-        found.map(|content| parse_ruling(&path, &content)).transpose()
+        let content = found.with_context(|| format!("{path} is gone"))?;
+        parse_ruling(&path, &content).map(Some)
     }
 
     pub(super) async fn ballots(

@@ -314,11 +314,13 @@ impl Outbox {
             true => Some(self.ledger.note_pending(&message.subject, timing.deadline).await?),
             false => None,
         };
-        let claimed = may_begin(timing) && self.ledger.claim(&message, &attempt, timing.deadline).await?;
-        if !claimed {
+        if !may_begin(timing) {
             // A dead letter that is not revived is not on its way.
             let delivered = if is_revived(&attempt) { Delivered::Dead(None) } else { Delivered::OnItsWay };
             return Ok(Sent::nothing(delivered));
+        }
+        if !self.ledger.claim(&message, &attempt, timing.deadline).await? {
+            return Ok(Sent::nothing(Delivered::OnItsWay));
         }
         // An approval's entry is for all its messages, and is left to the sweep.
         let entry = entry.filter(|_| matches!(matter, Matter::Relay(_)));

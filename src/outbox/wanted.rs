@@ -168,9 +168,10 @@ fn reminder(standing: &Standing, now: DateTime<Utc>) -> Option<(u32, DateTime<Ut
 
 /// The time of the next thing that happens to an open approval without a click: a reminder, or its expiry.
 pub fn next_event(request: &Request, now: DateTime<Utc>) -> DateTime<Utc> {
-    let next_reminder = request.terms.reminder.map(|every| {
+    let next_reminder = request.terms.reminder.and_then(|every| {
         let passed = (now - request.created_at).num_minutes() / every.num_minutes().max(1);
-        request.created_at + every * i32::try_from(passed + 1).unwrap_or(i32::MAX)
+        let next = u32::try_from(passed + 1).ok().filter(|next| *next <= MAX_REMINDERS)?;
+        Some(request.created_at + every * i32::try_from(next).ok()?)
     });
     next_reminder.map_or(request.expires_at(), |next| next.min(request.expires_at()))
 }

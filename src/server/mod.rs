@@ -132,7 +132,8 @@ fn server(rooms: &Arc<Rooms>, port: u16) -> anyhow::Result<(Server, Vec<SocketAd
 async fn stop_when_asked(rooms: Arc<Rooms>, server: ServerHandle, signals: Signals) -> Stop {
     let stop = signals.first().await;
     rooms.stories.sweeper.stop();
-    rooms.stopping.notify_waiters();
+    // A permit, also if the sweeps are not waiting just now.
+    rooms.stopping.notify_one();
     server.stop(true).await;
     stop
 }

@@ -439,3 +439,40 @@ async fn what_was_never_opened_is_not_counted_as_open_for_ever() {
         return;
     }
 }
+
+/// Two votes that suffice have not been counted. Whoever is first counts them, and a vote that decides also sends.
+#[tokio::test]
+async fn of_a_sweep_and_a_vote_one_decides_and_one_sends_wherever_the_sweep_is_stopped() {
+    let mut decided_by_vote = 0;
+    for at in 1.. {
+        let deployment = Deployment::requiring(2).await;
+        let id = deployment.asked().await;
+        for person in [1, 2] {
+            deployment.vote_and_die((&id, person), TimeDelta::minutes(1)).await;
+        }
+        let view = FaultyStore::new(&deployment.store, Some((at, Fault::Stops)));
+        let sweeping = deployment.instance_on(&view);
+        let vote = async {
+            tokio::time::timeout(Duration::from_secs(1), view.killed.notified()).await.ok()?;
+            let (other, time) = (deployment.instance(), TimeDelta::minutes(2));
+            let outcome = deployment.vote(&other, (&id, 1), Verdict::Approve, time).await;
+            view.go_on.notify_one();
+            Some(outcome)
+        };
+        let (_, outcome) = tokio::join!(sweeping.sweep(deployment.after(TimeDelta::minutes(2))), vote);
+        let about = format!("{at}: {:?}: {outcome:?}", view.struck().lock().unwrap());
+        let Some(outcome) = outcome else {
+            deployment.github.expect_dispatches(1);
+            break;
+        };
+        decided_by_vote += usize::from(outcome.name() == "dispatched");
+        assert_eq!(status(&outcome), 200, "{about}");
+        drop((sweeping, view));
+        deployment.settled().await;
+        deployment.sweep_every_minute(3..=5).await;
+        assert_eq!(deployment.github.dispatches().len(), 1, "{about}");
+        assert_eq!(deployment.names("pending/").await, [""; 0], "{about}");
+        deployment.github.expect_dispatches(1);
+    }
+    assert!(decided_by_vote > 3, "{decided_by_vote}");
+}
