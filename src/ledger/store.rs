@@ -2,8 +2,8 @@
 //!
 //! The one question that matters is *who was first*, and a store's answer to it cannot be trusted alone: a store may
 //! commit and then fail to say so, or say "exists already" about the very object that it has just written for us.
-//! So every object is unique to its writer, and after any doubt it is read back. For the same reason a call with a
-//! broken connection can be made again: the second changes nothing that the first did not.
+//! Therefore every object is unique to its writer, and after any doubt it is read back. For the same reason a call with
+//! a broken connection can be made again: the second changes nothing that the first did not.
 
 use std::{sync::Arc, time::Duration};
 
