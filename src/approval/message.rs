@@ -33,6 +33,8 @@ pub enum Kind {
     Card,
     /// The card that shows the decision, if the first card cannot be changed.
     Result,
+    /// The card that says that GitHub has the event, if the result was posted before.
+    Delivered,
     /// The change of a card, so that it shows the present state of the approval.
     Update,
     /// The n-th reminder that the approval is still open.
@@ -82,6 +84,7 @@ impl MessageName {
             "dispatch" => Kind::Dispatch,
             "card" => Kind::Card,
             "result" => Kind::Result,
+            "delivered" => Kind::Delivered,
             "update" => Kind::Update,
             reminder => Kind::Reminder(reminder.strip_prefix("reminder-")?.parse().ok()?),
         };
@@ -96,6 +99,7 @@ impl fmt::Display for MessageName {
             Kind::Dispatch => f.write_str("dispatch")?,
             Kind::Card => f.write_str("card")?,
             Kind::Result => f.write_str("result")?,
+            Kind::Delivered => f.write_str("delivered")?,
             Kind::Update => f.write_str("update")?,
             Kind::Reminder(number) => write!(f, "reminder-{number:04}")?,
         }
@@ -191,7 +195,9 @@ mod tests {
     #[test]
     fn a_name_is_read_as_it_was_written_and_nothing_else_is() {
         let staging = TargetName::parse("STAGING").expect("a name");
-        for kind in [Kind::Dispatch, Kind::Card, Kind::Result, Kind::Update, Kind::Reminder(7)] {
+        for kind in
+            [Kind::Dispatch, Kind::Card, Kind::Result, Kind::Delivered, Kind::Update, Kind::Reminder(7)]
+        {
             for target in [&TargetName::default(), &staging] {
                 let name = MessageName::new(kind, target);
                 assert_eq!(MessageName::parse(&name.to_string()), Some(name));

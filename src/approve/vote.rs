@@ -237,7 +237,12 @@ impl Stories {
         });
     }
 
-    async fn ruled_before(&self, mut standing: Standing, verdict: Verdict, timing: Timing) -> Report {
+    async fn ruled_before(
+        self: &Arc<Self>,
+        mut standing: Standing,
+        verdict: Verdict,
+        timing: Timing,
+    ) -> Report {
         let repository = standing.request.workload.repository.clone();
         let already = |earlier| Report::from(Outcome::AlreadyDecided(repository.clone(), earlier));
         let report = match (standing.ending(), standing.event_type().cloned()) {
@@ -246,8 +251,11 @@ impl Stories {
             (_, Some(_)) if self.policy.dry_run => already(Earlier::DryRun),
             (_, Some(event_type)) => {
                 let mut sent = self.outbox.send_event_again(Matter::Approval(&standing), timing).await;
-                let progress = sent.as_mut().ok().and_then(|sent| sent.progress.take());
-                standing.messages.extend(progress.map(|progress| (MessageName::DISPATCH, progress)));
+                if let Some(progress) = sent.as_mut().ok().and_then(|sent| sent.progress.take()) {
+                    standing.messages.insert(MessageName::DISPATCH, progress);
+                    // The cards say how the event stands.
+                    self.follow_up(standing.request.id.clone(), timing);
+                }
                 Event { event_type: &event_type, repository: &repository }.sent_again(sent)
             }
         };

@@ -2,13 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Cards, content::Content};
+use super::{Cards, content::Content, labels};
 
 /// The largest card that is made, in bytes: Teams takes about 28 KB with the message around it.
-pub const MAX_BYTES: usize = 27_500;
+pub const MAX_BYTES: usize = 25_000;
 
 /// The limits on what others wrote in a card; of texts in characters.
+#[derive(Clone, Copy)]
 pub struct Limits {
+    /// Each member of the payload; at 0 they are left out.
+    pub payload: usize,
     /// The request's text.
     pub text: usize,
     /// The number of its facts.
@@ -20,28 +23,42 @@ pub struct Limits {
 }
 
 /// The limits that most cards are made with: as much as anyone reads.
-const ROOMY: Limits = Limits { text: 4_000, facts: 30, value: 300, comment: 500 };
+const ROOMY: Limits = Limits { payload: 300, text: 4_000, facts: 30, value: 300, comment: 500 };
 
-/// The limits that always fit, whatever the characters.
-const TIGHT: Limits = Limits { text: 600, facts: 10, value: 80, comment: 100 };
+/// The limits that a card is made with until it fits. The payload gives way first, then the text, the facts and the
+/// comments; the last of them fit always, whatever the characters.
+const LIMITS: [Limits; 6] = [
+    ROOMY,
+    Limits { payload: 60, ..ROOMY },
+    Limits { payload: 0, ..ROOMY },
+    Limits { payload: 0, text: 600, ..ROOMY },
+    Limits { payload: 0, text: 600, facts: 10, value: 80, ..ROOMY },
+    Limits { payload: 0, text: 400, facts: 8, value: 60, comment: 80 },
+];
 
 impl Cards {
     /// The card that a webhook posts to a channel. While the approval waits, it leads to the page where people decide.
     pub fn teams(&self, content: &Content) -> Value {
         fitting(|limits| {
             let mut body = self.body(content, limits);
-            if content.state.is_waiting() {
-                body.push(actions(vec![open_url("Approve or reject", &self.page_url(&content.request.id))]));
-            }
+            let title = if content.state.is_waiting() { "Approve or reject" } else { labels::OPEN_PAGE };
+            body.push(actions(vec![open_url(title, &self.page_url(&content.request.id))]));
             card("1.4", body)
         })
     }
 }
 
-/// The card as `make` makes it with limits under which it is not too large.
+/// The card as `make` makes it, with the first limits under which it is not too large.
 pub fn fitting(make: impl Fn(&Limits) -> Value) -> Value {
-    let roomy = make(&ROOMY);
-    if roomy.to_string().len() <= MAX_BYTES { roomy } else { make(&TIGHT) }
+    let [roomy, tighter @ ..] = LIMITS;
+    let mut card = make(&roomy);
+    for limits in tighter {
+        if card.to_string().len() <= MAX_BYTES {
+            break;
+        }
+        card = make(&limits);
+    }
+    card
 }
 
 /// A card of these elements, which are all of `version` or older.

@@ -14,30 +14,36 @@ use super::{
 use crate::{
     approval::{Ballot, Ending, Ruling},
     text::{
-        line::plain,
+        identifier::{self, identifier},
+        line::{cut, plain},
         markdown::{card, link, literal},
     },
 };
 
 /// The longest value of a fact that is not the request's, in characters.
-const MAX_VALUE: usize = 100;
+const MAX_VALUE: usize = 300;
 
 impl Cards {
     /// The elements of a card.
     pub fn body(&self, content: &Content, limits: &Limits) -> Vec<Json> {
-        let mut body = vec![heading(content.state.words(), color(content.state))];
+        let mut body = vec![heading(content.headline, color(content))];
+        if content.says_anything() {
+            body.push(container("default", said(content, limits)));
+        }
         if !content.result.is_empty() {
-            body.push(self.section(labels::RESULT, &content.result));
+            body.push(self.section(labels::RESULT, content.result.iter().chain(&content.delivery)));
         }
         body.push(self.section(labels::PROVEN, &content.proven));
-        body.push(container("default", said(content, limits)));
+        if !content.members.is_empty() {
+            body.push(container("emphasis", payload(content, limits)));
+        }
         body.push(self.section(labels::DECISION, &content.decision));
         body.push(container("emphasis", votes(content.votes, limits)));
         body
     }
 
-    fn section(&self, title: &str, facts: &[Fact]) -> Json {
-        container("emphasis", vec![label(title), fact_set(facts.iter().map(|fact| self.fact(fact)))])
+    fn section<'a>(&self, title: &str, facts: impl IntoIterator<Item = &'a Fact<'a>>) -> Json {
+        container("emphasis", vec![label(title), fact_set(facts.into_iter().map(|fact| self.fact(fact)))])
     }
 
     fn fact(&self, Fact { label, value }: &Fact) -> (String, String) {
@@ -50,8 +56,10 @@ impl Cards {
     }
 }
 
-fn color(state: State) -> &'static str {
-    match state {
+/// A decision that GitHub refuses, or did not take in time, is no good news.
+fn color(content: &Content) -> &'static str {
+    match content.state {
+        State::Ended(_) if content.is_stuck => "attention",
         State::Waiting => "accent",
         State::Ended(Ending::Approved) => "good",
         State::Ended(Ending::Rejected) => "attention",
@@ -60,7 +68,8 @@ fn color(state: State) -> &'static str {
 }
 
 fn said(content: &Content, limits: &Limits) -> Vec<Json> {
-    let mut said = vec![label(labels::SAID), label(&literal(&content.title))];
+    let title = content.has_own_title().then(|| label(&literal(&content.title)));
+    let mut said: Vec<_> = [label(labels::SAID)].into_iter().chain(title).collect();
     let text = content.text.map(|text| card(text, limits.text));
     said.extend(text.filter(|text| !text.is_empty()).map(|text| text_block(&text)));
     if !content.facts.is_empty() {
@@ -70,6 +79,22 @@ fn said(content: &Content, limits: &Limits) -> Vec<Json> {
     }
     said.extend(and_more(content.facts.len(), limits.facts));
     said
+}
+
+/// The members of the payload, each with its JSON to the letter, as far as there is room.
+fn payload(content: &Content, limits: &Limits) -> Vec<Json> {
+    let line = |text: &str, limit| literal(&cut(&identifier::json(text).replace('\n', " "), limit));
+    let mut payload = vec![label(labels::PAYLOAD)];
+    match limits.payload {
+        0 => payload.push(text_block(labels::PAYLOAD_ON_PAGE)),
+        limit => {
+            let members = content.members.iter();
+            payload.push(fact_set(
+                members.map(|(key, json)| (literal(&cut(&identifier(key), MAX_NAME)), line(json, limit))),
+            ));
+        }
+    }
+    payload
 }
 
 /// Each vote is one row, so that no comment can look like another's vote.

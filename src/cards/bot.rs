@@ -11,7 +11,7 @@ use super::{
     words::{readable, title},
 };
 use crate::approval::{ApprovalId, Item, Verdict};
-use crate::text::markdown::literal;
+use crate::text::{identifier::identifier, markdown::literal};
 
 /// The verb of a card that asks how it stands now.
 pub const REFRESH: &str = "refresh";
@@ -34,8 +34,7 @@ impl Cards {
             if is_waiting {
                 card["refresh"] = refresh(id);
             }
-            card["fallbackText"] =
-                json!(format!("{}: this client cannot show the card.", content.state.words()));
+            card["fallbackText"] = json!(format!("{}: this client cannot show the card.", content.headline));
             card
         })
     }
@@ -43,9 +42,10 @@ impl Cards {
     /// The card that reminds of an approval that waits, with a link to where it can be decided.
     pub fn reminder(&self, content: &Content, link: &str) -> Value {
         let text = format!(
-            "Still waiting: **{}** for {}. {} {}.",
+            "Still waiting: {}. {}: “**{}**”. {} {}.",
+            literal(&identifier(&content.request.workload.repository.to_string())),
+            labels::SAID,
             literal(&content.title),
-            literal(&content.request.workload.repository.to_string()),
             labels::OPEN_UNTIL,
             readable(content.request.expires_at()),
         );
@@ -57,8 +57,9 @@ impl Cards {
         let line = |item: &Item| match item {
             Item::Requested(standing) => {
                 let request = &standing.request;
-                let (title, repository) = (title(request), &request.workload.repository);
-                Some(format!("{title} ({repository}): {}", self.page_url(&request.id)))
+                let title = title(request);
+                let repository = identifier(&request.workload.repository.to_string());
+                Some(format!("{repository} ({}: “{title}”): {}", labels::SAID, self.page_url(&request.id)))
             }
             Item::Unreadable(id, _) => Some(format!("{id}: a record of it cannot be read; the log names it")),
             Item::Relayed(..) => None,

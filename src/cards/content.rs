@@ -13,9 +13,10 @@ use super::{
     words::{count, name, readable, run, short_commit, title},
 };
 use crate::approval::{
-    Ballot, Delivery, DeliveryState, Ending, Performer, Policy, RelayStanding, Repository, Request, Standing,
-    Verdict, Workload, count_approvals, tally,
+    Ballot, Delivery, DeliveryState, Ending, Members, Performer, Policy, RelayStanding, Repository, Request,
+    Standing, Verdict, Workload, count_approvals, tally,
 };
+use crate::text::{identifier::identifier, line::plain};
 
 /// The content of an approval, at one time.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Content<'a> {
     pub request: &'a Request,
     /// The state.
     pub state: State,
+    /// The state in words, with how its event stands if that is no good news.
+    pub headline: &'static str,
     /// The title, as one plain line.
     pub title: String,
     /// The facts that GitHub vouches for.
@@ -34,6 +37,8 @@ pub struct Content<'a> {
     pub facts: &'a [(String, String)],
     /// The JSON that is sent with the event, to the letter.
     pub payload: Option<&'a str>,
+    /// Its members, each with its JSON.
+    pub members: Vec<(String, &'a str)>,
     /// The consequences of a decision, and the conditions for it.
     pub decision: Vec<Fact<'a>>,
     /// The decision's people and time; empty while the approval waits.
@@ -44,6 +49,8 @@ pub struct Content<'a> {
     pub votes: &'a [Ballot],
     /// The votes that can be cast now.
     pub verdicts: &'static [Verdict],
+    /// True if GitHub will not get the event by itself.
+    pub is_stuck: bool,
     /// The vote that has a stuck event sent again.
     pub send_again: Option<Verdict>,
     /// True if nothing is sent to GitHub (`DRY_RUN`).
@@ -99,19 +106,32 @@ impl<'a> Content<'a> {
         Self {
             request,
             state,
+            headline: headline(state, &delivery),
             title: title(request),
             proven: proven(&request.workload),
             text: request.terms.text.as_deref(),
             facts: &request.terms.facts,
             payload: request.terms.client_payload.as_ref().map(|payload| payload.as_str()),
+            members: members(request),
             decision: decision(standing, state, now),
             result: result(standing, state),
             verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },
+            is_stuck: is_stuck(&delivery),
             send_again: state.verdict().filter(|_| is_stuck(&delivery)),
             delivery: delivery_of(request, state, delivery, policy.dry_run),
             votes: ballots,
             is_dry_run: policy.dry_run,
         }
+    }
+
+    /// True if the workflow has any words of its own.
+    pub fn says_anything(&self) -> bool {
+        self.has_own_title() || self.text.is_some() || !self.facts.is_empty()
+    }
+
+    /// True if the title is the workflow's, and not one of ours.
+    pub fn has_own_title(&self) -> bool {
+        self.request.terms.title.as_deref().is_some_and(|title| !plain(title, 1).is_empty())
     }
 
     /// The facts that a row of the list shows.
@@ -136,13 +156,13 @@ pub fn fact<'a>(label: &'static str, value: Value<'a>) -> Fact<'a> {
 }
 
 impl Value<'_> {
-    /// The value as text, neither escaped nor cut.
+    /// The value as text, not escaped for any markup, and not cut. Identifiers are shown without loss.
     pub fn text(&self) -> String {
         match self {
-            Self::Repository(repository) => repository.to_string(),
-            Self::Commit(workload) => short_commit(workload),
-            Self::Run(workload) => run(workload),
-            Self::Code(text) | Self::Name(text) => (*text).to_owned(),
+            Self::Repository(repository) => identifier(&repository.to_string()),
+            Self::Commit(workload) => identifier(&short_commit(workload)),
+            Self::Run(workload) => identifier(&run(workload)),
+            Self::Code(text) | Self::Name(text) => identifier(text),
             Self::People(people) if people.is_empty() => "nobody".to_owned(),
             Self::People(people) => people.iter().map(|one| name(one)).collect::<Vec<_>>().join(", "),
             Self::Time(time) | Self::Deadline(time, _) => readable(*time),
@@ -189,6 +209,23 @@ impl State {
     }
 }
 
+/// The state in words, with how its event stands if that is no good news.
+pub fn headline(state: State, delivery: &Delivery) -> &'static str {
+    match (state, delivery.state, &delivery.error) {
+        (State::Ended(Ending::Approved), DeliveryState::Pending, None) => "Approved, on its way to GitHub",
+        (State::Ended(Ending::Approved), DeliveryState::Pending, Some(_)) => {
+            "Approved, but GitHub refused it"
+        }
+        (State::Ended(Ending::Approved), DeliveryState::Dead, _) => "Approved, but GitHub did not get it",
+        (State::Ended(Ending::Rejected), DeliveryState::Pending, None) => "Rejected, on its way to GitHub",
+        (State::Ended(Ending::Rejected), DeliveryState::Pending, Some(_)) => {
+            "Rejected, but GitHub refused it"
+        }
+        (State::Ended(Ending::Rejected), DeliveryState::Dead, _) => "Rejected, but GitHub did not get it",
+        (state, ..) => state.words(),
+    }
+}
+
 /// The facts of a relay, for its row in the list.
 pub fn of_relay<'a>(relay: &'a RelayStanding, policy: &Policy) -> Vec<Fact<'a>> {
     let decision = &relay.decision;
@@ -202,13 +239,26 @@ pub fn of_relay<'a>(relay: &'a RelayStanding, policy: &Policy) -> Vec<Fact<'a>> 
 }
 
 fn proven(workload: &Workload) -> Vec<Fact<'_>> {
-    vec![
+    let environment = workload.environment.as_deref().filter(|environment| !environment.is_empty());
+    let job_workflow = workload.job_workflow_ref.as_deref().filter(|workflow| !workflow.is_empty());
+    let always = [
         fact(labels::REPOSITORY, Value::Repository(&workload.repository)),
-        fact(labels::COMMIT, Value::Commit(workload)),
         fact(labels::REF, Value::Code(&workload.git_ref)),
+        fact(labels::COMMIT, Value::Commit(workload)),
         fact(labels::RUN, Value::Run(workload)),
         fact(labels::STARTED_BY, Value::Name(&workload.actor)),
-    ]
+    ];
+    let of_job = [(labels::ENVIRONMENT, environment), (labels::JOB_WORKFLOW, job_workflow)];
+    let of_job = of_job.into_iter().filter_map(|(label, text)| Some(fact(label, Value::Code(text?))));
+    always.into_iter().chain(of_job).collect()
+}
+
+/// The members of what is sent with the event.
+fn members(request: &Request) -> Vec<(String, &str)> {
+    let payload = request.terms.client_payload.as_ref();
+    let members = payload.and_then(|payload| Members::parse(payload.as_str()).ok());
+    let members = members.map_or_else(Vec::new, |members| members.0);
+    members.into_iter().map(|(key, value)| (key, value.get())).collect()
 }
 
 fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec<Fact<'a>> {
@@ -279,6 +329,6 @@ fn delivery_words(of: &Delivery, is_dry_run: bool) -> &'static str {
 }
 
 /// True if GitHub will not get the event by itself.
-fn is_stuck(delivery: &Delivery) -> bool {
+pub fn is_stuck(delivery: &Delivery) -> bool {
     delivery.state == DeliveryState::Dead || delivery.error.is_some()
 }

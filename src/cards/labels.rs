@@ -10,8 +10,13 @@ pub const COMMIT: &str = "Commit";
 pub const REF: &str = "Ref";
 pub const RUN: &str = "Run";
 pub const STARTED_BY: &str = "Started by";
+pub const ENVIRONMENT: &str = "Environment";
+pub const JOB_WORKFLOW: &str = "Job's workflow";
 
-pub const SAID: &str = "What the workflow says";
+pub const SAID: &str = "The workflow says";
+
+pub const PAYLOAD: &str = "What is sent along (client_payload)";
+pub const PAYLOAD_ON_PAGE: &str = "It does not fit into a card. The page shows all of it.";
 
 pub const DECISION: &str = "The decision";
 pub const APPROVE_SENDS: &str = "Approve sends";

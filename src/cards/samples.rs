@@ -6,8 +6,8 @@ use url::Url;
 use super::{Cards, Mail};
 use crate::{
     approval::{
-        ApprovalId, Ballot, EventType, Guid, Performer, Person, Repository, Request, Standing, Terms,
-        Verdict, Workload,
+        ApprovalId, Ballot, EventType, Guid, Performer, Person, Policy, Repository, RepositoryPattern,
+        Request, Standing, Terms, Verdict, Workload,
     },
     http_client::SecretUrl,
 };
@@ -87,4 +87,10 @@ pub fn wild(text: &str) -> Standing {
     }
     approval.ballots = (1..=3).map(|number| ballot(number, text, text)).collect();
     approval
+}
+
+/// The rules of a deployment that sends.
+pub fn policy() -> Policy {
+    let allowed_repositories = vec![RepositoryPattern::parse("octo/*").expect("a pattern")];
+    Policy { allowed_repositories, ..Policy::default() }
 }

@@ -15,7 +15,7 @@ use super::{
     store::Created,
 };
 use crate::approval::{
-    Attempt, AttemptResult, Message, MessageName, PostedMessage, Progress, Subject, TargetName,
+    Attempt, AttemptResult, Kind, Message, MessageName, PostedMessage, Progress, Subject, TargetName,
 };
 
 /// The names of all records about one subject.
@@ -135,6 +135,10 @@ impl Ledger {
             async move {
                 let message = Message { subject: subject.clone(), name };
                 let progress = match detail {
+                    // When the result was posted tells what it said of the event.
+                    Detail::Attempts if message.name.kind == Kind::Result => {
+                        self.newest(&message, &begun, until).await?.progress(&message, None)?
+                    }
                     _ if begun.is_done => Progress::Done(None),
                     Detail::Names if begun.has_begun() => Progress::Begun,
                     Detail::Names => Progress::Untried,
@@ -287,7 +291,6 @@ fn folder(subject: &Subject) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::approval::Kind;
 
     #[test]
     fn names_say_which_messages_have_begun_and_which_have_arrived() {

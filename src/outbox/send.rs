@@ -219,10 +219,14 @@ impl Outbox {
     /// Sends every message of the approval that is due and that nobody else is sending, except for those `left_out`.
     pub async fn carry_on(&self, mut standing: Standing, left_out: LeftOut, timing: Timing) -> Swept {
         let mut swept = Swept::default();
-        for _ in 0..MAX_PASSES {
+        for pass in 0..MAX_PASSES {
             let wanted = wanted(&standing, &self.channels, &self.policy, timing.now);
-            let is_left_out =
-                |wanted: &&Wanted| if wanted.is_event() { left_out.event } else { left_out.channel };
+            // An event that may arrive now comes before the cards, which say how it stands.
+            let is_event_first = pass == 0 && !left_out.event && awaits_event(&standing, &wanted);
+            let is_left_out = |wanted: &&Wanted| match wanted.is_event() {
+                true => left_out.event,
+                false => left_out.channel || is_event_first,
+            };
             let due: Vec<_> = wanted.iter().filter(|wanted| !is_left_out(wanted)).collect();
             let matter = Matter::Approval(&standing);
             let sends = due.iter().map(|wanted| self.deliver(matter, wanted, Occasion::Sweep, timing));
@@ -233,7 +237,7 @@ impl Outbox {
                 let message = Message { subject: standing.subject(), name: wanted.name.clone() };
                 swept.add(&message, matter.progress(&wanted.name), sent, timing.now);
             }
-            if !is_new {
+            if !is_new && !is_event_first {
                 break;
             }
             // A message may make another due, and more votes may have come in between.
@@ -247,8 +251,8 @@ impl Outbox {
                 }
             }
         }
-        let awaits_event = self.event(Matter::Approval(&standing)).is_ok()
-            && !matches!(standing.progress(&MessageName::DISPATCH), Progress::Done(_));
+        let wanted = wanted(&standing, &self.channels, &self.policy, timing.now);
+        let awaits_event = awaits_event(&standing, &wanted);
         swept.awaits_event = awaits_event || standing.ruling.is_none();
         swept.left_out = awaits_event && left_out.event;
         swept.standing = Some(standing);
@@ -465,6 +469,12 @@ impl Ended {
             Some(result) => ledger.note_result(message, self.attempt.number, result, until).await,
         }
     }
+}
+
+/// True if an event is wanted, and has not arrived.
+fn awaits_event(standing: &Standing, wanted: &[Wanted]) -> bool {
+    wanted.iter().any(Wanted::is_event)
+        && !matches!(standing.progress(&MessageName::DISPATCH), Progress::Done(_))
 }
 
 fn dispatch(standing: &Standing, request: &Request) -> anyhow::Result<Dispatch> {

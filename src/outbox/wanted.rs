@@ -7,8 +7,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::approval::{
-    Channel, Forbidden, Kind, Means, MessageName, Next, Policy, PostedMessage, Progress, RelayStanding,
-    Request, SendAnswer, Standing,
+    Channel, DeliveryState, Forbidden, Kind, Means, MessageName, Next, Policy, PostedMessage, Progress,
+    RelayStanding, Request, SendAnswer, Standing,
 };
 
 /// The most reminders of one approval: nobody heeds the hundredth.
@@ -94,9 +94,11 @@ fn of_channel(standing: &Standing, channel: &Channel, policy: &Policy, now: Date
         Wanted::new(name, since, Effect::Reminder(place.cloned()))
     });
     let cards = match (channel.means, place) {
-        (Means::Webhook, _) => vec![latest_card(standing, channel)],
+        (Means::Webhook, _) => {
+            [latest_card(standing, channel)].into_iter().chain(delivered_card(standing, channel)).collect()
+        }
         (Means::Bot, None) => first_card(standing, channel),
-        (Means::Bot, Some(place)) => changes(standing, channel, place),
+        (Means::Bot, Some(place)) => changes(standing, channel, place, policy),
     };
     let reminds = channel.means == Means::Webhook || place.is_some();
     cards.into_iter().chain(reminder.filter(|_| reminds)).collect()
@@ -109,6 +111,18 @@ fn latest_card(standing: &Standing, channel: &Channel) -> Wanted {
         Some(ruling) => (Kind::Result, ruling.decided_at),
     };
     Wanted::new(MessageName::new(kind, &channel.name), since, Effect::Card)
+}
+
+/// The card that says that GitHub has the event, if the result was posted before it had.
+fn delivered_card(standing: &Standing, channel: &Channel) -> Option<Wanted> {
+    let result = standing.progress(&MessageName::new(Kind::Result, &channel.name));
+    match (standing.progress(&MessageName::DISPATCH), result) {
+        (Progress::Done(Some(delivered_at)), Progress::Done(Some(told_at))) if told_at < delivered_at => {
+            let name = MessageName::new(Kind::Delivered, &channel.name);
+            Some(Wanted::new(name, *delivered_at, Effect::Card))
+        }
+        _ => None,
+    }
 }
 
 /// The bot's first card, and the card that follows if it cannot be changed.
@@ -125,8 +139,8 @@ fn first_card(standing: &Standing, channel: &Channel) -> Vec<Wanted> {
 }
 
 /// The change of the bot's card, and the card that follows if the change was given up.
-fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage) -> Vec<Wanted> {
-    let (name, state) = (MessageName::new(Kind::Update, &channel.name), shown_state(standing));
+fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage, policy: &Policy) -> Vec<Wanted> {
+    let (name, state) = (MessageName::new(Kind::Update, &channel.name), shown_state(standing, policy));
     let progress = standing.progress(&name);
     if state == FRESH_STATE && *progress == Progress::Untried {
         return Vec::new();
@@ -140,10 +154,18 @@ fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage) -> Vec
     [change].into_iter().chain(result).collect()
 }
 
-/// The state in which a bot's card shows an approval: cards with different states look different.
-pub fn shown_state(standing: &Standing) -> String {
+/// The state that a bot's card shows: two cards that differ in this look different.
+fn shown_state(standing: &Standing, policy: &Policy) -> String {
     let ending = standing.ending().map_or("pending", |ending| ending.as_str());
-    format!("{} {ending}", standing.ballots.len())
+    let delivery = policy.delivery(standing);
+    let delivery = match (delivery.state, delivery.error) {
+        (DeliveryState::None, _) => "",
+        (DeliveryState::Pending, None) => " pending",
+        (DeliveryState::Pending, Some(_)) => " refused",
+        (DeliveryState::Delivered, _) => " delivered",
+        (DeliveryState::Dead, _) => " dead",
+    };
+    format!("{} {ending}{delivery}", standing.ballots.len())
 }
 
 /// The state of a card on which nothing has happened yet.
@@ -246,6 +268,10 @@ mod tests {
         Progress::Tried(attempt, Some(result))
     }
 
+    fn done(minute: i64) -> Progress {
+        Progress::Done(Some(at(minute)))
+    }
+
     fn channel(means: Means) -> Channel {
         Channel { name: TargetName::default(), means }
     }
@@ -267,6 +293,18 @@ mod tests {
             (decided(Ending::Approved), 30, &["dispatch 6", "result 6"]),
             (decided(Ending::Rejected), 30, &["result 6"]),
             (decided(Ending::Expired), 90, &["result 6"]),
+            // What the result could not say yet is said by a card of its own.
+            (
+                with(with(decided(Ending::Approved), Kind::Result, done(7)), Kind::Dispatch, done(9)),
+                30,
+                &["dispatch 6", "result 6", "delivered 9"],
+            ),
+            (
+                with(with(decided(Ending::Approved), Kind::Result, done(9)), Kind::Dispatch, done(7)),
+                30,
+                &["dispatch 6", "result 6"],
+            ),
+            (with(decided(Ending::Approved), Kind::Dispatch, done(7)), 30, &["dispatch 6", "result 6"]),
         ] {
             assert_eq!(names(&standing, &webhook, minute), expected);
         }
@@ -304,6 +342,22 @@ mod tests {
         ] {
             assert_eq!(names(&standing, &bot, minute), expected);
         }
+    }
+
+    #[test]
+    fn the_card_changes_with_each_state_of_the_event() {
+        let state =
+            |progress| shown_state(&with(decided(Ending::Approved), Kind::Dispatch, progress), &policy());
+        let failed = |answer, next| tried(answer, next, None);
+        let later = || Next::NotBefore(at(60));
+        assert_eq!(state(Progress::Untried), "1 approved pending");
+        assert_eq!(state(failed(SendAnswer::ServerError(503), later())), "1 approved pending");
+        assert_eq!(state(failed(SendAnswer::Unauthorized, later())), "1 approved refused");
+        assert_eq!(state(failed(SendAnswer::Unprocessable, Next::Dead)), "1 approved dead");
+        assert_eq!(state(done(7)), "1 approved delivered");
+        assert_eq!(shown_state(&decided(Ending::Rejected), &policy()), "1 rejected", "no event follows");
+        let dry = Policy { dry_run: true, ..policy() };
+        assert_eq!(shown_state(&decided(Ending::Approved), &dry), "1 approved");
     }
 
     #[test]

@@ -48,6 +48,59 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     digits.iter().try_fold(0, digit)
 }
 
+/// JSON with one member or element a line, two spaces deeper each time; its texts and numbers stay to the letter.
+pub fn pretty(json: &str) -> String {
+    let (mut shown, mut depth, mut characters) =
+        (String::with_capacity(json.len() * 2), 0, json.chars().peekable());
+    let new_line = |shown: &mut String, depth: usize| {
+        shown.push('\n');
+        shown.extend(std::iter::repeat_n("  ", depth));
+    };
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => {
+                shown.push('"');
+                copy_text(&mut characters, &mut shown);
+            }
+            '{' | '[' => {
+                shown.push(character);
+                while characters.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                if let Some(end) = characters.next_if(|next| matches!(next, '}' | ']')) {
+                    shown.push(end);
+                } else {
+                    depth += 1;
+                    new_line(&mut shown, depth);
+                }
+            }
+            '}' | ']' => {
+                depth = usize::saturating_sub(depth, 1);
+                new_line(&mut shown, depth);
+                shown.push(character);
+            }
+            ',' => {
+                shown.push(',');
+                new_line(&mut shown, depth);
+            }
+            ':' => shown.push_str(": "),
+            space if space.is_ascii_whitespace() => {}
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+/// Copies a text after its first quotation mark, to its last.
+fn copy_text(characters: &mut impl Iterator<Item = char>, shown: &mut String) {
+    while let Some(character) = characters.next() {
+        shown.push(character);
+        match character {
+            '\\' => shown.extend(characters.next()),
+            '"' => return,
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,6 +138,15 @@ mod tests {
     }
 
     proptest! {
+        /// What is printed is the same JSON.
+        #[test]
+        fn pretty_json_is_the_same_json(text in ".{0,20}", number in any::<i64>()) {
+            let value = serde_json::json!({"a": [text, number, {}, []], "b": {text: [[null, true]]}});
+            let shown = pretty(&value.to_string());
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).expect("JSON"), value);
+            prop_assert_eq!(pretty(&shown), shown);
+        }
+
         /// Any text, written with an escape for each of its UTF-16 code units, is read as Rust reads its code units.
         #[test]
         fn escapes_are_read_as_their_code_units_are(units in prop::collection::vec(

@@ -59,7 +59,8 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn cut(text: &str, limit: usize) -> String {
+/// `text` of at most `limit` characters, of which [`CUT`] is the end if it was longer.
+pub fn cut(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
         return text.to_owned();
     }
@@ -75,7 +76,7 @@ fn belongs(hidden: char, before: char) -> bool {
 }
 
 /// True if the character itself is invisible: controls, formats, fillers, selectors and tags of Unicode.
-fn is_hidden(character: char) -> bool {
+pub(super) fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

@@ -231,7 +231,7 @@ async fn the_card_in_the_channel_leads_to_the_page() {
     let buttons = card.buttons().await;
     assert_eq!(buttons.len(), 1, "{buttons:?}");
     card.click(&buttons[0]).await;
-    stage.browser.text_with("h1", "Release 1.4.2 to production").await;
+    stage.browser.text_with(".title", "Release 1.4.2 to production").await;
     assert!(stage.browser.url().await.contains("/api/approvals/"));
 }
 

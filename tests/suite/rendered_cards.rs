@@ -4,8 +4,8 @@ use std::{io::Write, process::Stdio};
 
 use approve_release::{
     approval::{
-        ApprovalId, Ballot, Ending, EventType, Guid, Performer, Person, Policy, Repository, Request, Ruling,
-        Standing, Terms, Verdict, Workload,
+        ApprovalId, Ballot, Ending, EventType, Guid, Performer, Person, Policy, Repository,
+        RepositoryPattern, Request, Ruling, Standing, Terms, Verdict, Workload,
     },
     cards::{Cards, Mail, content::Content},
     http_client::SecretUrl,
@@ -95,7 +95,9 @@ fn cards() -> Cards {
 }
 
 fn content(standing: &Standing) -> Content<'_> {
-    Content::of(standing, &Policy::default(), standing.request.created_at)
+    let allowed_repositories = vec![RepositoryPattern::parse("octo/*").expect("a pattern")];
+    let policy = Policy { allowed_repositories, ..Policy::default() };
+    Content::of(standing, &policy, standing.request.created_at)
 }
 
 const ENDINGS: [Option<Ending>; 4] =
@@ -148,7 +150,12 @@ fn the_fallback_text_says_how_the_approval_stands() {
         let standing = approval("x", ending);
         cards().bot(&content(&standing), None)["fallbackText"].clone()
     });
-    let states = ["Waiting for approval: ", "Approved: ", "Rejected: ", "Expired: "];
+    let states = [
+        "Waiting for approval: ",
+        "Approved, on its way to GitHub: ",
+        "Rejected, on its way to GitHub: ",
+        "Expired: ",
+    ];
     for (text, state) in texts.iter().zip(states) {
         assert!(text.as_str().expect("a text").starts_with(state), "{text}");
     }

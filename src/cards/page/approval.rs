@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     approval::{Performer, Verdict, Vote},
-    text::{line, markdown},
+    text::{identifier, line, markdown},
 };
 
 /// The reader of a page, and the click that led there.
@@ -54,9 +54,8 @@ impl Page<'_> {
         self.cards.address_of(value)
     }
 
-    fn has_words(&self) -> bool {
-        let Content { text, facts, payload, .. } = self.content;
-        text.is_some() || !facts.is_empty() || payload.is_some()
+    fn repository(&self) -> String {
+        identifier::identifier(&self.content.request.workload.repository.to_string())
     }
 
     /// The result together with the delivery of its event.
@@ -81,21 +80,4 @@ impl Page<'_> {
         };
         format!("At most {} characters. {readers}", Vote::MAX_COMMENT)
     }
-}
-
-/// JSON with the characters that reorder text written as escapes; only texts can have them.
-fn unmoved(json: &str) -> String {
-    let mut unmoved = String::with_capacity(json.len());
-    for character in json.chars() {
-        match reorders(character) {
-            true => unmoved.push_str(&format!("\\u{:04x}", u32::from(character))),
-            false => unmoved.push(character),
-        }
-    }
-    unmoved
-}
-
-/// True for Unicode's controls of direction.
-fn reorders(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

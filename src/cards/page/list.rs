@@ -6,14 +6,14 @@ use chrono::{DateTime, Utc};
 use super::{
     super::{
         Cards,
-        content::{Content, Fact, State, Value, fact, of_relay},
+        content::{Content, Fact, State, Value, fact, headline, is_stuck, of_relay},
         labels, words,
     },
     LIST, STYLE, html,
 };
 use crate::{
     approval::{Ending, Item, Policy, RelayStanding, Standing},
-    text::line,
+    text::identifier::identifier,
 };
 
 /// A page of the list.
@@ -64,8 +64,12 @@ struct Row<'a> {
     /// The address of its page, if it has one.
     href: Option<String>,
     title: String,
+    /// True if the title is the workflow's.
+    is_said: bool,
     /// The state, if that can be read.
     state: Option<State>,
+    headline: &'static str,
+    is_stuck: bool,
     facts: Vec<Fact<'a>>,
 }
 
@@ -82,17 +86,24 @@ impl<'a> Row<'a> {
         let mut content = Content::of(standing, listing.policy, listing.now);
         Self {
             href: Some(format!("{LIST}/{}", standing.request.id)),
+            is_said: content.has_own_title(),
             title: std::mem::take(&mut content.title),
             state: Some(content.state),
+            headline: content.headline,
+            is_stuck: content.is_stuck,
             facts: content.summary(),
         }
     }
 
     fn relayed(relay: &'a RelayStanding, policy: &Policy) -> Self {
+        let delivery = policy.delivery_of_relay(relay);
         Self {
             href: None,
-            title: line::visible(relay.decision.dispatch.event_type.as_str()),
+            is_said: false,
+            title: identifier(relay.decision.dispatch.event_type.as_str()),
             state: Some(State::Ended(Ending::Approved)),
+            headline: headline(State::Ended(Ending::Approved), &delivery),
+            is_stuck: is_stuck(&delivery),
             facts: of_relay(relay, policy),
         }
     }
@@ -100,8 +111,11 @@ impl<'a> Row<'a> {
     fn unreadable(id: &str, at: DateTime<Utc>) -> Self {
         Self {
             href: None,
+            is_said: false,
             title: format!("{id}: a record of it cannot be read"),
             state: None,
+            headline: "",
+            is_stuck: false,
             facts: vec![fact(labels::RECORDED, Value::Time(at))],
         }
     }

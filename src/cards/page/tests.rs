@@ -6,12 +6,12 @@ use super::*;
 use crate::{
     approval::{
         ApprovalId, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Dispatch, Item,
-        MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository, RepositoryPattern, Ruling,
-        SendAnswer, Standing, Terms, Verdict, Workload,
+        MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository, Ruling, SendAnswer,
+        Standing, Terms, Verdict, Workload,
     },
     cards::{
         content::Content,
-        samples::{self, ALEX, ballot, cards, event_type, noon, wild},
+        samples::{self, ALEX, ballot, cards, event_type, noon, policy, wild},
         words::name,
     },
 };
@@ -97,12 +97,6 @@ fn requested(seen: Standing) -> Item {
     Item::Requested(Box::new(seen))
 }
 
-/// The rules of a deployment that sends.
-fn policy() -> Policy {
-    let allowed_repositories = vec![RepositoryPattern::parse("octo/*").expect("a pattern")];
-    Policy { allowed_repositories, ..Policy::default() }
-}
-
 fn view(performer: &Performer) -> View<'_> {
     View { performer, may_decide: true, said: None }
 }
@@ -161,9 +155,9 @@ fn hostile_text_is_shown_to_the_letter() {
     let escaped =
         "&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#62;&#60;img src=x onerror=&#39;alert(2)&#39;";
     let page = show(&saying(HOSTILE));
-    // Title twice, ref, actor, a fact's name and two values, two event types, the comments of three votes, the run and its attempt.
+    // Title, ref, actor, a fact's name and two values, two event types, the comments of three votes, the run and its attempt.
     // A person's name is cut; the text is Markdown, and has tests of its own.
-    assert_eq!(count(&page, escaped), 14, "{page}");
+    assert_eq!(count(&page, escaped), 13, "{page}");
     assert!(page.contains(r"&#62;alert(1)&#60;/script&#62;\&#34;"), "the payload: {page}");
 }
 
@@ -342,7 +336,8 @@ fn times_are_for_people_and_programs() {
 fn a_payload_is_shown_to_the_letter_and_cannot_reorder_itself() {
     let mut seen = release();
     seen.request.terms.client_payload = payload("{\"n\":1.10,\"é\":\"a\u{202e}b\"}");
-    assert!(show(&seen).contains(r"{&#34;n&#34;:1.10,&#34;é&#34;:&#34;a\u202eb&#34;}"));
+    let shown = "{\n  &#34;n&#34;: 1.10,\n  &#34;é&#34;: &#34;a\\u{202e}b&#34;\n}";
+    assert!(show(&seen).contains(shown), "{}", show(&seen));
 }
 
 #[test]
@@ -350,7 +345,12 @@ fn a_request_without_a_title_is_called_by_its_repository() {
     let mut seen = release();
     for none in [None, Some("  ".to_owned())] {
         seen.request.terms.title = none;
-        assert!(show(&seen).contains(r#"<h1 dir="auto">Release of octo/my_app</h1>"#));
+        let (page, list) = (show(&seen), show_list(&[requested(seen.clone())], &[]));
+        assert!(page.contains("<h1>Approval for <bdi>octo/my_app</bdi></h1>"), "{page}");
+        assert!(!page.contains("class=\"title\""), "the workflow has said none: {page}");
+        assert!(
+            list.contains("<bdi>Release of octo/my_app</bdi></a>") && !list.contains("The workflow says")
+        );
     }
 }
 
@@ -367,7 +367,7 @@ fn a_row_links_to_its_page_and_nowhere_else() {
     let page = show_list(&[requested(release())], &[relayed("release-approved")]);
     let href = format!("/api/approvals/{}", ApprovalId::new(noon(), [7; 16]));
     assert!(
-        page.contains(&format!("<a href=\"{href}\"><bdi>Release 1.4.2 to production</bdi></a>")),
+        page.contains(&format!("<a href=\"{href}\"><span class=\"unseen\">The workflow says: </span>“<bdi>Release 1.4.2 to production</bdi>”</a>")),
         "{page}"
     );
     assert!(page.contains("<h3><bdi>release-approved</bdi></h3>"));
