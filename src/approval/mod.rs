@@ -1,7 +1,7 @@
 //! The domain, pure: the things people may ask for, the rules, and the outcomes.
 //!
-//! Nothing here knows of HTTP, of a store or of the time of day. Every type can only be had by parsing it, so a
-//! value that exists is one that GitHub's limits and ours allow.
+//! Nothing here calls anyone, stores anything or asks for the time of day. Ids, names and payloads can only be had by
+//! parsing them, so one that exists is within GitHub's limits and ours.
 
 mod ballot;
 mod click;

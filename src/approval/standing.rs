@@ -159,8 +159,7 @@ impl Delivery {
                 Self { state: DeliveryState::Dead, delivered_at: None, error }
             }
             (Progress::Tried(_, Some(result)), Ok(())) => {
-                let words = result.detail.split_once(": ").map_or("", |(_, words)| words);
-                let error = result.what.is_refusal().then(|| DeliveryError::Refused(words.to_owned()));
+                let error = result.what.is_refusal().then(|| DeliveryError::Refused(result.detail.clone()));
                 let state = match result.next {
                     super::Next::Dead => DeliveryState::Dead,
                     super::Next::NotBefore(_) => DeliveryState::Pending,

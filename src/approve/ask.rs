@@ -114,7 +114,7 @@ impl Stories {
         };
         let mut standing = looked.unwrap_or_else(|| Standing::new(opened));
         if standing.ruling.is_none() {
-            let occasion = if is_new { Occasion::Decided } else { Occasion::Click };
+            let occasion = if is_new { Occasion::New } else { Occasion::Again };
             self.outbox.post_first_cards(&mut standing, occasion, timing).await;
         }
         standing.request = standing.request.seen_as(Some(newest));

@@ -93,7 +93,7 @@ impl Stories {
         let line = Line::decided(&standing.subject(), ruling.decided_at);
         let (ledger, until) = (&self.outbox.ledger, timing.deadline);
         let closed =
-            tokio::try_join!(ledger.note_decided(&standing.request, until), ledger.note_line(&line, until));
+            tokio::try_join!(ledger.remove_open(&standing.request, until), ledger.note_line(&line, until));
         if let Err(error) = closed {
             log::warn!("approval {}: {}", standing.request.id.short(), describe(&error));
         }

@@ -391,7 +391,7 @@ impl Sweep<'_> {
         // A crash, or an older version, has left the index otherwise.
         match (self.open.contains_key(id), standing.ruling.is_some()) {
             (false, false) => ledger.note_open(&standing.request, timing.deadline).await?,
-            (true, true) => ledger.note_decided(&standing.request, timing.deadline).await?,
+            (true, true) => ledger.remove_open(&standing.request, timing.deadline).await?,
             (true, false) | (false, true) => {}
         }
         let line = has_ruled.then(|| {

@@ -203,7 +203,8 @@ fn invalid(why: &Invalid) -> String {
     fixed.to_owned()
 }
 
-fn forbidden(why: &Forbidden) -> String {
+/// The reason why something is not allowed.
+pub fn forbidden(why: &Forbidden) -> String {
     match why {
         Forbidden::Repository(repository) => {
             format!("{} is not one of the ALLOWED_REPOSITORIES here.", show(repository))

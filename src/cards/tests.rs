@@ -224,7 +224,11 @@ fn a_card_without_votes_says_so_and_a_late_one_has_no_buttons() {
 fn a_fact_has_one_label_on_the_card_and_on_the_page() {
     let ruled = ruled(&asked("a"), Ending::Approved);
     let (content, card) = (content(&ruled), teams(&ruled).to_string());
-    let view = page::View { performer: &person(1, None), may_decide: true, said: None };
+    let view = page::View {
+        performer: &person(1, None),
+        judgement: &policy().judge(&ruled, &person(1, None), noon()),
+        said: None,
+    };
     let page = page::approval(&cards(), &content, &view);
     for fact in content.proven.iter().chain(&content.decision).chain(&content.result) {
         assert!(card.contains(&format!("\"title\":\"{}\"", fact.label)), "{fact:?} in {card}");

@@ -15,7 +15,9 @@ use object_store::ObjectMeta;
 use tokio::time::Instant;
 
 use super::{Ledger, records::Record};
-use crate::approval::{ApprovalId, Progress, RelayId, RelayStanding, Standing, Subject, hash};
+use crate::approval::{
+    ApprovalId, Ending, MessageName, Progress, RelayId, RelayStanding, Standing, Subject, hash,
+};
 
 /// The orders of the lines that people page through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,9 +173,8 @@ impl Ledger {
     /// Writes the line of an event that GitHub has accepted, so that the next release of the kind finds the last one.
     async fn note_release(&self, standing: &Standing, until: Instant) -> anyhow::Result<()> {
         let request = &standing.request;
-        let is_approved = standing.ending() == Some(crate::approval::Ending::Approved);
-        let (true, Progress::Done(Some(at))) =
-            (is_approved, standing.progress(&crate::approval::MessageName::DISPATCH))
+        let is_approved = standing.ending() == Some(Ending::Approved);
+        let (true, Progress::Done(Some(at))) = (is_approved, standing.progress(&MessageName::DISPATCH))
         else {
             return Ok(());
         };

@@ -181,7 +181,7 @@ impl Ledger {
     }
 
     /// Removes the note that the approval is open, since it is decided.
-    pub async fn note_decided(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
+    pub async fn remove_open(&self, request: &Request, until: Instant) -> anyhow::Result<()> {
         self.store.delete(&self.open_path(request), until).await
     }
 

@@ -36,10 +36,10 @@ const MAX_CUT_OFF: u32 = 5;
 /// The reason for sending a message now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// The decision was made just now, by us.
-    Decided,
-    /// A person clicked on something that was decided before.
-    Click,
+    /// What wants the message was made just now, by us: a decision, or a request.
+    New,
+    /// A person or a job came again.
+    Again,
     /// The message is in the index.
     Sweep,
 }
@@ -59,12 +59,12 @@ pub enum Step {
 pub fn plan(
     progress: Progress,
     occasion: Occasion,
-    decided_at: DateTime<Utc>,
+    since: DateTime<Utc>,
     (now, deliver_for): (DateTime<Utc>, TimeDelta),
 ) -> Step {
     let (last, result) = match progress {
         Progress::Done(_) => return Step::Rest(Delivered::Before),
-        Progress::Untried if occasion == Occasion::Click && is_fresh(decided_at, now) => {
+        Progress::Untried if occasion == Occasion::Again && is_fresh(since, now) => {
             return Step::Rest(Delivered::OnItsWay);
         }
         Progress::Untried => (None, None),
@@ -75,7 +75,7 @@ pub fn plan(
         }
         Progress::Tried(attempt, result) => (Some(attempt), result),
     };
-    let next = next_attempt(last.as_ref(), decided_at, now);
+    let next = next_attempt(last.as_ref(), since, now);
     let is_dead = result.as_ref().is_some_and(|result| result.next == Next::Dead);
     let is_over = is_dead || now - next.window_from >= deliver_for;
     let wait = result.as_ref().and_then(|result| asked_to_wait_until(result, now));
@@ -87,17 +87,17 @@ pub fn plan(
             // A planned attempt is made, even if its time has passed since.
             _ => Step::Send(next),
         },
-        _ if is_over && last.is_some() && now - decided_at >= REVIVABLE => Step::Rest(Delivered::TooLate),
+        _ if is_over && last.is_some() && now - since >= REVIVABLE => Step::Rest(Delivered::TooLate),
         _ if is_over && wait.is_some() => Step::Rest(Delivered::Dead(wait)),
         _ if wait.is_some() => Step::Rest(Delivered::OnItsWay),
-        Occasion::Click if is_over => Step::Send(Attempt { window_from: now, failures: 0, ..next }),
-        Occasion::Click | Occasion::Decided => Step::Send(next),
+        Occasion::Again if is_over => Step::Send(Attempt { window_from: now, failures: 0, ..next }),
+        Occasion::Again | Occasion::New => Step::Send(next),
     }
 }
 
 /// True if the click that made the decision may still be about to send.
-fn is_fresh(decided_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
-    (-CLOCK_SKEW..FRESH).contains(&(now - decided_at))
+fn is_fresh(since: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    (-CLOCK_SKEW..FRESH).contains(&(now - since))
 }
 
 /// True if somebody else may be sending.
@@ -152,12 +152,12 @@ pub fn first_attempt(now: DateTime<Utc>) -> Attempt {
     next_attempt(None, now, now)
 }
 
-fn next_attempt(last: Option<&Attempt>, decided_at: DateTime<Utc>, now: DateTime<Utc>) -> Attempt {
+fn next_attempt(last: Option<&Attempt>, since: DateTime<Utc>, now: DateTime<Utc>) -> Attempt {
     Attempt {
         number: last.map_or(1, |last| last.number + 1),
         began_at: now,
         lease_until: now + LEASE,
-        window_from: last.map_or(decided_at, |last| last.window_from),
+        window_from: last.map_or(since, |last| last.window_from),
         failures: last.map_or(0, |last| last.failures + 1),
     }
 }
@@ -259,14 +259,14 @@ mod tests {
 
     #[test]
     fn a_fresh_decision_is_left_to_its_click() {
-        assert!(sends(step(Progress::Untried, Occasion::Decided, 0)));
-        assert_eq!(step(Progress::Untried, Occasion::Click, 9), Step::Rest(Delivered::OnItsWay));
-        assert!(sends(step(Progress::Untried, Occasion::Click, 10)));
+        assert!(sends(step(Progress::Untried, Occasion::New, 0)));
+        assert_eq!(step(Progress::Untried, Occasion::Again, 9), Step::Rest(Delivered::OnItsWay));
+        assert!(sends(step(Progress::Untried, Occasion::Again, 10)));
     }
 
     #[test]
     fn nobody_sends_during_a_lease_and_anybody_after_it() {
-        for occasion in [Occasion::Click, Occasion::Sweep] {
+        for occasion in [Occasion::Again, Occasion::Sweep] {
             assert_eq!(step(tried(1, 0, None), occasion, 29), Step::Rest(Delivered::OnItsWay));
             let Step::Send(attempt) = step(tried(1, 0, None), occasion, 30) else { panic!("not sent") };
             assert_eq!((attempt.number, attempt.failures, attempt.lease_until), (2, 1, at(60)));
@@ -277,11 +277,11 @@ mod tests {
     fn a_click_passes_over_our_back_off_and_never_over_githubs_wait() {
         let down = || tried(1, 0, Some(failed(SendAnswer::ServerError(503), 1)));
         assert_eq!(step(down(), Occasion::Sweep, 20), Step::Rest(Delivered::OnItsWay));
-        assert!(sends(step(down(), Occasion::Click, 20)));
+        assert!(sends(step(down(), Occasion::Again, 20)));
         assert!(sends(step(down(), Occasion::Sweep, 40)));
         let limited = || tried(1, 0, Some(failed(SendAnswer::RateLimited { wait_s: Some(600) }, 1)));
-        assert_eq!(step(limited(), Occasion::Click, 600), Step::Rest(Delivered::OnItsWay));
-        assert!(sends(step(limited(), Occasion::Click, 601)));
+        assert_eq!(step(limited(), Occasion::Again, 600), Step::Rest(Delivered::OnItsWay));
+        assert!(sends(step(limited(), Occasion::Again, 601)));
     }
 
     #[test]
@@ -290,7 +290,7 @@ mod tests {
             SendResult { what: SendAnswer::Unauthorized, wait_s: Some(7200), detail: String::new() };
         let result = result_of(&next_attempt(None, at(0), at(0)), refused, at(0), (DAY, 0.5));
         assert_eq!(result.next, Next::NotBefore(at(7200)));
-        assert!(sends(step(tried(1, 0, Some(result)), Occasion::Click, 60)));
+        assert!(sends(step(tried(1, 0, Some(result)), Occasion::Again, 60)));
     }
 
     #[test]
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn every_message_is_tried_at_least_once_however_late() {
         let late = 30 * 24 * 3600;
-        for occasion in [Occasion::Sweep, Occasion::Click, Occasion::Decided] {
+        for occasion in [Occasion::Sweep, Occasion::Again, Occasion::New] {
             assert!(sends(step(Progress::Untried, occasion, late)), "{occasion:?}");
         }
         assert!(
@@ -357,9 +357,9 @@ mod tests {
         let dead =
             || tried(9, 0, Some(AttemptResult { next: Next::Dead, ..failed(SendAnswer::NotTried, over) }));
         assert_eq!(step(dead(), Occasion::Sweep, over + 1), Step::Rest(Delivered::Dead(None)));
-        let Step::Send(attempt) = step(dead(), Occasion::Click, over + 1) else { panic!("not revived") };
+        let Step::Send(attempt) = step(dead(), Occasion::Again, over + 1) else { panic!("not revived") };
         assert_eq!((attempt.number, attempt.failures, attempt.window_from), (10, 0, at(over + 1)));
-        assert_eq!(step(dead(), Occasion::Click, 7 * over), Step::Rest(Delivered::TooLate));
+        assert_eq!(step(dead(), Occasion::Again, 7 * over), Step::Rest(Delivered::TooLate));
     }
 
     #[test]
@@ -380,8 +380,8 @@ mod tests {
         assert_eq!(last.next, Next::Dead);
         let until = at(25 * 3600);
         let dead = || Progress::Tried(attempt.clone(), Some(last.clone()));
-        assert_eq!(step(dead(), Occasion::Click, 24 * 3600 + 1), Step::Rest(Delivered::Dead(Some(until))));
-        assert!(sends(step(dead(), Occasion::Click, 25 * 3600)));
+        assert_eq!(step(dead(), Occasion::Again, 24 * 3600 + 1), Step::Rest(Delivered::Dead(Some(until))));
+        assert!(sends(step(dead(), Occasion::Again, 25 * 3600)));
     }
 
     #[test]
@@ -395,10 +395,10 @@ mod tests {
         );
         let down = || tried(1, ahead, Some(failed(SendAnswer::ServerError(503), ahead)));
         let limited = || tried(1, ahead, Some(failed(SendAnswer::RateLimited { wait_s: Some(600) }, ahead)));
-        for occasion in [Occasion::Sweep, Occasion::Click] {
+        for occasion in [Occasion::Sweep, Occasion::Again] {
             assert!(sends(step(down(), occasion, 60)) && sends(step(limited(), occasion, 60)));
         }
-        assert!(sends(step(Progress::Untried, Occasion::Click, -ahead)), "a decision of tonight");
+        assert!(sends(step(Progress::Untried, Occasion::Again, -ahead)), "a decision of tonight");
     }
 
     #[test]
@@ -448,7 +448,7 @@ mod tests {
 
     #[test]
     fn what_has_arrived_is_never_sent_again() {
-        for occasion in [Occasion::Click, Occasion::Sweep] {
+        for occasion in [Occasion::Again, Occasion::Sweep] {
             assert_eq!(step(Progress::Done(None), occasion, 1_000_000), Step::Rest(Delivered::Before));
         }
     }

@@ -15,7 +15,7 @@ use tokio::{
 use super::{
     Body, LeftOut, Outbox, Sender, Swept,
     plan::{Occasion, Step, is_revived, plan, plan_update, result_of, showing},
-    wanted::{Effect, Wanted, wanted, wanted_by_relay},
+    wanted::{Effect, Wanted, event, wanted, wanted_by_relay},
 };
 use crate::{
     approval::{
@@ -179,14 +179,12 @@ impl Outbox {
     /// Sends the event of an earlier decision that a person has clicked again, if it is due. An error
     /// means that nothing was sent.
     pub async fn send_event_again(&self, matter: Matter<'_>, timing: Timing) -> anyhow::Result<Sent> {
-        self.deliver(matter, &self.event(matter)?, Occasion::Click, timing).await
+        self.deliver(matter, &self.event(matter)?, Occasion::Again, timing).await
     }
 
     fn event(&self, matter: Matter<'_>) -> anyhow::Result<Wanted> {
         let event = match matter {
-            Matter::Approval(standing) => {
-                wanted(standing, &[], &self.policy, standing.request.created_at).into_iter().next()
-            }
+            Matter::Approval(standing) => event(standing, &self.policy),
             Matter::Relay(relay) => wanted_by_relay(relay, &self.policy),
         };
         event.context("there is nothing to send")
@@ -362,7 +360,7 @@ impl Outbox {
     /// Sends a message that nobody else may send while our claim holds.
     async fn send_claimed(&self, outgoing: Outgoing, attempt: Attempt, timing: Timing) -> Sent {
         let lines = self.note_lines(&outgoing.lines);
-        let (mut answered, place) = match may_begin(timing) {
+        let (answered, place) = match may_begin(timing) {
             false => (SendResult::not_tried(), None),
             true => {
                 let to_note = timing.deadline.checked_sub(NOTING_TIME).unwrap_or(timing.deadline);
@@ -370,8 +368,7 @@ impl Outbox {
                 self.targets.send(&outgoing.message.name.target, &outgoing.body, timing).await
             }
         };
-        answered.detail = format!("attempt {}: {}", attempt.number, answered.detail);
-        let detail = answered.detail.clone();
+        let detail = format!("attempt {}: {}", attempt.number, answered.detail);
         let arrived = answered.what == SendAnswer::Accepted;
         // A card that can change is never done once and for all: the note says what it shows now.
         let result = (!arrived || outgoing.state.is_some()).then(|| {

@@ -78,7 +78,8 @@ pub fn wanted_by_relay(standing: &RelayStanding, policy: &Policy) -> Option<Want
     (!policy.dry_run).then_some(Wanted { forbidden, ..event })
 }
 
-fn event(standing: &Standing, policy: &Policy) -> Option<Wanted> {
+/// The event that an approval wants sent, if it is decided and one follows.
+pub fn event(standing: &Standing, policy: &Policy) -> Option<Wanted> {
     let ruling = standing.ruling.as_ref().filter(|_| !policy.dry_run)?;
     standing.event_type()?;
     let event = Wanted::new(MessageName::DISPATCH, ruling.decided_at, Effect::Event);

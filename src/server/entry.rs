@@ -144,7 +144,9 @@ async fn discard(payload: web::Payload, deadline: Instant) {
 fn busy(function: Function, outer: &Invocation) -> Answer {
     match function {
         Function::Approvals => page::busy(outer),
-        _ => outcome_answer(&Outcome::Unavailable(Unreached::Place)),
+        Function::ApproveRelease | Function::RequestApproval | Function::Messages | Function::Deliver => {
+            outcome_answer(&Outcome::Unavailable(Unreached::Place))
+        }
     }
 }
 

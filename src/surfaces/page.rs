@@ -135,8 +135,8 @@ impl Pages {
     ) -> String {
         let policy = &self.stories.policy;
         let now = request.timing.now;
-        let may_decide = policy.judge(standing, performer, now).approve.is_ok();
-        let view = View { performer, may_decide, said };
+        let judgement = &policy.judge(standing, performer, now);
+        let view = View { performer, judgement, said };
         approval(&self.stories.outbox.cards, &Content::of(standing, policy, now), &view)
     }
 

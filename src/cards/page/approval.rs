@@ -6,12 +6,12 @@ use super::{
     super::{
         Cards,
         content::{Content, Fact, Value},
-        labels, words,
+        labels, sentences, words,
     },
     LIST, STYLE, html,
 };
 use crate::{
-    approval::{Performer, Verdict, Vote},
+    approval::{Forbidden, Judgement, Performer, Verdict, Vote},
     text::{identifier, line, markdown},
 };
 
@@ -20,8 +20,8 @@ use crate::{
 pub struct View<'a> {
     /// The person who looks.
     pub performer: &'a Performer,
-    /// True if that person may decide on this approval.
-    pub may_decide: bool,
+    /// The rights of that person.
+    pub judgement: &'a Judgement,
     /// The outcome of the click that led here, if one did.
     pub said: Option<Said<'a>>,
 }
@@ -64,12 +64,25 @@ impl Page<'_> {
     }
 
     fn send_again(&self) -> Option<Verdict> {
-        self.content.send_again.filter(|_| self.view.may_decide)
+        self.content.send_again.filter(|verdict| self.view.judgement.vote(*verdict).is_ok())
     }
 
     fn has_approved(&self) -> bool {
         let approvals = self.content.votes.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
         approvals.map(|ballot| &ballot.performer).any(|performer| performer.is_same(self.view.performer))
+    }
+
+    /// The reason why the person may not decide, if they may not.
+    fn refusal(&self) -> Option<String> {
+        match &self.view.judgement.approve {
+            Ok(()) => None,
+            Err(Forbidden::Performer) => Some(
+                "You can look at this, but not decide on it: the workflow asked other approvers.".to_owned(),
+            ),
+            Err(forbidden) => {
+                Some(format!("Nobody can decide on this now: {}", sentences::forbidden(forbidden)))
+            }
+        }
     }
 
     /// The readers of a comment, named before it is written.

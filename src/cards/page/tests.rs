@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     approval::{
-        ApprovalId, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Dispatch, Item,
-        MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository, Ruling, SendAnswer,
-        Standing, Terms, Verdict, Workload,
+        ApprovalId, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Dispatch, Forbidden,
+        Item, Judgement, MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository, Ruling,
+        SendAnswer, Standing, Terms, Verdict, Workload,
     },
     cards::{
         content::Content,
@@ -15,6 +15,11 @@ use crate::{
         words::name,
     },
 };
+
+/// The rights of an approver, and of anyone else.
+pub const MAY: Judgement = Judgement { approve: Ok(()), reject: Ok(()), needs_name: false, is_open: true };
+const MAY_NOT: Judgement =
+    Judgement { approve: Err(Forbidden::Performer), reject: Err(Forbidden::Performer), ..MAY };
 
 const HOSTILE: &str =
     r#"</title></style></textarea><script>alert(1)</script>"><img src=x onerror='alert(2)'>&lt;"#;
@@ -98,7 +103,7 @@ fn requested(seen: Standing) -> Item {
 }
 
 fn view(performer: &Performer) -> View<'_> {
-    View { performer, may_decide: true, said: None }
+    View { performer, judgement: &MAY, said: None }
 }
 
 fn show(seen: &Standing) -> String {
@@ -210,7 +215,7 @@ fn an_approver_of_what_waits_gets_both_buttons_and_a_comment() {
 #[test]
 fn an_approver_who_was_not_asked_reads_why_there_are_no_buttons() {
     let alex = person(None);
-    let page = show_to(&release(), &View { may_decide: false, ..view(&alex) });
+    let page = show_to(&release(), &View { judgement: &MAY_NOT, ..view(&alex) });
     assert!(!page.contains("<form") && page.contains("the workflow asked other approvers"));
 }
 
@@ -246,7 +251,7 @@ fn a_stuck_event_is_sent_again_by_the_same_vote() {
         assert!(!page.contains("<textarea"));
     }
     let alex = person(None);
-    let looks = View { may_decide: false, ..view(&alex) };
+    let looks = View { judgement: &MAY_NOT, ..view(&alex) };
     let page = show_to(&decided(Ending::Approved, DeliveryState::Dead), &looks);
     assert!(!page.contains("<button"));
 }

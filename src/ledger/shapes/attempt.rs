@@ -88,7 +88,7 @@ impl StoredResult {
         Some(AttemptResult {
             ended_at: self.ended_at,
             what: self.answer.answer()?,
-            detail: self.detail,
+            detail: without_number(self.detail),
             asked_to_wait_until: self.asked_to_wait_until,
             next: match self.next {
                 StoredNext::NotBefore(time) => Next::NotBefore(time),
@@ -96,6 +96,15 @@ impl StoredResult {
             },
             shown: self.shown,
         })
+    }
+}
+
+/// The words of an answer. Older versions wrote `attempt 1: ` before them.
+fn without_number(detail: String) -> String {
+    let words = detail.strip_prefix("attempt ").and_then(|rest| rest.split_once(": "));
+    match words {
+        Some((number, words)) if number.parse::<u32>().is_ok() => words.to_owned(),
+        _ => detail,
     }
 }
 
