@@ -113,7 +113,7 @@ pub enum Invalid {
     /// This field is a name, and holds U+FFFD: the mark of a character that was broken on its way.
     BrokenName(&'static str),
     /// `event_type` is not 1 to 100 characters long.
-    EventTypeLength,
+    EventTypeLength(&'static str),
     /// `client_payload` is not an object.
     ClientPayloadNotAnObject,
     /// `client_payload` has the first number of top-level properties; the second is the limit.
@@ -191,6 +191,8 @@ pub enum SendAnswer {
         /// The permission that GitHub asked for.
         wanted: Option<Permission>,
     },
+    /// 403 or 451 for another reason, such as an archived repository: in the receiver's own words.
+    Blocked(String),
     /// 403 or 429: too many calls.
     RateLimited {
         /// The wait that GitHub asks for, in seconds.
@@ -246,6 +248,7 @@ impl SendAnswer {
         match self {
             Self::Unauthorized
             | Self::PermissionDenied { .. }
+            | Self::Blocked(_)
             | Self::NotFound
             | Self::Unprocessable
             | Self::Moved

@@ -18,6 +18,58 @@ use crate::{
 /// A sentence is shorter than this, in characters.
 pub const LIMIT: usize = 200;
 
+/// The reader of a sentence.
+#[derive(Clone, Copy, Debug)]
+pub enum Reader<'a> {
+    /// A person who clicked in Outlook.
+    Outlook,
+    /// A person who clicked in Teams.
+    Teams,
+    /// A person with a page in a browser.
+    Browser,
+    /// A job, whose token must be for this audience.
+    Job(&'a str),
+}
+
+/// The sentence for `outcome`, for this reader.
+pub fn sentence_to(reader: Reader, outcome: &Outcome) -> String {
+    match (reader, outcome) {
+        (Reader::Teams, Outcome::Unauthenticated) => {
+            "Nothing was sent: your identity could not be verified. Click again in Teams.".into()
+        }
+        (Reader::Browser, Outcome::Unauthenticated) => {
+            "Nothing was sent: you are not signed in. Sign in, then decide again.".into()
+        }
+        (Reader::Job(audience), Outcome::Unauthenticated) => format!(
+            "Nothing was recorded: the job's token could not be verified. It must be for the audience {}.",
+            printable(audience, 90)
+        ),
+        (Reader::Job(_), Outcome::Invalid(Invalid::ContentType)) => {
+            "Nothing was recorded: Content-Type must be application/json.".into()
+        }
+        (Reader::Browser, Outcome::Invalid(Invalid::ContentType)) => {
+            "Nothing was sent: Content-Type must be application/x-www-form-urlencoded.".into()
+        }
+        (Reader::Job(_), Outcome::Unavailable(_)) => {
+            sentence(outcome).replace("Click again", "Ask again").replace("your identity", "the job's token")
+        }
+        _ => sentence(outcome),
+    }
+}
+
+/// The sentence for an address that leads nowhere.
+pub fn no_such_address(path: &str) -> &'static str {
+    match path.to_ascii_lowercase() {
+        path if path.contains("//") => {
+            "There is nothing at this address: it has // in it. Leave out the / at the end of its base."
+        }
+        path if path.starts_with("/api/api/") => {
+            "There is nothing at this address: it has /api twice. Leave out the /api at the end of its base."
+        }
+        _ => NO_SUCH_ADDRESS,
+    }
+}
+
 /// The sentence for `outcome`.
 pub fn sentence(outcome: &Outcome) -> String {
     match outcome {
@@ -182,8 +234,8 @@ fn invalid(why: &Invalid) -> String {
         Invalid::BrokenName(field) => {
             return format!("{field} is a name, and has a broken character (U+FFFD, or half an emoji).");
         }
-        Invalid::EventTypeLength => {
-            return format!("event_type must have 1 to {} characters.", EventType::MAX);
+        Invalid::EventTypeLength(field) => {
+            return format!("{field} must have 1 to {} characters.", EventType::MAX);
         }
         Invalid::TooManyProperties(found, most) => {
             return format!("client_payload has {found} properties, and may have at most {most}.");
@@ -298,6 +350,7 @@ fn refused(repository: &str, answer: &SendAnswer) -> String {
                 "Recorded, but refused for {repository} (403): GITHUB_TOKEN needs Contents: write. The log says more."
             )
         }
+        SendAnswer::Blocked(words) => blocked(repository, words),
         SendAnswer::NotFound => {
             format!(
                 "Recorded, but GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Fix either."
@@ -308,7 +361,7 @@ fn refused(repository: &str, answer: &SendAnswer) -> String {
         }
         SendAnswer::Moved => {
             format!(
-                "Recorded, but {repository} was renamed or moved. Put its new name into the card and the settings."
+                "Recorded, but {repository} was renamed or moved. Put its new name into ALLOWED_REPOSITORIES, and into cards."
             )
         }
         SendAnswer::Unexpected(status) => {
@@ -317,6 +370,19 @@ fn refused(repository: &str, answer: &SendAnswer) -> String {
             )
         }
         other => recorded(repository, Some(other)),
+    }
+}
+
+/// GitHub's own words are what helps, as far as they are plain words.
+fn blocked(repository: &str, words: &str) -> String {
+    let begin = format!("Recorded, but GitHub refused it for {repository}");
+    let is_plain = |c: char| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, ' ' | '.' | ',' | '-' | '_' | '/' | ':' | '`' | '\'' | '(' | ')')
+    };
+    match words.chars().all(is_plain) {
+        true => format!("{begin}: {}", printable(words, (LIMIT - 3 - begin.len()).min(120))),
+        false => format!("{begin}. The log has its words."),
     }
 }
 
@@ -354,6 +420,7 @@ mod tests {
         vec![
             SendAnswer::Unauthorized,
             SendAnswer::PermissionDenied { wanted: None },
+            SendAnswer::Blocked("Repository was archived so is read-only. ".repeat(20)),
             SendAnswer::PermissionDenied { wanted: Permission::parse(&format!("{}=write", "a".repeat(44))) },
             SendAnswer::NotFound,
             SendAnswer::Unprocessable,
@@ -390,7 +457,7 @@ mod tests {
             Invalid::NotText("event_type"),
             Invalid::BothModes,
             Invalid::BrokenName("rejected_event_type"),
-            Invalid::EventTypeLength,
+            Invalid::EventTypeLength("rejected_event_type"),
             Invalid::ClientPayloadNotAnObject,
             Invalid::TooManyProperties(usize::MAX, 10),
             Invalid::ReservedKey,
@@ -479,5 +546,64 @@ mod tests {
             assert!(!sentence.contains("{{"), "{sentence:?}");
             assert!(seen.insert(sentence), "said twice: {outcome:?}");
         }
+    }
+
+    #[test]
+    fn a_sentence_suits_the_person_or_the_job_that_reads_it() {
+        let audience = format!("https://{}.azurewebsites.net", "a".repeat(200));
+        let readers = [Reader::Outlook, Reader::Teams, Reader::Browser, Reader::Job(&audience)];
+        for (reader, outcome) in
+            readers.into_iter().flat_map(|reader| outcomes().into_iter().map(move |o| (reader, o)))
+        {
+            let sentence = sentence_to(reader, &outcome);
+            assert!(
+                sentence.len() < LIMIT && sentence.bytes().all(|b| (b' '..=b'~').contains(&b)),
+                "{sentence}"
+            );
+            let is_outlook = matches!(reader, Reader::Outlook);
+            assert!(is_outlook || !sentence.contains("Outlook"), "{reader:?}: {sentence}");
+            // A job clicks nothing; what only a click can come to is not told to one.
+            let of_clicks = matches!(
+                outcome,
+                Outcome::Recorded(..) | Outcome::Refused(..) | Outcome::GivenUp(..) | Outcome::Postponed(..)
+            );
+            let clicks = sentence.to_ascii_lowercase().contains("click again");
+            assert!(
+                !matches!(reader, Reader::Job(_))
+                    || of_clicks
+                    || !clicks
+                    || matches!(outcome, Outcome::Invalid(_)),
+                "{sentence}"
+            );
+        }
+        for (reader, outcome, words) in [
+            (Reader::Outlook, Outcome::Unauthenticated, "In Outlook, open the message"),
+            (Reader::Teams, Outcome::Unauthenticated, "in Teams"),
+            (Reader::Browser, Outcome::Unauthenticated, "Sign in"),
+            (
+                Reader::Job("https://approve.example"),
+                Outcome::Unauthenticated,
+                "for the audience https://approve.example.",
+            ),
+            (Reader::Job(""), Outcome::Invalid(Invalid::ContentType), "must be application/json."),
+            (
+                Reader::Browser,
+                Outcome::Invalid(Invalid::ContentType),
+                "must be application/x-www-form-urlencoded.",
+            ),
+            (Reader::Job(""), Outcome::Unavailable(Unreached::Place), "Ask again"),
+            (Reader::Job(""), Outcome::Unavailable(Unreached::Keys), "verify the job's token"),
+            (
+                Reader::Job(""),
+                Outcome::Invalid(Invalid::EventTypeLength("rejected_event_type")),
+                "rejected_event_type must",
+            ),
+        ] {
+            let sentence = sentence_to(reader, &outcome);
+            assert!(sentence.contains(words), "{words} in {sentence}");
+        }
+        assert!(no_such_address("/api//RequestApproval").contains("//"));
+        assert!(no_such_address("/api/api/approvals").contains("/api twice"));
+        assert_eq!(no_such_address("/elsewhere"), NO_SUCH_ADDRESS);
     }
 }

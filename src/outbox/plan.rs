@@ -216,7 +216,10 @@ pub fn result_of(
 pub fn showing(state: Option<String>, result: AttemptResult) -> AttemptResult {
     let is_fixed = matches!(
         result.what,
-        SendAnswer::NotFound | SendAnswer::PermissionDenied { .. } | SendAnswer::Unexpected(400 | 413)
+        SendAnswer::NotFound
+            | SendAnswer::PermissionDenied { .. }
+            | SendAnswer::Blocked(_)
+            | SendAnswer::Unexpected(400 | 413)
     );
     let next = if state.is_some() && is_fixed { Next::Dead } else { result.next };
     AttemptResult { next, shown: state, ..result }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     approval::{Forbidden, Invalid, Outcome, Unreached},
-    cards::sentences,
+    cards::sentences::{self, Reader},
     config::Listen,
     host::{self, Answer, Body, Invocation},
     surfaces::{CARD_ACTION_STATUS, action_message, is_cross_site, outcome_answer, page, plain_answer},
@@ -47,11 +47,11 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
     let mut outer = outer_request(&request, timing);
     if !may_call(&rooms, &outer) {
         log::warn!("refused a request for a host name that is not this computer's own");
-        return respond(outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite)));
+        return respond(outcome_answer(Reader::Outlook, &Outcome::Forbidden(Forbidden::CrossSite)));
     }
     match address(request.path()) {
         Address::Ready => respond(plain_answer(200, "ready", sentences::READY)),
-        Address::Nothing => respond(plain_answer(404, "unknown", sentences::NO_SUCH_ADDRESS)),
+        Address::Nothing => respond(plain_answer(404, "unknown", sentences::no_such_address(request.path()))),
         // A sweep has its own limits, and needs nothing from the timer's payload.
         Address::Invocation(Function::Deliver) => {
             discard(payload, timing.deadline).await;
@@ -145,7 +145,7 @@ fn busy(function: Function, outer: &Invocation) -> Answer {
     match function {
         Function::Approvals => page::busy(outer),
         Function::ApproveRelease | Function::RequestApproval | Function::Messages | Function::Deliver => {
-            outcome_answer(&Outcome::Unavailable(Unreached::Place))
+            outcome_answer(Reader::Outlook, &Outcome::Unavailable(Unreached::Place))
         }
     }
 }
@@ -155,10 +155,10 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Invocation) -> Answer 
     // The host never sends what browsers send; a page that talks to us directly would bypass the host's key.
     if outer.header("origin").is_some() || is_cross_site(&outer, &rooms.public_url) {
         log::warn!("{}: refused an invocation that a web page sent", function.name());
-        return outcome_answer(&Outcome::Forbidden(Forbidden::CrossSite));
+        return outcome_answer(Reader::Outlook, &Outcome::Forbidden(Forbidden::CrossSite));
     }
     if outer.method != "POST" {
-        return outcome_answer(&Outcome::Invalid(Invalid::Method("POST")));
+        return outcome_answer(Reader::Outlook, &Outcome::Invalid(Invalid::Method("POST")));
     }
     let request = match &outer.body {
         _ if function == Function::Deliver => Ok(outer),

@@ -230,6 +230,7 @@ fn rooms(config: Config) -> Rooms {
     let requests = Requests {
         stories: Arc::clone(&stories),
         tokens: JobTokens::new(config.github_oidc_issuer, &config.public_url),
+        audience: config.public_url.as_str().trim_end_matches('/').to_owned(),
     };
     let pages = Pages {
         stories: Arc::clone(&stories),

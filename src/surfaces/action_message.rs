@@ -20,6 +20,7 @@ use crate::{
     },
     approve::{Clicked, Report, Stories},
     cards::content::Content,
+    cards::sentences::Reader,
     host::{Answer, Body, Invocation, parse_urlencoded},
     identity::{Rejection, entra::ActionTokens},
 };
@@ -53,10 +54,10 @@ impl ActionMessages {
     pub async fn answer(&self, request: Invocation) -> Answer {
         let clicked = match self.read(&request).await {
             Ok(clicked) => clicked,
-            Err(report) => return report_answer(FUNCTION, &request, &report),
+            Err(report) => return report_answer(FUNCTION, Reader::Outlook, &request, &report),
         };
         let report = self.stories.click(clicked, request.timing).await;
-        let answer = report_answer(FUNCTION, &request, &report);
+        let answer = report_answer(FUNCTION, Reader::Outlook, &request, &report);
         match &report.standing {
             Some(standing) if answer.status == 200 => self.with_card(answer, standing, request.timing.now),
             _ => answer,
@@ -178,7 +179,7 @@ fn click(fields: Fields) -> Result<Click, Invalid> {
 
 fn relay(fields: Fields) -> Result<Relay, Invalid> {
     let event_type = name(fields.event_type.ok_or(Invalid::MissingField("event_type"))?, "event_type")?;
-    let event_type = EventType::parse(&event_type).ok_or(Invalid::EventTypeLength)?;
+    let event_type = EventType::parse(&event_type).ok_or(Invalid::EventTypeLength("event_type"))?;
     Relay::new(event_type, fields.client_payload)
 }
 
@@ -259,8 +260,8 @@ mod tests {
             (r#"{"client_payload":{}}"#, Invalid::MissingField("event_type")),
             (r#"{"event_type":1}"#, Invalid::NotText("event_type")),
             (r#"{"event_type":null}"#, Invalid::NotText("event_type")),
-            (r#"{"event_type":""}"#, Invalid::EventTypeLength),
-            (&long, Invalid::EventTypeLength),
+            (r#"{"event_type":""}"#, Invalid::EventTypeLength("event_type")),
+            (&long, Invalid::EventTypeLength("event_type")),
             (r#"{"event_type":"a","event_type":"b"}"#, Invalid::DuplicateKey("event_type".into())),
             (r#"{"event_type":"a","event\u005ftype":"b"}"#, Invalid::DuplicateKey("event_type".into())),
             (r#"{"event_type":"a","x":1}"#, Invalid::UnknownField("x".into())),

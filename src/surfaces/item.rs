@@ -59,7 +59,7 @@ struct AskedByJson<'a> {
 /// The JSON of a line of the list.
 pub fn item<'a>(stories: &Stories, item: &'a Item) -> ItemJson<'a> {
     match item {
-        Item::Requested(standing) => requested(stories, standing, Reader::Approver),
+        Item::Requested(standing) => requested(stories, standing, ShownTo::Approver),
         Item::Relayed(relay) => relayed(stories, relay),
         Item::Unreadable(id, _) => ItemJson {
             id,
@@ -73,7 +73,7 @@ pub fn item<'a>(stories: &Stories, item: &'a Item) -> ItemJson<'a> {
 
 /// The reader of an approval's JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
+pub enum ShownTo {
     /// An approver, who sees everything.
     Approver,
     /// A job, whose output everybody can read if its repository is public: then without names and comments.
@@ -81,7 +81,7 @@ pub enum Reader {
 }
 
 /// The JSON of a requested approval.
-pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: Reader) -> ItemJson<'a> {
+pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo) -> ItemJson<'a> {
     let Standing { request, ballots, ruling, .. } = standing;
     let (cards, is_dry_run) = (&stories.outbox.cards, stories.policy.dry_run);
     let (asked, workload) = (&request.terms, &request.workload);
@@ -109,7 +109,7 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: Reader) 
             posted: stories.outbox.posted(standing).as_str(),
             url: cards.page_url(&request.id),
         }),
-        performers: performers(ballots, reader == Reader::Job && workload.is_public),
+        performers: performers(ballots, reader == ShownTo::Job && workload.is_public),
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
         ..with_delivery(stories.policy.delivery(standing))
     }

@@ -17,7 +17,7 @@ use url::Url;
 use crate::{
     approval::{Invalid, Outcome, Unreached},
     approve::Report,
-    cards::sentences::sentence,
+    cards::sentences::{Reader, sentence, sentence_to},
     host::{Answer, Invocation},
     identity::{Check, Rejection},
     text::log::printable,
@@ -59,8 +59,8 @@ fn to_json(value: &impl Serialize) -> String {
 }
 
 /// The answer that tells the outcome of a click.
-pub fn outcome_answer(outcome: &Outcome) -> Answer {
-    let mut answer = plain_answer(status(outcome), outcome.name(), &sentence(outcome));
+pub fn outcome_answer(reader: Reader, outcome: &Outcome) -> Answer {
+    let mut answer = plain_answer(status(outcome), outcome.name(), &sentence_to(reader, outcome));
     if let Outcome::Invalid(Invalid::Method(allowed)) = outcome {
         answer.headers.push(("Allow", (*allowed).to_owned()));
     }
@@ -68,8 +68,8 @@ pub fn outcome_answer(outcome: &Outcome) -> Answer {
 }
 
 /// The answer that tells the outcome of a request, and the line for the log.
-fn report_answer(function: &str, request: &Invocation, report: &Report) -> Answer {
-    let mut answer = outcome_answer(&report.outcome);
+fn report_answer(function: &str, reader: Reader, request: &Invocation, report: &Report) -> Answer {
+    let mut answer = outcome_answer(reader, &report.outcome);
     answer.log.push(log_line(function, request, report));
     answer
 }

@@ -14,7 +14,7 @@ use super::{
     CARD_ACTION_STATUS,
     action_message::vote_of,
     fields::{media_type, once, text_of},
-    item::{self, ItemJson, Reader},
+    item::{self, ItemJson, ShownTo},
     json_answer, log_line, report_answer, status,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     cards::{
         content::Content,
         page::{Listing, Said, View, approval, list, note, style_hash},
-        sentences::sentence,
+        sentences::{Reader, sentence_to},
     },
     host::{Answer, Body, Invocation, parse_urlencoded},
     identity::{Check, Rejection, app_service},
@@ -121,7 +121,7 @@ impl Pages {
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
         let standing = standing.ok_or(Outcome::Unknown)?;
         Ok(match wants_json(request) {
-            true => json_answer(200, &item::requested(&self.stories, &standing, Reader::Approver)),
+            true => json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Approver)),
             false => html_answer(200, self.html(&standing, &performer, None, request)),
         })
     }
@@ -157,10 +157,10 @@ impl Pages {
     /// The page after a click, with the outcome of the click.
     fn voted(&self, request: &Invocation, performer: &Performer, report: &Report) -> Answer {
         if wants_json(request) {
-            return report_answer(FUNCTION, request, report);
+            return report_answer(FUNCTION, Reader::Browser, request, report);
         }
         let Some(standing) = &report.standing else { return refused(request, report) };
-        let (sentence, status) = (sentence(&report.outcome), status(&report.outcome));
+        let (sentence, status) = (sentence_to(Reader::Browser, &report.outcome), status(&report.outcome));
         let said = Said { sentence: &sentence, is_error: status != 200 };
         let mut answer = html_answer(status, self.html(standing, performer, Some(said), request));
         answer.headers.push((CARD_ACTION_STATUS, sentence));
@@ -262,7 +262,7 @@ fn sign_in(request: &Invocation, rejection: &Rejection) -> Answer {
     let here = utf8_percent_encode(here.as_deref().unwrap_or(LIST), NON_ALPHANUMERIC).to_string();
     let address = format!("/.auth/login/aad?post_login_redirect_uri={here}");
     let mut answer = if wants_json(request) {
-        return report_answer(FUNCTION, request, &report);
+        return report_answer(FUNCTION, Reader::Browser, request, &report);
     } else if request.method.eq_ignore_ascii_case("GET") {
         let mut answer = html_answer(302, note("Sign in", SIGN_IN, Some((&address, "Sign in"))));
         answer.headers.push(("Location", address));
@@ -296,7 +296,7 @@ const NOT_SIGNED_IN: &str =
 
 /// The page that tells why there is no other.
 fn refused(request: &Invocation, report: &Report) -> Answer {
-    let plain = report_answer(FUNCTION, request, report);
+    let plain = report_answer(FUNCTION, Reader::Browser, request, report);
     if wants_json(request) {
         return plain;
     }
@@ -322,8 +322,10 @@ fn refused(request: &Invocation, report: &Report) -> Answer {
         | Outcome::GivenUp(..)
         | Outcome::Limited(_) => "That did not work",
     };
-    let mut answer =
-        html_answer(plain.status, note(title, &sentence(&report.outcome), Some((LIST, "All approvals"))));
+    let mut answer = html_answer(
+        plain.status,
+        note(title, &sentence_to(Reader::Browser, &report.outcome), Some((LIST, "All approvals"))),
+    );
     let kept = |name: &&str| ["Allow", CARD_ACTION_STATUS].contains(name);
     answer.headers.extend(plain.headers.into_iter().filter(|(name, _)| kept(name)));
     answer.log = plain.log;

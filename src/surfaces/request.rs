@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::{
     bearer,
     fields::{Field, json_of, media_type, name, once},
-    item::{self, Reader},
+    item::{self, ShownTo},
     json_answer, rejected, report_answer,
 };
 use crate::{
@@ -23,6 +23,7 @@ use crate::{
     },
     approve::{NewRequest, Report, Stories, failed},
     cards::content::Content,
+    cards::sentences::Reader,
     host::{Answer, Body, Invocation},
     identity::{
         Rejection,
@@ -40,6 +41,8 @@ pub struct Requests {
     pub stories: Arc<Stories>,
     /// The verifier of the tokens of jobs.
     pub tokens: JobTokens,
+    /// The audience that these must be for.
+    pub audience: String,
 }
 
 /// The answer to a job that asks.
@@ -63,7 +66,8 @@ impl Requests {
             (_, None) => Err(Outcome::Invalid(Invalid::Method("POST")).into()),
             (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
         };
-        answered.unwrap_or_else(|report| report_answer(FUNCTION, &request, &report))
+        answered
+            .unwrap_or_else(|report| report_answer(FUNCTION, Reader::Job(&self.audience), &request, &report))
     }
 
     async fn ask(&self, request: &Invocation) -> Result<Answer, Report> {
@@ -127,7 +131,7 @@ impl Requests {
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
         let standing = self.stories.look_as_job(&id, &workload, visibility, request.timing).await;
         let standing = standing.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
-        Ok(json_answer(200, &item::requested(&self.stories, &standing, Reader::Job)))
+        Ok(json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Job)))
     }
 
     /// One line that reads alone: the repository and run that asked, and the approval.
@@ -227,7 +231,7 @@ fn key(text: String) -> Result<String, Invalid> {
 }
 
 fn event_type(text: String, field: &'static str) -> Result<EventType, Invalid> {
-    EventType::parse(&name(text, field)?).ok_or(Invalid::EventTypeLength)
+    EventType::parse(&name(text, field)?).ok_or(Invalid::EventTypeLength(field))
 }
 
 fn client_payload(value: &RawValue) -> Result<ClientPayload, Invalid> {
@@ -298,7 +302,7 @@ mod tests {
             ("", Invalid::Empty),
             ("[]", Invalid::NotAnObject),
             ("{}", Invalid::MissingField("event_type")),
-            (r#"{"event_type":""}"#, Invalid::EventTypeLength),
+            (r#"{"event_type":""}"#, Invalid::EventTypeLength("event_type")),
             (r#"{"event_type":1}"#, Invalid::NotText("event_type")),
             (r#"{"event_type":"go","event_type":"go"}"#, Invalid::DuplicateKey("event_type".into())),
             (r#"{"event_type":"go","rejected_event_type":"go"}"#, Invalid::SameEventTypes),

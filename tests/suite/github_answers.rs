@@ -18,6 +18,7 @@ use crate::{
 in_one_mode! {
     each_answer_of_github_has_its_own_sentence
     a_refused_token_is_refused
+    a_403_that_is_not_about_a_permission_is_told_in_githubs_words
     an_invisible_repository_is_refused
     rate_limits_are_told_from_refusals
     after_every_server_error_the_click_is_recorded
@@ -110,6 +111,19 @@ async fn a_refused_token_is_refused(mode: Mode) {
     let sentence = host.click(new_click()).await.assert_outcome(424, "refused");
 
     assert!(sentence.contains("token"), "{sentence}");
+}
+
+async fn a_403_that_is_not_about_a_permission_is_told_in_githubs_words(mode: Mode) {
+    let (github, host) = FunctionsHost::with_github(mode).await;
+    github.expect_dispatches(2);
+    for words in [
+        "Repository was archived so is read-only.",
+        "your IP address is not permitted to access this resource",
+    ] {
+        github.answer_with(github_error(403, words));
+        let sentence = host.click(new_click()).await.assert_outcome(424, "refused");
+        assert!(sentence.contains(words) && !sentence.contains("Contents"), "{sentence}");
+    }
 }
 
 async fn an_invisible_repository_is_refused(mode: Mode) {

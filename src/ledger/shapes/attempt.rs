@@ -149,6 +149,8 @@ impl From<&SendAnswer> for StoredAnswer {
                 Self::PermissionDenied { wanted: wanted.as_ref().map(Permission::to_string) }
             }
             SendAnswer::RateLimited { wait_s } => Self::RateLimited { wait_s: *wait_s },
+            // The words stand in the detail, and older versions know no such answer.
+            SendAnswer::Blocked(_) => Self::PermissionDenied { wanted: None },
             SendAnswer::NotFound => Self::NotFound,
             SendAnswer::Unprocessable => Self::Unprocessable,
             SendAnswer::Moved => Self::Moved,

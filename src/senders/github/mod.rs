@@ -38,6 +38,9 @@ const MAX_ERRORS: usize = 5;
 /// The longest message of GitHub's that is repeated, in characters.
 const MAX_MESSAGE: usize = 400;
 
+/// The beginning of GitHub's message if the token lacks a permission.
+const NOT_ACCESSIBLE: &str = "Resource not accessible by";
+
 /// GitHub, or a server that speaks its API.
 pub struct GitHub {
     client: LazyClient,
@@ -114,9 +117,13 @@ async fn classify(mut response: Response, token: &SecretString, now: DateTime<Ut
         StatusCode::UNAUTHORIZED => SendAnswer::Unauthorized,
         StatusCode::TOO_MANY_REQUESTS => SendAnswer::RateLimited { wait_s },
         StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => SendAnswer::RateLimited { wait_s },
-        StatusCode::FORBIDDEN => SendAnswer::PermissionDenied {
-            wanted: text(&headers, "x-accepted-github-permissions").and_then(Permission::parse),
-        },
+        StatusCode::FORBIDDEN if message.is_empty() || message.starts_with(NOT_ACCESSIBLE) => {
+            let wanted = text(&headers, "x-accepted-github-permissions").and_then(Permission::parse);
+            SendAnswer::PermissionDenied { wanted }
+        }
+        StatusCode::FORBIDDEN | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => {
+            SendAnswer::Blocked(printable(&message, MAX_MESSAGE))
+        }
         StatusCode::NOT_FOUND => SendAnswer::NotFound,
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => SendAnswer::Unprocessable,
         _ if status.is_redirection() => SendAnswer::Moved,

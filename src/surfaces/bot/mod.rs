@@ -30,7 +30,7 @@ use crate::{
     cards::{
         bot::{REFRESH, welcome},
         content::Content,
-        sentences::sentence,
+        sentences::{Reader, sentence_to},
     },
     host::{Answer, Body, Invocation},
     identity::{Check, Rejection, bot_connector::ConnectorTokens},
@@ -82,7 +82,7 @@ impl Messages {
     pub async fn answer(&self, request: Invocation) -> Answer {
         match self.read(&request).await {
             Ok((bot, activity)) => self.act(bot, &activity, &request).await,
-            Err(report) => report_answer(FUNCTION, &request, &report),
+            Err(report) => report_answer(FUNCTION, Reader::Teams, &request, &report),
         }
     }
 
@@ -177,7 +177,7 @@ impl Messages {
     /// What the clicker is shown: the card as it is now if something was decided, or why nothing was.
     fn told(&self, activity: &Activity, report: &Report, now: DateTime<Utc>) -> Answer {
         let outcome = &report.outcome;
-        let sentence = sentence(outcome);
+        let sentence = sentence_to(Reader::Teams, outcome);
         match (error_status(outcome), &report.standing) {
             (Some(status), _) => inside(status, ERROR, error(outcome, &sentence)),
             (None, Some(standing)) if activity.is_in_channel() => {
@@ -261,7 +261,7 @@ impl Messages {
             Ok(click) => self.click(bot, activity, click, request).await,
             Err(invalid) => Outcome::Invalid(invalid).into(),
         };
-        let sentence = sentence(&report.outcome);
+        let sentence = sentence_to(Reader::Teams, &report.outcome);
         let mut answer = match status(&report.outcome) {
             200 => inside(200, MESSAGE, json!(sentence)),
             _ => inside(400, ERROR, error(&report.outcome, &sentence)),
@@ -275,7 +275,8 @@ impl Messages {
     async fn submitted(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Answer {
         let data = activity.value.as_ref().unwrap_or(&Value::Null);
         let report = self.vote(bot, activity, data, request).await;
-        let mut answer = reply(bot, activity, &plain_text(&sentence(&report.outcome)), request).await;
+        let mut answer =
+            reply(bot, activity, &plain_text(&sentence_to(Reader::Teams, &report.outcome)), request).await;
         answer.log.push(log_line(FUNCTION, request, &report));
         answer
     }
@@ -294,7 +295,7 @@ impl Messages {
         match self.waiting(bot, activity, request).await {
             Ok(list) => reply(bot, activity, &plain_text(&list), request).await,
             Err(report) => {
-                let told = plain_text(&sentence(&report.outcome));
+                let told = plain_text(&sentence_to(Reader::Teams, &report.outcome));
                 let mut answer = reply(bot, activity, &told, request).await;
                 answer.log.push(log_line(FUNCTION, request, &report));
                 answer
@@ -367,7 +368,7 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
 /// they only looked.
 fn refreshed_not(report: &Report, request: &Invocation) -> Answer {
     let outcome = &report.outcome;
-    let sentence = sentence(outcome);
+    let sentence = sentence_to(Reader::Teams, outcome);
     let mut answer = match (outcome, error_status(outcome)) {
         (Outcome::Forbidden(_), _) | (_, None) => inside(200, MESSAGE, json!(sentence)),
         (_, Some(status)) => inside(status, ERROR, error(outcome, &sentence)),
