@@ -158,6 +158,8 @@ pub enum Invalid {
     Activity,
     /// The address's `after` is no place in the list.
     Cursor,
+    /// The address's `state` is neither `waiting` nor `decided`.
+    State,
 }
 
 /// The reason why a click is not allowed.

@@ -223,6 +223,7 @@ fn invalid(why: &Invalid) -> String {
         Invalid::SameEventTypes => "rejected_event_type must differ from event_type.",
         Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
         Invalid::Activity => "this is not an activity of the Bot Connector.",
+        Invalid::State => "state in the address must be waiting or decided.",
         Invalid::Cursor => "after in the address is not a position in the list.",
         Invalid::JsonAsForm => "this is JSON, sent as a form. Set Content-Type: application/json.",
         Invalid::DuplicateKey(key) => return format!("{} occurs twice.", named(key, "a key")),
@@ -480,6 +481,7 @@ mod tests {
             Invalid::PayloadTooLarge,
             Invalid::Activity,
             Invalid::Cursor,
+            Invalid::State,
         ]
     }
 

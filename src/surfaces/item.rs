@@ -4,7 +4,9 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
-    approval::{Delivery, Ending, Item, PerformerJson, RelayStanding, Standing, performers, rfc_3339},
+    approval::{
+        Delivery, Ending, Item, PerformerJson, RelayStanding, Standing, Verdict, performers, rfc_3339,
+    },
     approve::Stories,
     cards::sentences,
 };
@@ -54,6 +56,47 @@ struct AskedByJson<'a> {
     expires_at: String,
     posted: &'static str,
     url: String,
+}
+
+/// The names of the columns of a CSV line.
+pub const CSV_HEAD: &str = "id,status,repository,event_type,workflow,environment,ref,sha,requested_by,approvers,created_at,decided_at,delivery,url";
+
+impl ItemJson<'_> {
+    /// The line of a CSV file, without its end (RFC 4180).
+    pub fn csv(&self) -> String {
+        let asked = |get: fn(&AskedByJson) -> String| self.asked_by.as_ref().map(get).unwrap_or_default();
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let approvers =
+            self.performers.iter().filter(|performer| performer.verdict == Verdict::Approve.as_str());
+        let approvers = approvers.map(|performer| performer.name.unwrap_or(&performer.id).to_owned());
+        let cells = [
+            self.id.to_owned(),
+            self.status.to_owned(),
+            text(self.repository.as_deref()),
+            text(self.event_type),
+            text(self.workflow),
+            asked(|asked| asked.environment.unwrap_or_default().to_owned()),
+            asked(|asked| asked.git_ref.to_owned()),
+            asked(|asked| asked.sha.to_owned()),
+            asked(|asked| asked.requested_by.to_owned()),
+            approvers.collect::<Vec<_>>().join("; "),
+            asked(|asked| asked.created_at.clone()),
+            text(self.decided_at.as_deref()),
+            self.delivery.to_owned(),
+            asked(|asked| asked.url.clone()),
+        ];
+        cells.map(|cell| csv_cell(&cell)).join(",")
+    }
+}
+
+/// A cell. A spreadsheet takes what begins like a formula for one, so a quotation mark stands before it.
+fn csv_cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    match text.contains([',', '"', '\r', '\n']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    }
 }
 
 /// The JSON of a line of the list.
@@ -158,4 +201,25 @@ fn relayed<'a>(stories: &Stories, relay: &'a RelayStanding) -> ItemJson<'a> {
 /// The empty payload, in place of none.
 fn empty() -> &'static RawValue {
     serde_json::from_str("{}").expect("an empty object is JSON")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_no_formula_and_stays_in_its_place() {
+        for (text, cell) in [
+            ("octo/app", "octo/app"),
+            ("=1+1", "'=1+1"),
+            ("@a", "'@a"),
+            ("-a,b", "\"'-a,b\""),
+            ("\ta", "'\ta"),
+            ("a \"b\"", "\"a \"\"b\"\"\""),
+            ("a\r\nb", "\"a\r\nb\""),
+            ("", ""),
+        ] {
+            assert_eq!(csv_cell(text), cell);
+        }
+    }
 }

@@ -5,6 +5,7 @@ pub mod action_message;
 pub mod bot;
 mod fields;
 mod item;
+mod list_query;
 pub mod page;
 pub mod request;
 mod status;

@@ -15,11 +15,13 @@ use super::{
     action_message::vote_of,
     fields::{media_type, once, text_of},
     item::{self, ItemJson, ShownTo},
-    json_answer, log_line, report_answer, status,
+    json_answer,
+    list_query::{Format, ListQuery},
+    log_line, report_answer, status,
 };
 use crate::{
     approval::{ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Standing, Unreached, Vote},
-    approve::{Clicked, Cursor, List, Report, Stories, failed},
+    approve::{Clicked, List, Report, Stories, failed},
     cards::{
         content::Content,
         page::{Listing, Said, View, approval, list, note, style_hash},
@@ -86,16 +88,32 @@ impl Pages {
 
     async fn list(&self, request: &Invocation) -> Result<Answer, Refusal> {
         self.approver(request)?;
-        let after = match request.query_value("after") {
-            None => None,
-            Some(text) => Some(Cursor::parse(text).ok_or(Outcome::Invalid(Invalid::Cursor))?),
+        let query = ListQuery::parse(request, list_format(request)).map_err(Outcome::Invalid)?;
+        let page =
+            self.stories.list(query.after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
+        let page = query.filter(page);
+        let next = page.next.as_ref().map(|next| format!("{LIST}?{}", query.at(next)));
+        let link = next.as_deref().map(|next| {
+            let base = self.public_url.as_str().trim_end_matches('/');
+            ("Link", format!("<{base}{next}>; rel=\"next\""))
+        });
+        let mut answer = match query.format {
+            Format::Html => html_answer(200, self.list_html(&page, next.as_deref(), request)),
+            Format::Json => json_answer(200, &self.list_json(&page, next.clone())),
+            Format::Csv => self.csv_answer(&page),
         };
-        let page = self.stories.list(after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
-        let next = page.next.as_ref().map(|next| next_page(next, wants_json(request)));
-        Ok(match wants_json(request) {
-            true => json_answer(200, &self.list_json(&page, next)),
-            false => html_answer(200, self.list_html(&page, next.as_deref(), request)),
-        })
+        answer.headers.extend(link.filter(|_| query.format != Format::Html));
+        Ok(answer)
+    }
+
+    fn csv_answer(&self, page: &List) -> Answer {
+        let items = page.waiting.iter().chain(&page.decided);
+        let lines = items.map(|item| item::item(&self.stories, item).csv());
+        let mut answer = json_answer(200, &());
+        answer.headers[0] = ("Content-Type", "text/csv; charset=utf-8".to_owned());
+        answer.body =
+            [item::CSV_HEAD.to_owned()].into_iter().chain(lines).map(|line| line + "\r\n").collect();
+        answer
     }
 
     fn list_json<'a>(&self, page: &'a List, next: Option<String>) -> ListJson<'a> {
@@ -245,9 +263,12 @@ fn wants_json(request: &Invocation) -> bool {
     }
 }
 
-fn next_page(next: &Cursor, as_json: bool) -> String {
-    let after = utf8_percent_encode(&next.as_text(), NON_ALPHANUMERIC).to_string();
-    format!("{LIST}?{}after={after}", if as_json { "format=json&" } else { "" })
+fn list_format(request: &Invocation) -> Format {
+    match request.query_value("format") {
+        Some("csv") => Format::Csv,
+        _ if wants_json(request) => Format::Json,
+        _ => Format::Html,
+    }
 }
 
 fn unreached(error: &anyhow::Error) -> Report {

@@ -425,3 +425,46 @@ async fn the_list_comes_in_pages_that_miss_nothing() {
     }
     assert_eq!(numbers, (0..75).rev().collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn the_list_is_filtered_and_comes_as_csv() {
+    let (around, store) = (Surroundings::start().await, Store::folder());
+    around.github.expect_dispatches(1);
+    let host: FunctionsHost = around.host(Mode::Payload).store(&store).start().await;
+    let mut asked = Vec::new();
+    for number in 0..40 {
+        let body = format!(r#"{{"event_type":"go-live","title":"{number}"}}"#);
+        asked.push(around.ask_for_id(&host, &body).await);
+    }
+    host.vote(&around.token_of(&Someone::alex()), &asked[7], "approve").await.assert_outcome(200, "dispatched");
+    let get = async |query: &str| {
+        host.send(Someone::alex().browse(Request::get(&format!("/api/approvals?{query}")))).await
+    };
+    let ids = |page: &Value| -> Vec<String> {
+        page["items"].as_array().expect("a list").iter().map(|item| text(&item["id"])).collect()
+    };
+
+    let decided = get("format=json&state=decided").await;
+    assert_eq!((ids(&decided.json()), decided.header("link")), (vec![asked[7].clone()], None));
+    let (mut waiting, mut next) = (Vec::new(), Some("format=json&state=waiting&repository=OCTO/App".to_owned()));
+    while let Some(query) = next {
+        let page = get(&query).await;
+        waiting.extend(ids(&page.json()));
+        next = page.json()["next"].as_str().map(|next| next.replace("/api/approvals?", ""));
+        let link = next.as_ref().map(|next| format!("<{PUBLIC_URL}/api/approvals?{next}>; rel=\"next\""));
+        assert_eq!(page.header("link").map(str::to_owned), link);
+    }
+    let expected: Vec<_> = asked.iter().filter(|id| **id != asked[7]).cloned().collect();
+    assert_eq!(waiting, expected);
+    assert_eq!(ids(&get("format=json&repository=octo/other").await.json()), [""; 0]);
+    get("format=json&state=open").await.assert_outcome(400, "invalid");
+
+    let csv = get("format=csv&state=decided").await;
+    assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
+    let lines: Vec<_> = csv.text().split("\r\n").map(str::to_owned).collect();
+    let head = "id,status,repository,event_type,workflow,environment,ref,sha,requested_by,approvers,created_at,decided_at,delivery,url";
+    assert_eq!((lines.len(), lines[0].as_str(), lines[2].as_str()), (3, head, ""));
+    let begin = format!("{},approved,octo/app,go-live,,,refs/heads/main,", asked[7]);
+    assert!(lines[1].starts_with(&begin) && lines[1].contains(ALEX_NAME), "{}", lines[1]);
+    assert!(lines[1].ends_with(&format!(",delivered,{PUBLIC_URL}/api/approvals/{}", asked[7])), "{}", lines[1]);
+}

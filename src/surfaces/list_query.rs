@@ -1,0 +1,96 @@
+//! The query of the list: which lines, in which format, from where on.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::{
+    approval::{Invalid, Item},
+    approve::{Cursor, List},
+    host::Invocation,
+};
+
+/// The form in which the list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A page for people.
+    Html,
+    /// For programs.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}
+
+/// The part of the list that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waiting,
+    Decided,
+}
+
+/// What a request wants of the list.
+#[derive(Debug)]
+pub struct ListQuery<'a> {
+    /// The form.
+    pub format: Format,
+    /// The place to begin at.
+    pub after: Option<Cursor>,
+    repository: Option<&'a str>,
+    state: Option<State>,
+}
+
+impl<'a> ListQuery<'a> {
+    /// Reads the query of a request.
+    pub fn parse(request: &'a Invocation, format: Format) -> Result<Self, Invalid> {
+        let state = match request.query_value("state") {
+            None | Some("") => None,
+            Some("waiting") => Some(State::Waiting),
+            Some("decided") => Some(State::Decided),
+            Some(_) => return Err(Invalid::State),
+        };
+        let after = match request.query_value("after") {
+            None => (state == Some(State::Decided)).then_some(Cursor::Decided),
+            Some(text) => Some(Cursor::parse(text).ok_or(Invalid::Cursor)?),
+        };
+        let repository = request.query_value("repository").filter(|repository| !repository.is_empty());
+        Ok(Self { format, after, repository, state })
+    }
+
+    /// The part of a page that is wanted. A filtered page may hold fewer lines; the next leads on.
+    pub fn filter(&self, mut page: List) -> List {
+        if self.state == Some(State::Waiting) {
+            page.decided.clear();
+            page.next = page.next.filter(|next| matches!(next, Cursor::Waiting(..)));
+        }
+        if self.state == Some(State::Decided) {
+            page.waiting.clear();
+        }
+        let is_wanted = |item: &Item| {
+            let repository = match item {
+                Item::Requested(standing) => standing.request.workload.repository.to_string(),
+                Item::Relayed(relay) => relay.decision.dispatch.repository.to_string(),
+                // Nobody knows whose it is.
+                Item::Unreadable(..) => return self.repository.is_none(),
+            };
+            self.repository.is_none_or(|wanted| wanted.eq_ignore_ascii_case(&repository))
+        };
+        page.waiting.retain(is_wanted);
+        page.decided.retain(is_wanted);
+        page
+    }
+
+    /// The query of the page that begins at `next`, with the same filters and in the same form.
+    pub fn at(&self, next: &Cursor) -> String {
+        let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let format = match self.format {
+            Format::Html => None,
+            Format::Json => Some("format=json".to_owned()),
+            Format::Csv => Some("format=csv".to_owned()),
+        };
+        let state = self.state.map(|state| match state {
+            State::Waiting => "state=waiting".to_owned(),
+            State::Decided => "state=decided".to_owned(),
+        });
+        let repository = self.repository.map(|repository| format!("repository={}", encoded(repository)));
+        let after = Some(format!("after={}", encoded(&next.as_text())));
+        [format, repository, state, after].into_iter().flatten().collect::<Vec<_>>().join("&")
+    }
+}
