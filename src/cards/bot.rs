@@ -28,8 +28,10 @@ impl Cards {
             let mut body: Vec<_> = said.map(|said| text_block(&literal(said))).into_iter().collect();
             body.extend(self.body(content, limits));
             body.extend(is_waiting.then(comment));
-            let votes = content.verdicts.iter().map(|verdict| vote(*verdict, id));
-            body.push(actions(votes.chain([open_url(labels::OPEN_PAGE, &self.page_url(id))]).collect()));
+            let votes: Vec<_> = content.verdicts.iter().map(|verdict| vote(*verdict, id)).collect();
+            body.extend((!votes.is_empty()).then(|| actions(votes)));
+            // On a line of its own: three buttons in a row are cut off on a phone.
+            body.push(actions(vec![open_url(labels::OPEN_PAGE, &self.page_url(id))]));
             let mut card = card("1.4", body);
             if is_waiting {
                 card["refresh"] = refresh(id);
@@ -94,10 +96,15 @@ fn refresh(id: &ApprovalId) -> Value {
 /// A button that votes; old clients send the same data as a message.
 fn vote(verdict: Verdict, id: &ApprovalId) -> Value {
     let (title, verb) = (labels::to_vote(&verdict), verdict.as_str());
+    let style = match verdict {
+        Verdict::Approve => "positive",
+        Verdict::Reject => "destructive",
+    };
     let data = json!({"approval": id.as_str(), "verdict": verb});
     json!({
         "type": "Action.Execute",
         "title": title,
+        "style": style,
         "verb": verb,
         "data": data,
         "fallback": {"type": "Action.Submit", "title": title, "data": data},

@@ -220,9 +220,11 @@ impl Outbox {
         for pass in 0..MAX_PASSES {
             let wanted = wanted(&standing, &self.channels, &self.policy, timing.now);
             // An event that may arrive now comes before the cards, which say how it stands.
-            let is_event_first = pass == 0 && !left_out.event && awaits_event(&standing, &wanted);
+            let awaits_event = awaits_event(&standing, &wanted);
+            let is_event_first = pass == 0 && !left_out.event && awaits_event;
             let is_left_out = |wanted: &&Wanted| match wanted.is_event() {
-                true => left_out.event,
+                // One that has arrived is not left out: there is nothing to do about it.
+                true => left_out.event && awaits_event,
                 false => left_out.channel || is_event_first,
             };
             let due: Vec<_> = wanted.iter().filter(|wanted| !is_left_out(wanted)).collect();

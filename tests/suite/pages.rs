@@ -436,7 +436,9 @@ async fn the_list_is_filtered_and_comes_as_csv() {
         let body = format!(r#"{{"event_type":"go-live","title":"{number}"}}"#);
         asked.push(around.ask_for_id(&host, &body).await);
     }
-    host.vote(&around.token_of(&Someone::alex()), &asked[7], "approve").await.assert_outcome(200, "dispatched");
+    host.vote(&around.token_of(&Someone::alex()), &asked[7], "approve")
+        .await
+        .assert_outcome(200, "dispatched");
     let get = async |query: &str| {
         host.send(Someone::alex().browse(Request::get(&format!("/api/approvals?{query}")))).await
     };
@@ -446,7 +448,8 @@ async fn the_list_is_filtered_and_comes_as_csv() {
 
     let decided = get("format=json&state=decided").await;
     assert_eq!((ids(&decided.json()), decided.header("link")), (vec![asked[7].clone()], None));
-    let (mut waiting, mut next) = (Vec::new(), Some("format=json&state=waiting&repository=OCTO/App".to_owned()));
+    let (mut waiting, mut next) =
+        (Vec::new(), Some("format=json&state=waiting&repository=OCTO/App".to_owned()));
     while let Some(query) = next {
         let page = get(&query).await;
         waiting.extend(ids(&page.json()));
@@ -466,5 +469,9 @@ async fn the_list_is_filtered_and_comes_as_csv() {
     assert_eq!((lines.len(), lines[0].as_str(), lines[2].as_str()), (3, head, ""));
     let begin = format!("{},approved,octo/app,go-live,,,refs/heads/main,", asked[7]);
     assert!(lines[1].starts_with(&begin) && lines[1].contains(ALEX_NAME), "{}", lines[1]);
-    assert!(lines[1].ends_with(&format!(",delivered,{PUBLIC_URL}/api/approvals/{}", asked[7])), "{}", lines[1]);
+    assert!(
+        lines[1].ends_with(&format!(",delivered,{PUBLIC_URL}/api/approvals/{}", asked[7])),
+        "{}",
+        lines[1]
+    );
 }
