@@ -30,6 +30,10 @@ fuzz_target!(|body: &[u8]| {
     let content = Content::of(&standing, &policy, now);
     let card = CARDS.teams(&content).to_string();
     assert!(card.len() < 28_000 && !card.contains("{{"));
-    let view = View { performer: &Performer::Anonymous, judgement: &policy.judge(&standing, &Performer::Anonymous, now), said: None };
+    let view = View {
+        performer: &Performer::Anonymous,
+        judgement: &policy.judge(&standing, &Performer::Anonymous, now),
+        said: None,
+    };
     assert!(!approval(&CARDS, &content, &view).contains("<script"));
 });

@@ -285,18 +285,22 @@ async fn what_another_instance_was_sending_when_it_was_killed_is_sent_once_its_l
 /// A sweep sends some 50 events. What it has sent and what was at rest before is settled all the same.
 #[tokio::test]
 async fn a_sweep_that_has_sent_enough_puts_nothing_off_that_is_done() {
-    let github = GitHub::start().await;
-    github.expect_dispatches(70);
-    let deployment = Instances::sending_to(&github);
+    let (github, channel) = (GitHub::start().await, Channel::start().await);
+    github.expect_dispatches(140);
+    let deployment = Instances::sending_to(&github).posting_to(&channel);
+    github.answer_with(github_error(503, "Server Error"));
     for number in 0..70 {
         let id = deployment.asked(asking(&number.to_string(), "{}")).await;
-        deployment.decide_and_die(&id, MINUTE).await;
+        let (instance, timing) = (deployment.start(), deployment.after(MINUTE));
+        vote(&instance, (&id, person(ALEX, None)), Verdict::Approve, timing).await;
     }
+    deployment.settled().await;
+    github.answer_as_github();
     let instance = deployment.start();
-    for minute in 2..=4 {
+    for minute in 3..=8 {
         sweep_by(&instance, deployment.sweep_time(MINUTE * minute)).await;
     }
-    assert_eq!(github.dispatches().len(), 70);
+    assert_eq!(github.dispatches().len(), 140);
     assert_eq!(deployment.names("pending/").await, [""; 0]);
     assert_eq!(deployment.names("released/").await.len(), 70);
 }
