@@ -1,7 +1,7 @@
 //! The content of an approval: everything that a card, a page or a row of the list shows, as plain data.
 //!
 //! It holds no markup: identifiers stand as they came, times as times. Each rendering escapes and cuts them for its own
-//! place. A new fact is one line here and its label in [`labels`]; a new kind of value is a variant of [`Value`].
+//! place. A new fact is one line here and its label in `labels`; a new kind of value is a variant of [`Value`].
 
 use std::borrow::Cow;
 

@@ -1,6 +1,6 @@
 //! From a recorded decision to GitHub, and to the channels: attempts under a lease, back-off, dead letters.
 //!
-//! The messages that an approval wants sent follow from its standing ([`wanted`]). Each goes out at least once, and
+//! The messages that an approval wants sent follow from its standing ([`wanted()`]). Each goes out at least once, and
 //! never from two places at once: the sender first claims the next attempt in the ledger, and the claim holds for
 //! half a minute, several times as long as an attempt can take. An attempt that ends is either *done*, or has a result
 //! that says when the next may come; one that never ends was cut off, and its lease runs out. So any instance can go on

@@ -50,6 +50,10 @@ pub async fn entry(rooms: web::Data<Rooms>, request: HttpRequest, payload: web::
         return respond(outcome_answer(Reader::Outlook, &Outcome::Forbidden(Forbidden::CrossSite)));
     }
     match address(request.path()) {
+        // A host asks here whether we are ready; outside one, the only browser is that of whoever tries us.
+        Address::Ready if matches!(rooms.listen, Listen::Standalone(_)) && page::wants_html(&outer) => {
+            respond(page::to_list())
+        }
         Address::Ready => respond(plain_answer(200, "ready", sentences::READY)),
         Address::Nothing => respond(plain_answer(404, "unknown", sentences::no_such_address(request.path()))),
         // A sweep has its own limits, and needs nothing from the timer's payload.

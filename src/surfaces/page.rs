@@ -24,7 +24,7 @@ use crate::{
     approve::{Clicked, List, Report, Stories, failed},
     cards::{
         content::Content,
-        page::{Listing, Said, View, approval, list, note, style_hash},
+        page::{Listing, SIGN_OUT, Said, View, approval, list, note, style_hash},
         sentences::{Reader, sentence_to},
     },
     host::{Answer, Body, Invocation, parse_urlencoded},
@@ -36,6 +36,9 @@ const FUNCTION: &str = "Approvals";
 
 /// The path of the list.
 const LIST: &str = "/api/approvals";
+
+/// The link to the list.
+const TO_LIST: Option<(&str, &str)> = Some((LIST, "All approvals"));
 
 /// The function, with everything that it needs.
 pub struct Pages {
@@ -82,12 +85,12 @@ impl Pages {
         };
         answered.unwrap_or_else(|refusal| match refusal {
             Refusal::SignIn(rejection) => sign_in(&request, &rejection),
-            Refusal::Report(report) => refused(&request, &report),
+            Refusal::Report(report) => self.refused(&request, &report),
         })
     }
 
     async fn list(&self, request: &Invocation) -> Result<Answer, Refusal> {
-        self.approver(request)?;
+        let reader = &self.approver(request)?;
         let query = ListQuery::parse(request, list_format(request)).map_err(Outcome::Invalid)?;
         let page =
             self.stories.list(query.after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
@@ -98,7 +101,7 @@ impl Pages {
             ("Link", format!("<{base}{next}>; rel=\"next\""))
         });
         let mut answer = match query.format {
-            Format::Html => html_answer(200, self.list_html(&page, next.as_deref(), request)),
+            Format::Html => html_answer(200, self.list_html(&page, next.as_deref(), reader, request)),
             Format::Json => json_answer(200, &self.list_json(&page, next.clone())),
             Format::Csv => self.csv_answer(&page),
         };
@@ -121,8 +124,9 @@ impl Pages {
         ListJson { items: items.map(|item| item::item(&self.stories, item)).collect(), next }
     }
 
-    fn list_html(&self, page: &List, next: Option<&str>, request: &Invocation) -> String {
+    fn list_html(&self, page: &List, next: Option<&str>, reader: &Performer, request: &Invocation) -> String {
         let listing = Listing {
+            reader,
             waiting: &page.waiting,
             recent: &page.decided,
             next,
@@ -177,13 +181,27 @@ impl Pages {
         if wants_json(request) {
             return report_answer(FUNCTION, Reader::Browser, request, report);
         }
-        let Some(standing) = &report.standing else { return refused(request, report) };
+        let Some(standing) = &report.standing else { return self.refused(request, report) };
         let (sentence, status) = (sentence_to(Reader::Browser, &report.outcome), status(&report.outcome));
         let said = Said { sentence: &sentence, is_error: status != 200 };
         let mut answer = html_answer(status, self.html(standing, performer, Some(said), request));
         answer.headers.push((CARD_ACTION_STATUS, sentence));
         answer.log.push(log_line(FUNCTION, request, report));
         answer
+    }
+
+    /// The page that tells why there is no other. The list would refuse whoever is no approver in the same words;
+    /// another account of theirs may be one.
+    fn refused(&self, request: &Invocation, report: &Report) -> Answer {
+        let reader = self.performer(request).ok();
+        let link = match (&reader, &report.outcome) {
+            // The page says who is signed in, and there signs them out.
+            (Some(reader), _) if !self.stories.policy.approvers.include(reader) => None,
+            // Somebody is signed in whom we cannot believe.
+            (None, Outcome::Forbidden(Forbidden::Performer)) => Some((SIGN_OUT, "Sign out")),
+            _ => TO_LIST,
+        };
+        refusal_page(request, report, reader.as_ref(), link)
     }
 
     /// The approver of this deployment who is looking.
@@ -263,6 +281,19 @@ fn wants_json(request: &Invocation) -> bool {
     }
 }
 
+/// True if a browser asks.
+pub fn wants_html(request: &Invocation) -> bool {
+    request.headers("accept").any(|accept| accept.contains("text/html"))
+}
+
+/// The answer that leads a browser to the list.
+pub fn to_list() -> Answer {
+    let sentence = "The approvals have an address of their own.";
+    let mut answer = html_answer(302, note("ApproveRelease", sentence, None, TO_LIST));
+    answer.headers.push(("Location", LIST.to_owned()));
+    answer
+}
+
 fn list_format(request: &Invocation) -> Format {
     match request.query_value("format") {
         Some("csv") => Format::Csv,
@@ -285,11 +316,11 @@ fn sign_in(request: &Invocation, rejection: &Rejection) -> Answer {
     let mut answer = if wants_json(request) {
         return report_answer(FUNCTION, Reader::Browser, request, &report);
     } else if request.method.eq_ignore_ascii_case("GET") {
-        let mut answer = html_answer(302, note("Sign in", SIGN_IN, Some((&address, "Sign in"))));
+        let mut answer = html_answer(302, note("Sign in", SIGN_IN, None, Some((&address, "Sign in"))));
         answer.headers.push(("Location", address));
         answer
     } else {
-        html_answer(401, note("Sign in", NOT_SIGNED_IN, Some((&address, "Sign in"))))
+        html_answer(401, note("Sign in", NOT_SIGNED_IN, None, Some((&address, "Sign in"))))
     };
     answer.log.push(match rejection {
         Rejection::NoCredentials => (Level::Debug, format!("{FUNCTION}: nobody is signed in")),
@@ -304,7 +335,7 @@ fn sign_in(request: &Invocation, rejection: &Rejection) -> Answer {
 
 /// The page, or the answer for programs, while too much else is in work.
 pub fn busy(request: &Invocation) -> Answer {
-    let mut answer = refused(request, &Outcome::Unavailable(Unreached::Place).into());
+    let mut answer = refusal_page(request, &Outcome::Unavailable(Unreached::Place).into(), None, TO_LIST);
     // The one who counts logs it from time to time; this does not log each.
     answer.log.clear();
     answer
@@ -315,8 +346,13 @@ const SIGN_IN: &str = "Approvals are shown to those who may decide on them.";
 const NOT_SIGNED_IN: &str =
     "Nothing was recorded: you are not signed in any more. Sign in, then decide again.";
 
-/// The page that tells why there is no other.
-fn refused(request: &Invocation, report: &Report) -> Answer {
+/// The page that tells `reader` why there is no other, with a link that leads on.
+fn refusal_page(
+    request: &Invocation,
+    report: &Report,
+    reader: Option<&Performer>,
+    link: Option<(&str, &str)>,
+) -> Answer {
     let plain = report_answer(FUNCTION, Reader::Browser, request, report);
     if wants_json(request) {
         return plain;
@@ -343,10 +379,8 @@ fn refused(request: &Invocation, report: &Report) -> Answer {
         | Outcome::GivenUp(..)
         | Outcome::Limited(_) => "That did not work",
     };
-    let mut answer = html_answer(
-        plain.status,
-        note(title, &sentence_to(Reader::Browser, &report.outcome), Some((LIST, "All approvals"))),
-    );
+    let sentence = sentence_to(Reader::Browser, &report.outcome);
+    let mut answer = html_answer(plain.status, note(title, &sentence, reader, link));
     let kept = |name: &&str| ["Allow", CARD_ACTION_STATUS].contains(name);
     answer.headers.extend(plain.headers.into_iter().filter(|(name, _)| kept(name)));
     answer.log = plain.log;

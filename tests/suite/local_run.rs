@@ -36,6 +36,18 @@ async fn our_local_settings_make_a_dry_run() {
 }
 
 #[tokio::test]
+async fn the_bare_address_leads_a_browser_to_the_list() {
+    let local = Standalone::start_with_our_settings(&[]).await;
+
+    let answer = local.send(Request::get("/").header("Accept", "text/html,*/*;q=0.8")).await;
+    assert_eq!((answer.status, answer.header("Location")), (302, Some("/api/approvals")));
+    let list = local.send(Request::get("/api/approvals").header("Accept", "text/html")).await;
+    assert_eq!(list.status, 200);
+    // A program still learns whether we are ready.
+    assert_eq!(local.send(Request::get("/").header("Accept", "*/*")).await.status, 200);
+}
+
+#[tokio::test]
 async fn the_environment_wins_over_the_settings_file() {
     let github = GitHub::start().await;
     github.expect_dispatches(1);

@@ -193,6 +193,9 @@ async fn who_is_no_approver_sees_nothing(mode: Mode) {
     {
         let page = host.send(request).await.assert_page(403);
         assert!(!page.contains("octo/app"), "{page}");
+        // The list would say the same; another account may be an approver.
+        assert!(page.contains("Signed in as") && page.contains(r#"href="/.auth/logout""#), "{page}");
+        assert!(!page.contains("All approvals"), "{page}");
     }
     let json = stranger.browse(Request::get("/api/approvals?format=json"));
     host.send(json).await.assert_outcome(403, "forbidden");

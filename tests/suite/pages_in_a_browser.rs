@@ -150,6 +150,25 @@ async fn a_second_tab_that_comes_too_late_says_so() {
 }
 
 #[tokio::test]
+async fn the_decision_is_in_reach_however_long_the_request_is() {
+    let Some(stage) = Stage::open().await else { return };
+    let long = json!({"event_type": "go-live", "text": "A line of many.\n\n".repeat(200)}).to_string();
+    stage.visit(&long).await;
+    let bottom = "const bar = document.querySelector('.bar').getBoundingClientRect();
+        const all = document.documentElement;
+        return [bar.bottom, innerHeight, all.scrollHeight, bar.height]";
+    for (width, height) in [(320, 700), (390, 844), (1280, 800)] {
+        stage.browser.window_size(width, height).await;
+        let [bar, window, page, tall]: [f64; 4] =
+            serde_json::from_value(stage.browser.script(bottom, vec![]).await).expect("four numbers");
+        assert!(bar <= window && page > 2.0 * window && tall < 100.0, "{bar} {window} {page} {tall}");
+    }
+    stage.browser.fill("textarea", "Too long.").await;
+    stage.browser.click_text("Reject").await;
+    assert!(stage.said().await.starts_with("Rejected"));
+}
+
+#[tokio::test]
 async fn the_keyboard_is_enough() {
     let Some(stage) = Stage::open().await else { return };
     stage.around.github.expect_dispatches(1);

@@ -8,10 +8,10 @@ use super::{
         content::{Content, Fact, Value},
         labels, sentences, words,
     },
-    LIST, STYLE, html,
+    LIST, SIGN_OUT, STYLE, html,
 };
 use crate::{
-    approval::{Forbidden, Judgement, Performer, Verdict, Vote},
+    approval::{Forbidden, Judgement, Performer, Verdict, Vote, count_approvals},
     text::{identifier, line, markdown},
 };
 
@@ -67,9 +67,19 @@ impl Page<'_> {
         self.content.send_again.filter(|verdict| self.view.judgement.vote(*verdict).is_ok())
     }
 
-    fn has_approved(&self) -> bool {
+    /// The votes that would change something: who has approved can approve again only if that decides.
+    fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
+        let waits = self.waits_for_others();
+        self.content.verdicts.iter().filter(move |verdict| !waits || **verdict != Verdict::Approve)
+    }
+
+    /// True if the person has approved, and others have to as well.
+    fn waits_for_others(&self) -> bool {
         let approvals = self.content.votes.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
-        approvals.map(|ballot| &ballot.performer).any(|performer| performer.is_same(self.view.performer))
+        let has_approved =
+            approvals.map(|ballot| &ballot.performer).any(|performer| performer.is_same(self.view.performer));
+        let required = self.content.request.terms.approvals_required;
+        has_approved && count_approvals(self.content.votes) < required
     }
 
     /// The reason why the person may not decide, if they may not.

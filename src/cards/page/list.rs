@@ -9,16 +9,18 @@ use super::{
         content::{Content, Fact, State, Value, fact, headline, is_stuck, of_relay},
         labels, words,
     },
-    LIST, STYLE, html,
+    LIST, SIGN_OUT, STYLE, html,
 };
 use crate::{
-    approval::{Ending, Item, Policy, RelayStanding, Standing},
+    approval::{Ending, Item, Performer, Policy, RelayStanding, Standing},
     text::identifier::identifier,
 };
 
 /// A page of the list.
 #[derive(Clone, Debug)]
 pub struct Listing<'a> {
+    /// The person who looks.
+    pub reader: &'a Performer,
     /// The approvals that wait for a decision.
     pub waiting: &'a [Item],
     /// The decisions.
@@ -34,6 +36,7 @@ pub struct Listing<'a> {
 /// The page of the list.
 pub fn list(cards: &Cards, listing: &Listing) -> String {
     html(&Page {
+        reader: listing.reader,
         is_dry_run: listing.policy.dry_run,
         waiting: listing.waiting.iter().map(|item| Row::of(item, listing)).collect(),
         recent: listing.recent.iter().map(|item| Row::of(item, listing)).collect(),
@@ -45,6 +48,7 @@ pub fn list(cards: &Cards, listing: &Listing) -> String {
 #[derive(Template)]
 #[template(path = "list.html", whitespace = "minimize")]
 struct Page<'a> {
+    reader: &'a Performer,
     is_dry_run: bool,
     waiting: Vec<Row<'a>>,
     recent: Vec<Row<'a>>,

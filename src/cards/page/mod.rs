@@ -20,8 +20,11 @@ pub use self::{
     approval::{Said, View, approval},
     list::{Listing, list},
 };
-use super::{content::State, words::readable};
-use crate::approval::{Ending, rfc_3339};
+use super::{
+    content::State,
+    words::{self, readable},
+};
+use crate::approval::{Ending, Performer, rfc_3339};
 
 /// The text between `<style>` and `</style>`.
 const STYLE: &str = include_str!("../../../templates/style.css");
@@ -36,16 +39,22 @@ pub fn style_hash() -> &'static str {
     &HASH
 }
 
-/// A page with one sentence in the place of another page, and a link: its address and label.
-pub fn note(title: &str, sentence: &str, link: Option<(&str, &str)>) -> String {
+/// The address where the platform signs a person out, and says that it has.
+/// Source: <https://learn.microsoft.com/azure/app-service/configure-authentication-customize-sign-in-out>.
+pub const SIGN_OUT: &str = "/.auth/logout";
+
+/// A page with one sentence in the place of another page, for `reader` if somebody is signed in, and a link: its
+/// address and label.
+pub fn note(title: &str, sentence: &str, reader: Option<&Performer>, link: Option<(&str, &str)>) -> String {
     #[derive(Template)]
     #[template(path = "note.html", whitespace = "minimize")]
     struct Note<'a> {
         title: &'a str,
         sentence: &'a str,
+        reader: Option<&'a Performer>,
         link: Option<(&'a str, &'a str)>,
     }
-    html(&Note { title, sentence, link })
+    html(&Note { title, sentence, reader, link })
 }
 
 fn html(template: &impl Template) -> String {
@@ -73,12 +82,16 @@ impl fmt::Display for Time<'_> {
 /// Digits and letters of ours.
 impl HtmlSafe for Time<'_> {}
 
-/// The time that is left, for people whose clock does not show UTC.
+/// The time that is left in its two largest units, for people whose clock does not show UTC.
 fn left(time: &TimeDelta) -> String {
-    match time.num_minutes() {
-        ..2 => "about a minute left".to_owned(),
-        minutes @ 2..120 => format!("{minutes} minutes left"),
-        minutes @ 120..2880 => format!("{} hours left", minutes / 60),
-        minutes @ 2880.. => format!("{} days left", minutes / 1440),
+    let (days, hours, minutes) = (time.num_days(), time.num_hours() % 24, time.num_minutes() % 60);
+    match (days, hours, minutes) {
+        (1, 0, _) => "in 1 day".to_owned(),
+        (1.., 0, _) => format!("in {days} days"),
+        (1.., ..) => format!("in {days} {} {hours} h", if days == 1 { "day" } else { "days" }),
+        (_, 1.., 0) => format!("in {hours} h"),
+        (_, 1.., _) => format!("in {hours} h {minutes} min"),
+        (_, _, 2..) => format!("in {minutes} min"),
+        _ => "in about a minute".to_owned(),
     }
 }

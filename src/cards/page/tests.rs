@@ -115,7 +115,7 @@ fn show_to(seen: &Standing, view: &View) -> String {
 }
 
 fn listing<'a>(policy: &'a Policy, waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
-    Listing { waiting, recent, next: None, policy, now: noon() }
+    Listing { reader: &Performer::Anonymous, waiting, recent, next: None, policy, now: noon() }
 }
 
 fn show_list(waiting: &[Item], recent: &[Item]) -> String {
@@ -137,7 +137,7 @@ fn pages(text: &str) -> Vec<String> {
         of(&over),
         list(&cards(), &Listing { next: Some(text), ..listing(&policy(), &items, &items) }),
         show_list(&[], &[]),
-        note(text, text, Some((text, text))),
+        note(text, text, None, Some((text, text))),
     ]
 }
 
@@ -204,8 +204,9 @@ fn every_page_has_one_main_heading_one_main_landmark_and_no_id_twice() {
 
 #[test]
 fn an_approver_of_what_waits_gets_both_buttons_and_a_comment() {
-    let page = show(&release());
-    assert!(page.contains(r#"<form method="post">"#));
+    // Another than the one who has approved already.
+    let page = show_to(&release(), &view(&Performer::Anonymous));
+    assert!(page.contains(r#"<form id="your-vote" method="post">"#));
     assert!(page.contains(r#"name="verdict" value="approve">Approve<"#), "{page}");
     assert!(page.contains(r#"name="verdict" value="reject">Reject<"#));
     assert!(page.contains(r#"name="comment" rows="3" maxlength="500""#));
@@ -225,6 +226,74 @@ fn a_person_who_has_approved_reads_that() {
     let anonymous = Performer::Anonymous;
     let page = show_to(&release(), &view(&anonymous));
     assert!(!page.contains("You have approved this already"));
+}
+
+#[test]
+fn who_has_approved_can_only_reject_until_another_approval_decides() {
+    let mut seen = release();
+    let buttons = |seen: &Standing| {
+        let page = show(seen);
+        (count(&page, r#"value="approve""#), count(&page, r#"value="reject""#))
+    };
+    assert_eq!(buttons(&seen), (0, 1), "{}", show(&seen));
+    // Enough have approved, and nobody has written the decision: the next click does.
+    seen.request.terms.approvals_required = 1;
+    assert_eq!(buttons(&seen), (1, 1), "{}", show(&seen));
+    assert!(!show(&seen).contains("You have approved this already"));
+}
+
+#[test]
+fn what_came_of_a_click_has_the_colour_of_the_state() {
+    let alex = person(None);
+    let after = |seen: &Standing, is_error| {
+        let said = Some(Said { sentence: "So it is.", is_error });
+        show_to(seen, &View { said, ..view(&alex) })
+    };
+    for (seen, is_error, class) in [
+        (release(), false, "waiting"),
+        (decided(Ending::Approved, DeliveryState::Delivered), false, "approved"),
+        (decided(Ending::Approved, DeliveryState::Dead), false, "stuck"),
+        (decided(Ending::Rejected, DeliveryState::None), false, "rejected"),
+        (decided(Ending::Rejected, DeliveryState::None), true, "error"),
+    ] {
+        let said = format!(r#"<p role="status" class="said {class}">So it is.</p>"#);
+        assert!(after(&seen, is_error).contains(&said), "{said}");
+    }
+    assert!(!show(&release()).contains("role=\"status\""));
+}
+
+#[test]
+fn a_page_says_who_is_signed_in_and_signs_them_out() {
+    let (alex, policy) = (person(Some("Alex <b>")), policy());
+    let listed = list(&cards(), &Listing { reader: &alex, ..listing(&policy, &[], &[]) });
+    for page in
+        [show_to(&release(), &view(&alex)), listed, note("Not allowed", "You may not.", Some(&alex), None)]
+    {
+        assert!(page.contains("Signed in as <bdi>Alex"), "{page}");
+        assert_eq!(count(&page, r#"<a href="/.auth/logout">Sign out</a>"#), 1);
+        assert!(!page.contains("<b>"));
+    }
+    // Nobody is signed in where identity is not required.
+    assert!(!show_to(&release(), &view(&Performer::Anonymous)).contains("Sign out"));
+}
+
+#[test]
+fn the_time_left_has_two_units_at_most() {
+    for (minutes, words) in [
+        (0, "in about a minute"),
+        (1, "in about a minute"),
+        (2, "in 2 min"),
+        (59, "in 59 min"),
+        (60, "in 1 h"),
+        (61, "in 1 h 1 min"),
+        (1439, "in 23 h 59 min"),
+        (1440, "in 1 day"),
+        (1499, "in 1 day"),
+        (1500, "in 1 day 1 h"),
+        (4319, "in 2 days 23 h"),
+    ] {
+        assert_eq!(super::left(&TimeDelta::minutes(minutes)), words);
+    }
 }
 
 #[test]
@@ -299,16 +368,6 @@ fn an_expired_approval_says_that_nobody_decided() {
 }
 
 #[test]
-fn the_outcome_of_a_click_is_a_status() {
-    let alex = person(None);
-    let said = |is_error| Some(Said { sentence: "GitHub accepted it.", is_error });
-    let page = |is_error| show_to(&release(), &View { said: said(is_error), ..view(&alex) });
-    assert!(page(false).contains(r#"<p role="status" class="said">GitHub accepted it.</p>"#));
-    assert!(page(true).contains(r#"<p role="status" class="said error">GitHub accepted it.</p>"#));
-    assert!(!show(&release()).contains("role=\"status\""));
-}
-
-#[test]
 fn links_lead_to_github_and_stay_within_the_repository() {
     let page = show(&release());
     let repository = "https://github.com/octo/my_app";
@@ -334,7 +393,7 @@ fn people_are_called_by_their_display_name_or_else_by_their_object_id() {
 fn times_are_for_people_and_programs() {
     let time = r#"<time datetime="2026-11-27T12:00:00.000Z">2026-11-27 12:00 UTC</time>"#;
     assert_eq!(Time(&noon()).to_string(), time);
-    assert!(show(&release()).contains("(3 days left)"), "{}", show(&release()));
+    assert!(show(&release()).contains("(in 3 days)"), "{}", show(&release()));
 }
 
 #[test]
@@ -408,7 +467,7 @@ fn dry_runs_say_so_on_every_page() {
 
 #[test]
 fn a_note_has_a_title_a_sentence_and_a_way_on() {
-    let page = note("Not found", "There is no such approval here.", Some((LIST, "All approvals")));
+    let page = note("Not found", "There is no such approval here.", None, Some((LIST, "All approvals")));
     assert!(page.contains("<title>Not found – ApproveRelease</title>"), "{page}");
     assert!(page.contains("<p>There is no such approval here.</p>"));
     assert!(page.contains(r#"<a class="button" href="/api/approvals">All approvals</a>"#));
