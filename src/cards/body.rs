@@ -37,7 +37,10 @@ impl Cards {
         if !content.members.is_empty() {
             body.push(container("emphasis", payload(content, limits)));
         }
-        body.push(self.section(labels::DECISION, &content.decision));
+        // What an answer would do, and until when it counts, is of no use any more once there is one.
+        if content.state.is_waiting() {
+            body.push(self.section(labels::DECISION, &content.decision));
+        }
         body.push(container("emphasis", votes(content.votes, limits)));
         body
     }

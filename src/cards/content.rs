@@ -134,6 +134,16 @@ impl<'a> Content<'a> {
         self.request.terms.title.as_deref().is_some_and(|title| !plain(title, 1).is_empty())
     }
 
+    /// One line of plain text that tells this approval from others: its state, its repository, the workflow's title.
+    pub fn notification(&self) -> String {
+        let repository = identifier(&self.request.workload.repository.to_string());
+        let title = match self.has_own_title() {
+            true => format!(". {}: “{}”", labels::SAID, self.title),
+            false => String::new(),
+        };
+        format!("{}: {repository}{title}", self.headline)
+    }
+
     /// The facts that a row of the list shows.
     pub fn summary(self) -> Vec<Fact<'a>> {
         const SHOWN: [&str; 7] = [

@@ -186,6 +186,17 @@ fn an_open_approval_says_all_there_is_to_know() {
 }
 
 #[test]
+fn a_notification_tells_which_approval_it_is() {
+    let mut approval = asked("Release **1.4.2**\nApproved");
+    let notification = |approval: &Standing| Content::of(approval, &policy(), noon()).notification();
+    let said = "octo/my_app. The workflow says: “Release **1.4.2** Approved”";
+    assert_eq!(notification(&approval), format!("Waiting for approval: {said}"));
+    assert_eq!(notification(&ruled(&approval, Ending::Rejected)), format!("Rejected: {said}"));
+    approval.request.terms.title = None;
+    assert_eq!(notification(&approval), "Waiting for approval: octo/my_app");
+}
+
+#[test]
 fn a_decided_approval_says_how_it_ended_and_who_decided() {
     let mut approval = asked("a");
     approval.ballots[0].comment = "Not on\na *Friday*".into();
@@ -206,7 +217,10 @@ fn a_decided_approval_says_how_it_ended_and_who_decided() {
             let comment = "Approved 2026-11-27 12:00 UTC: “Not on a \\*Friday\\*”";
             let votes = &section(&card, "Votes")["items"][1]["facts"];
             assert_eq!(votes[0], json!({"title": "Alex Wilber", "value": comment}));
-            assert!(!card.to_string().contains("secret@contoso.com"));
+            let shown = card.to_string();
+            assert!(!shown.contains("secret@contoso.com"));
+            // What an answer would have done is of no use any more.
+            assert!(!shown.contains("Approve sends") && !shown.contains("Open until"), "{shown}");
         }
     }
 }
@@ -222,17 +236,19 @@ fn a_card_without_votes_says_so_and_a_late_one_has_no_buttons() {
 
 #[test]
 fn a_fact_has_one_label_on_the_card_and_on_the_page() {
-    let ruled = ruled(&asked("a"), Ending::Approved);
-    let (content, card) = (content(&ruled), teams(&ruled).to_string());
-    let view = page::View {
-        performer: &person(1, None),
-        judgement: &policy().judge(&ruled, &person(1, None), noon()),
-        said: None,
-    };
-    let page = page::approval(&cards(), &content, &view);
-    for fact in content.proven.iter().chain(&content.decision).chain(&content.result) {
-        assert!(card.contains(&format!("\"title\":\"{}\"", fact.label)), "{fact:?} in {card}");
-        assert!(page.contains(&format!("<dt>{}</dt>", fact.label)), "{fact:?} in {page}");
+    for standing in [asked("a"), ruled(&asked("a"), Ending::Approved)] {
+        let (content, card) = (content(&standing), teams(&standing).to_string());
+        let view = page::View {
+            performer: &person(1, None),
+            judgement: &policy().judge(&standing, &person(1, None), noon()),
+            said: None,
+        };
+        let page = page::approval(&cards(), &content, &view);
+        let of_state = if content.state.is_waiting() { &content.decision } else { &content.result };
+        for fact in content.proven.iter().chain(of_state) {
+            assert!(card.contains(&format!("\"title\":\"{}\"", fact.label)), "{fact:?} in {card}");
+            assert!(page.contains(&format!("<dt>{}</dt>", fact.label)), "{fact:?} in {page}");
+        }
     }
 }
 

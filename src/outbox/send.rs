@@ -24,6 +24,7 @@ use crate::{
     },
     cards::{content::Content, sentences::sentence},
     ledger::{Detail, Entry, Ledger, Line},
+    senders::teams::Post,
     text::log::describe,
     timing::Timing,
 };
@@ -341,20 +342,23 @@ impl Outbox {
         };
         let content = Content::of(standing, &self.policy, timing.now);
         let sender = self.targets.sender(&wanted.name.target);
+        let post = |card| Post { card, summary: content.notification() };
         Ok(match (&wanted.effect, sender) {
             (Effect::Event, _) => {
                 let request = self.as_visible_now(&standing.request, timing.deadline).await?;
                 Body::Event(dispatch(standing, &request)?)
             }
-            (Effect::Card, Some(Sender::Bot(_))) => Body::Card(self.cards.bot(&content, None)),
-            (Effect::Card, Some(Sender::Webhook(_)) | None) => Body::Card(self.cards.teams(&content)),
-            (Effect::Change { place, .. }, _) => Body::Change(place.clone(), self.cards.bot(&content, None)),
+            (Effect::Card, Some(Sender::Bot(_))) => Body::Card(post(self.cards.bot(&content, None))),
+            (Effect::Card, Some(Sender::Webhook(_)) | None) => Body::Card(post(self.cards.teams(&content))),
+            (Effect::Change { place, .. }, _) => {
+                Body::Change(place.clone(), post(self.cards.bot(&content, None)))
+            }
             (Effect::Reminder(Some(place)), Some(Sender::Bot(bot))) => {
-                Body::Reply(place.clone(), self.cards.reminder(&content, &bot.link(place)))
+                Body::Reply(place.clone(), post(self.cards.reminder(&content, &bot.link(place))))
             }
             (Effect::Reminder(_), _) => {
                 let link = self.cards.page_url(&standing.request.id);
-                Body::Card(self.cards.reminder(&content, &link))
+                Body::Card(post(self.cards.reminder(&content, &link)))
             }
         })
     }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::wanted::Wanted;
 use crate::{
     approval::{self, Dispatch, Means, PostedMessage, SendResult, TargetName},
     senders::{
         github::GitHub,
-        teams::{card_message, connector::Connector, webhook::Webhook},
+        teams::{Post, card_message, connector::Connector, webhook::Webhook},
     },
     timing::Timing,
 };
@@ -43,11 +41,11 @@ pub enum Body {
     /// The event, for GitHub.
     Event(Dispatch),
     /// A card of its own.
-    Card(Value),
+    Card(Post),
     /// A card in the thread of another.
-    Reply(PostedMessage, Value),
+    Reply(PostedMessage, Post),
     /// A card that replaces another.
-    Change(PostedMessage, Value),
+    Change(PostedMessage, Post),
 }
 
 impl Targets {
@@ -92,12 +90,12 @@ impl Targets {
     ) -> (SendResult, Option<PostedMessage>) {
         let answered = match (body, self.sender(target)) {
             (Body::Event(dispatch), _) => self.github.dispatch(dispatch, timing).await,
-            (Body::Card(card), Some(Sender::Webhook(webhook))) => webhook.post(card, timing).await,
-            (Body::Card(card), Some(Sender::Bot(bot))) => return bot.post(card, timing).await,
-            (Body::Reply(place, card), Some(Sender::Bot(bot))) => {
-                bot.send(&place.conversation, &card_message(card), timing).await
+            (Body::Card(post), Some(Sender::Webhook(webhook))) => webhook.post(&post.card, timing).await,
+            (Body::Card(post), Some(Sender::Bot(bot))) => return bot.post(post, timing).await,
+            (Body::Reply(place, post), Some(Sender::Bot(bot))) => {
+                bot.send(&place.conversation, &card_message(post), timing).await
             }
-            (Body::Change(place, card), Some(Sender::Bot(bot))) => bot.update(place, card, timing).await,
+            (Body::Change(place, post), Some(Sender::Bot(bot))) => bot.update(place, post, timing).await,
             (Body::Reply(..) | Body::Change(..), Some(Sender::Webhook(_)))
             | (Body::Card(_) | Body::Reply(..) | Body::Change(..), None) => SendResult::not_tried(),
         };

@@ -154,8 +154,12 @@ impl Activity {
 async fn every_activity_comes_with_a_token_that_vouches_for_it() {
     let connector = BotConnector::start(&TokenDesk::default()).await;
     let (verifier, alex) = (verifier(&connector), Someone::alex());
-    let message =
-        Message { conversation: format!("{CHANNEL_ID};messageid=1"), activity: "1".into(), cards: vec![] };
+    let message = Message {
+        conversation: format!("{CHANNEL_ID};messageid=1"),
+        activity: "1".into(),
+        cards: vec![],
+        summaries: vec![],
+    };
     for activity in [
         Activity::click(&connector, &alex, &message, "approve", json!({})),
         Activity::refresh(&connector, &alex, &message, "approve", json!({})),

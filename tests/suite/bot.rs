@@ -9,7 +9,10 @@ use approve_release::{
     approval::{PostedMessage, SendAnswer, SendResult},
     config::Config,
     http_client::use_ring,
-    senders::teams::connector::{Connector, plain_text},
+    senders::teams::{
+        Post,
+        connector::{Connector, plain_text},
+    },
     timing::Timing,
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -82,8 +85,12 @@ fn card(text: &str) -> Value {
     json!({"type": "AdaptiveCard", "version": "1.4", "body": [{"type": "TextBlock", "text": text}]})
 }
 
+fn with_card(text: &str) -> Post {
+    Post { card: card(text), summary: text.to_owned() }
+}
+
 async fn post(bot: &Connector) -> (SendResult, Option<PostedMessage>) {
-    bot.post(&card("pending"), Timing::new(now(), AMPLE)).await
+    bot.post(&with_card("pending"), Timing::new(now(), AMPLE)).await
 }
 
 async fn say(bot: &Connector) -> SendResult {
@@ -98,7 +105,7 @@ async fn a_card_is_posted_to_the_channel_and_changed_for_everybody() {
     let (answered, posted) = post(&bot).await;
     assert_eq!(answered.what, SendAnswer::Accepted, "{}", answered.detail);
     let posted = posted.expect("ids");
-    let changed = bot.update(&posted, &card("approved"), Timing::new(now(), AMPLE)).await;
+    let changed = bot.update(&posted, &with_card("approved"), Timing::new(now(), AMPLE)).await;
 
     assert_eq!(changed.what, SendAnswer::Accepted, "{}", changed.detail);
     let [message] = &around.connector.messages()[..] else { panic!("one message") };
@@ -311,7 +318,7 @@ async fn an_id_leads_nowhere_but_to_what_it_names() {
         let message = PostedMessage { conversation: id.to_owned(), activity: id.to_owned() };
         let before = around.connector.calls().len();
 
-        let changed = bot.update(&message, &card("evil"), Timing::new(now(), AMPLE)).await;
+        let changed = bot.update(&message, &with_card("evil"), Timing::new(now(), AMPLE)).await;
         let said = bot.send(id, &plain_text("evil"), Timing::new(now(), AMPLE)).await;
         let member = bot.member(id, id, Timing::new(now(), AMPLE)).await.expect("an answer");
 

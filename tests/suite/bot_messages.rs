@@ -150,6 +150,9 @@ async fn a_click_in_the_card_decides_and_the_card_says_so_to_everybody(mode: Mod
     );
     let card = teams.until_decided("Approved").await;
     assert!(card.to_string().contains(ALEX_NAME), "{card}");
+    let posted = teams.connector.messages().pop().expect("a message");
+    assert_eq!(posted.summaries.first(), Some(&json!("Waiting for approval: octo/app")));
+    assert_eq!(posted.summaries.last(), Some(&json!("Approved: octo/app")));
     let line = host.stderr_line("Messages: dispatched").await;
     assert!(line.contains(&format!("by {ALEX}")) && !line.contains(ALEX_NAME), "{line}");
 }
@@ -595,7 +598,12 @@ async fn a_vote_elsewhere_changes_the_card_too(mode: Mode) {
 async fn without_a_bot_nothing_is_believed(mode: Mode) {
     let teams = Teams::start().await;
     let host = teams.around.host(mode).start().await;
-    let message = Message { conversation: "19:x".to_owned(), activity: "1".to_owned(), cards: Vec::new() };
+    let message = Message {
+        conversation: "19:x".to_owned(),
+        activity: "1".to_owned(),
+        cards: Vec::new(),
+        summaries: Vec::new(),
+    };
     let click = Activity::click(&teams.connector, &Someone::alex(), &message, "approve", json!({}));
 
     host.send(click.request()).await.assert_outcome(401, "unauthenticated");

@@ -18,7 +18,7 @@ use tokio::time::timeout_at;
 use url::Url;
 
 use super::{
-    Bot, answered, card_message,
+    Bot, Post, answered, card_message,
     members::Members,
     token::{BotToken, Token},
     unsent,
@@ -116,7 +116,7 @@ impl Connector {
 
     /// Posts an Adaptive Card to the channel, at most once, and tells what Teams said by the deadline. A card that
     /// was taken and comes without ids stands there and cannot be changed.
-    pub async fn post(&self, card: &Value, timing: Timing) -> (SendResult, Option<PostedMessage>) {
+    pub async fn post(&self, post: &Post, timing: Timing) -> (SendResult, Option<PostedMessage>) {
         let Some(channel) = &self.channel else {
             let error = anyhow::anyhow!("TEAMS_CHANNEL_ID is not set");
             return (unsent(SendAnswer::NotFound, &error), None);
@@ -125,7 +125,7 @@ impl Connector {
             "isGroup": true,
             "tenantId": self.tenant.to_string(),
             "channelData": {"channel": {"id": channel}},
-            "activity": card_message(card),
+            "activity": card_message(post),
         });
         let reply = self.call(Call::new(Method::POST, &[], timing).with(&body)).await;
         let posted = reply.is_accepted().then(|| posted_message(&reply.body)).flatten();
@@ -144,9 +144,9 @@ impl Connector {
     }
 
     /// Replaces the card of a message, for everybody who sees it.
-    pub async fn update(&self, message: &PostedMessage, card: &Value, timing: Timing) -> SendResult {
+    pub async fn update(&self, message: &PostedMessage, post: &Post, timing: Timing) -> SendResult {
         let path = [message.conversation.as_str(), "activities", message.activity.as_str()];
-        let call = Call::new(Method::PUT, &path, timing).with(&card_message(card));
+        let call = Call::new(Method::PUT, &path, timing).with(&card_message(post));
         self.call(call).await.answered
     }
 

@@ -27,9 +27,18 @@ const MAX_CODE_BYTES: usize = 60;
 /// The content type of an attachment with an Adaptive Card.
 const CARD_TYPE: &str = "application/vnd.microsoft.card.adaptive";
 
+/// An Adaptive Card, and the plain text that stands for it where it is not drawn, as in a phone's notification.
+#[derive(Clone, Debug)]
+pub struct Post {
+    /// The card.
+    pub card: Value,
+    /// The text: one line.
+    pub summary: String,
+}
+
 /// An activity with an Adaptive Card and nothing else, as the Bot Connector takes it.
-pub fn card_message(card: &Value) -> Value {
-    json!({"type": "message", "attachments": [{"contentType": CARD_TYPE, "content": card}]})
+pub fn card_message(Post { card, summary }: &Post) -> Value {
+    json!({"type": "message", "summary": summary, "attachments": [{"contentType": CARD_TYPE, "content": card}]})
 }
 
 /// The answer if nothing could be sent.

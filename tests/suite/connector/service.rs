@@ -28,6 +28,8 @@ pub struct Message {
     pub activity: String,
     /// The card as it was at first, and after each change.
     pub cards: Vec<Value>,
+    /// The text that a phone's notification shows, likewise.
+    pub summaries: Vec<Value>,
 }
 
 /// A call that came with a good token: its method, and what stands in its path, decoded.
@@ -177,12 +179,15 @@ impl State {
         let activity = format!("17763902573{:02}", new_number());
         let conversation = format!("{CHANNEL_ID};messageid={activity}");
         let answer = json!({"id": conversation, "activityId": activity});
-        self.messages.push(Message { conversation, activity, cards: vec![card_of(&body["activity"])?] });
+        let cards = vec![card_of(&body["activity"])?];
+        let summaries = vec![body["activity"]["summary"].clone()];
+        self.messages.push(Message { conversation, activity, cards, summaries });
         Ok(Reply::Own(201, answer))
     }
 
     fn update(&mut self, request: &Request, conversation: &str, activity: &str) -> Answer {
-        let card = card_of(&json_of(request)?)?;
+        let changed = json_of(request)?;
+        let card = card_of(&changed)?;
         let is_it =
             |message: &Message| (&*message.conversation, &*message.activity) == (conversation, activity);
         let gone = |is_a_fault| Refusal { status: 404, code: "ActivityNotFoundInConversation", is_a_fault };
@@ -192,6 +197,7 @@ impl State {
         }
         let message = &mut self.messages[found];
         message.cards.push(card);
+        message.summaries.push(changed["summary"].clone());
         Ok(Reply::Own(200, json!({"id": activity})))
     }
 
