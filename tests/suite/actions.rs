@@ -36,12 +36,11 @@ impl Actions {
         Self { documents: OpenId::start(|url| vec![published(&issuer(url))]).await }
     }
 
-    /// What its tokens say as `iss`.
+    /// The `iss` of its tokens.
     pub fn issuer(&self) -> String {
         issuer(&self.url())
     }
 
-    /// Where its keys are.
     pub fn keys_url(&self) -> String {
         keys_url(&self.issuer())
     }

@@ -1,4 +1,4 @@
-//! What Teams sends to a bot: good activities with their tokens, in which a test changes one thing.
+//! The activities that Teams sends to a bot: good ones with their tokens, in which a test changes one thing.
 
 use serde_json::{Value, json};
 

@@ -50,7 +50,7 @@ impl Version {
 
 pub struct Authority {
     documents: OpenId,
-    /// Where the bot gets its token.
+    /// The desk at which the bot gets its token.
     pub desk: TokenDesk,
 }
 
@@ -63,12 +63,11 @@ impl Authority {
         Self { documents, desk }
     }
 
-    /// What its tokens say as `iss`.
+    /// The `iss` of its tokens.
     pub fn issuer(&self, version: Version) -> String {
         issuer(&self.url(), version)
     }
 
-    /// Where a version's keys are.
     pub fn keys_url(&self, version: Version) -> String {
         format!("{}{}", self.url(), keys_path(version))
     }
@@ -88,7 +87,7 @@ impl Authority {
         self.publish_of(version as usize, keys);
     }
 
-    /// How often a version's metadata and keys were asked for.
+    /// The numbers of requests for a version's metadata and for its keys.
     pub fn asked(&self, version: Version) -> [usize; 2] {
         self.asked_of(version as usize)
     }
@@ -133,7 +132,7 @@ fn keys_path(version: Version) -> String {
     }
 }
 
-/// What an authority at `url` publishes for a version.
+/// The documents that an authority at `url` publishes for a version.
 fn published(url: &str, version: Version) -> Published {
     let folder = if version == Version::One { "" } else { "/v2.0" };
     Published {

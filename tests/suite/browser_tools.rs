@@ -10,7 +10,7 @@ use crate::{
     web_server::{WebServer, html},
 };
 
-/// What no page of ours may be without.
+/// The policy that no page of ours may be without.
 const POLICY: &str = "default-src 'none'; img-src data:; form-action 'self'";
 
 /// A form that people can use.

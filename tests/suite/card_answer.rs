@@ -1,4 +1,4 @@
-//! What is true of every answer that a card gets.
+//! Assertions that hold for every answer that a card gets.
 
 use serde_json::Value;
 

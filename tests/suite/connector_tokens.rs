@@ -26,7 +26,7 @@ pub fn verifier(connector: &BotConnector) -> ConnectorTokens {
     ConnectorTokens::new(metadata, &Guid::parse(APP_ID).expect("a GUID"))
 }
 
-/// What it says of a token now.
+/// Verifies a token at the present time.
 pub async fn verify(verifier: &ConnectorTokens, token: &str) -> Result<Caller, Rejection> {
     verifier.verify(token, at(in_seconds(0))).await
 }

@@ -17,7 +17,7 @@ use crate::{
     tokens::{ALEX, ALEX_NAME, ALEX_UPN, Token},
 };
 
-/// What a job asks for, in the tests that ask for nothing special.
+/// The request of a job, in the tests that ask for nothing special.
 pub const ASKED: &str = r#"{"event_type":"go-live","client_payload":{"version":"1.10", "n": 1.10}}"#;
 
 /// Everybody around a deployment.
@@ -60,7 +60,7 @@ impl Surroundings {
         text(&self.ask(host, body).await["id"])
     }
 
-    /// How an approval stands, as a job of its repository sees it.
+    /// The status of an approval, as a job of its repository sees it.
     pub async fn status(&self, host: &FunctionsHost, id: &str) -> Value {
         let answer = host.status_as(&Token::of_job(&self.actions), id).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
@@ -179,7 +179,7 @@ struct ChannelState {
     tried: usize,
 }
 
-/// What stands in its address and nowhere else.
+/// The secret that stands in its address and nowhere else.
 pub const CHANNEL_SECRET: &str = "aSignatureThatNobodyMaySee";
 
 impl Channel {
@@ -205,7 +205,7 @@ impl Channel {
         self.state.lock().unwrap().posted.clone()
     }
 
-    /// How often it was called.
+    /// The number of calls to it.
     pub fn tried(&self) -> usize {
         self.state.lock().unwrap().tried
     }

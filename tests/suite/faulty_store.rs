@@ -17,7 +17,7 @@ use object_store::{
 };
 use tokio::sync::Notify;
 
-/// How one call to the store goes wrong.
+/// The way in which one call to the store goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fault {
     /// Nothing is done, and an error comes back.
@@ -45,7 +45,7 @@ pub struct FaultyStore {
     inner: Arc<InMemory>,
     fault: Option<(usize, Fault)>,
     calls: AtomicUsize,
-    /// What the faulty call was about.
+    /// The subject of the faulty call.
     struck: Arc<Mutex<Option<String>>>,
     pub killed: Notify,
     /// Lets a process go on that was stopped.
@@ -138,8 +138,8 @@ impl FaultyStore {
         }
     }
 
-    /// What the faulty call was about; `None` where there was no such call. It may be yet to come, also when this view
-    /// is gone.
+    /// The subject of the faulty call; `None` if there was no such call. It may be yet to come, also when this view is
+    /// gone.
     pub fn struck(&self) -> Arc<Mutex<Option<String>>> {
         Arc::clone(&self.struck)
     }

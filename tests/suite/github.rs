@@ -35,7 +35,7 @@ struct State {
     answer: Option<ResponseTemplate>,
     dispatches: Vec<Dispatch>,
     refusals: Vec<String>,
-    /// What is not as GitHub describes it: of a request, or of an answer of ours.
+    /// Faults of a request, or of an answer of ours, against GitHub's description.
     undescribed: Vec<String>,
     expected_dispatches: usize,
     expected_refusals: usize,
@@ -100,12 +100,12 @@ impl GitHub {
         self.server.uri()
     }
 
-    /// How many good dispatches must have come in the end, whatever they were answered.
+    /// Expects so many good dispatches in the end, whatever they were answered.
     pub fn expect_dispatches(&self, count: usize) {
         self.state().expected_dispatches = count;
     }
 
-    /// How many requests GitHub must have refused for what they were.
+    /// Expects so many requests that GitHub refuses for what they are.
     pub fn expect_refusals(&self, count: usize) {
         self.state().expected_refusals = count;
     }

@@ -16,14 +16,14 @@ use std::{
 
 use crate::http1::{Answer, Request};
 
-/// How long a start, an exit, an answer or a log line may take before the test fails: far beyond any promise of ours,
-/// since a busy machine may let a process wait for many seconds.
+/// The longest wait for a start, an exit, an answer or a log line before the test fails: far beyond any promise of
+/// ours, since a busy machine may let a process wait for many seconds.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How long an answer may take where a test is about the time: our own limit is 4.5 s, and a busy machine adds to it.
+/// The longest time of an answer in a test about time: our own limit is 4.5 s, and a busy machine adds to it.
 pub const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
 
-/// How often a condition is looked at while waiting for it.
+/// The time between two looks at a condition while waiting for it.
 pub const GLANCE: Duration = Duration::from_millis(2);
 
 pub type Environment = BTreeMap<String, String>;
@@ -66,7 +66,7 @@ pub async fn start_on_a_free_port(spawn: impl Fn(u16) -> HandlerProcess) -> (Han
 pub struct HandlerProcess {
     child: Child,
     output: Arc<Mutex<String>>,
-    /// What of that came on stderr.
+    /// The part of that which came on stderr.
     errors: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -122,7 +122,7 @@ impl HandlerProcess {
         self.output.lock().expect("no reader panicked").clone()
     }
 
-    /// What was written to stderr alone, which is complete as far as [`HandlerProcess::output`] has it.
+    /// The text on stderr alone, which is complete as far as [`HandlerProcess::output`] has it.
     pub fn errors(&self) -> String {
         self.errors.lock().expect("no reader panicked").clone()
     }
@@ -150,7 +150,7 @@ impl HandlerProcess {
         assert!(status.expect("kill runs").success(), "{signal} was not delivered");
     }
 
-    /// How it has ended, if it has.
+    /// The status of its exit, if it has ended.
     pub fn exited(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("the child can be asked")
     }

@@ -108,7 +108,6 @@ impl Instances {
         asked.map_err(|report| report.outcome).expect("it is open").0.request.id
     }
 
-    /// How its event stands.
     pub async fn delivery(&self, id: &ApprovalId, time: TimeDelta) -> Delivery {
         let standing = self.look(id, time).await;
         self.start().policy.delivery(&standing)
@@ -160,7 +159,7 @@ pub async fn names_in(store: &InMemory, prefix: &str) -> Vec<String> {
     objects.filter(|name| std::future::ready(name.starts_with(prefix))).collect().await
 }
 
-/// What a sweep says.
+/// The lines that a sweep says.
 pub async fn sweep_by(instance: &Arc<Stories>, timing: Timing) -> Vec<String> {
     instance.sweep(timing).await.into_iter().map(|(_, line)| line).collect()
 }
@@ -185,7 +184,7 @@ pub async fn relay(instance: &Arc<Stories>, number: usize, timing: Timing) -> Ou
     instance.click(clicked, timing).await.outcome
 }
 
-/// What the job of a run asks for in the tests that ask for nothing special.
+/// The request of a run's job, in the tests that ask for nothing special.
 pub fn asking(run_id: &str, body: &str) -> NewRequest {
     NewRequest {
         terms: Terms::sample(event_type("go-live")),
@@ -229,7 +228,6 @@ pub fn allowing(listed: &[&str]) -> Vec<RepositoryPattern> {
     listed.iter().map(|entry| RepositoryPattern::parse(entry).expect("a pattern")).collect()
 }
 
-/// What the index has about an approval.
 pub fn subject(id: &ApprovalId) -> Subject {
     Subject::Requested(id.clone())
 }

@@ -19,7 +19,7 @@ use crate::{
     http1::Request,
 };
 
-/// What is done to a client once its request is read.
+/// The treatment of a client once its request is read.
 #[derive(Clone, Copy, Debug)]
 pub enum Misbehaviour {
     /// The connection is reset.
@@ -65,7 +65,7 @@ impl Misbehaving {
         until("the server is asked", async || self.requests() > 0).await;
     }
 
-    /// How many whole requests came.
+    /// The number of whole requests that came.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }

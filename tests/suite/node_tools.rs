@@ -1,6 +1,6 @@
 //! The Node.js programs that tests run: pinned by `tests/node/package-lock.json`, installed when first needed.
 //!
-//! Where Node.js is missing, the test fails and says so: a check that silently did not happen is worse than none.
+//! The test fails and says so if Node.js is missing: a check that silently did not happen is worse than none.
 
 use std::{
     fs::{self, File},

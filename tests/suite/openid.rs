@@ -1,4 +1,4 @@
-//! What every issuer of tokens publishes, on loopback: OpenID metadata, and the keys that it names.
+//! The documents that every issuer of tokens publishes, on loopback: OpenID metadata, and the keys that it names.
 //!
 //! It counts what it is asked. Dropping it fails the test when it was asked for anything but these documents.
 
@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 
 use crate::handler_process::until;
 
-/// What is published, once per issuer.
+/// A document that each issuer publishes once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Document {
     Metadata,
@@ -23,7 +23,7 @@ impl Document {
     pub const BOTH: [Self; 2] = [Self::Metadata, Self::Keys];
 }
 
-/// What one issuer publishes, and where.
+/// The documents of one issuer, and their paths.
 pub struct Published {
     pub metadata_path: String,
     pub metadata: Value,
@@ -39,7 +39,7 @@ pub struct OpenId {
 
 struct State {
     issuers: Vec<Published>,
-    /// What is served in place of a document.
+    /// The answers that are served in place of a document.
     instead: Vec<(Document, ResponseTemplate)>,
     delay: Duration,
     asked: Vec<(usize, Document)>,
@@ -107,12 +107,12 @@ impl OpenId {
         state.delay = Duration::ZERO;
     }
 
-    /// How often an issuer's metadata and keys were asked for.
+    /// The numbers of requests for an issuer's metadata and for its keys.
     pub fn asked_of(&self, issuer: usize) -> [usize; 2] {
         self.state().asked_of(issuer)
     }
 
-    /// How many requests came, whatever for.
+    /// The number of requests that came, whatever for.
     pub fn requests(&self) -> usize {
         let state = self.state();
         state.asked.len() + state.unexpected.len()

@@ -16,7 +16,7 @@ use object_store::{
 };
 use tokio::sync::watch;
 
-/// How a view behaves.
+/// The behaviour of a view.
 enum Weather {
     /// A call is done when the next round ends ([`RoughStore::rounds`]).
     Slow,
@@ -24,7 +24,6 @@ enum Weather {
     Breaking(Mutex<u64>),
 }
 
-/// What becomes of one call.
 #[derive(Clone, Copy, PartialEq)]
 enum Fate {
     Good,
@@ -59,8 +58,8 @@ impl RoughStore {
         })
     }
 
-    /// What a story comes to, and how many rounds it took: how many calls it waits for one after the other. A round
-    /// ends once nothing goes on any more but waiting, so the machine's speed has no part in it.
+    /// The result of a story, and its number of rounds: of calls that it waits for one after the other. A round ends
+    /// once nothing goes on any more but waiting, so the machine's speed has no part in it.
     pub async fn rounds<T>(&self, story: impl Future<Output = T>) -> (T, usize) {
         let began = *self.round.borrow();
         let mut story = std::pin::pin!(story);

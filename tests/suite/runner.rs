@@ -1,5 +1,5 @@
-//! What runs a step of a workflow or an action in `examples/`, as GitHub's runners do, and the endpoint at which its
-//! job gets GitHub's tokens.
+//! A runner for a step of a workflow or an action in `examples/`, like GitHub's, and the endpoint at which its job gets
+//! GitHub's tokens.
 //!
 //! Script and `env` are those of the file; only the values of expressions (`${{ … }}`) are given by the test. `bash` and
 //! `curl` are this machine's. So is `jq`, where there is one; a pinned one, which is slower to start, stands in for it.
@@ -40,7 +40,7 @@ pub struct Step {
 /// Values by their names.
 pub type Values = BTreeMap<String, String>;
 
-/// What a step left behind.
+/// The result of a step.
 #[derive(Debug)]
 pub struct Ran {
     pub succeeded: bool,
@@ -92,7 +92,7 @@ pub enum Jq {
     Pinned,
     /// 1.6, which rewrites numbers.
     Old,
-    /// What a Windows machine has: its lines end with a carriage return and a line feed.
+    /// The one of a Windows machine: its lines end with a carriage return and a line feed.
     Windows,
 }
 
@@ -243,7 +243,6 @@ fn plain(value: &YamlOwned) -> String {
     value.as_str().expect("examples have texts only").to_owned()
 }
 
-/// What an action can be given.
 fn inputs(action: &YamlOwned) -> impl Iterator<Item = (&str, &YamlOwned)> {
     action.as_mapping_get("inputs").into_iter().flat_map(members)
 }
@@ -282,12 +281,11 @@ impl IdTokens {
         self.server.uri()
     }
 
-    /// How many tokens it gave.
+    /// The number of tokens that it gave.
     pub fn issued(&self) -> usize {
         self.state.lock().unwrap().issued
     }
 
-    /// For whom the tokens were.
     pub fn audiences(&self) -> Vec<String> {
         self.state.lock().unwrap().audiences.clone()
     }

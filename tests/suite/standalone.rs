@@ -53,12 +53,11 @@ impl Standalone {
         (port, status, output)
     }
 
-    /// Where it listens.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What `GET /` answered.
+    /// The answer to `GET /`.
     pub fn readiness(&self) -> &Answer {
         &self.readiness
     }
@@ -78,7 +77,7 @@ impl Standalone {
         line.split_once("to click: ").expect("an address").1.to_owned()
     }
 
-    /// What the binary wrote to stderr so far.
+    /// The output of the binary so far: stderr, and stdout.
     pub fn stderr(&self) -> String {
         self.handler.output()
     }

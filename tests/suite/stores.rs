@@ -1,6 +1,6 @@
 //! The places where decisions can live, each empty and of its own for every test.
 //!
-//! What the handler wrote is looked at with the `object_store` crate, past everything of ours.
+//! The handler's records are read with the `object_store` crate, past everything of ours.
 
 use std::{
     path::{Path, PathBuf},
@@ -62,8 +62,8 @@ impl Store {
         Self::Memory
     }
 
-    /// Where there is a file system in memory, on that: a disk that others write to may hold a create back for seconds,
-    /// and few tests are about that.
+    /// A folder on a file system in memory, if there is one: a disk that others write to may hold a create back for
+    /// seconds, and few tests are about that.
     pub fn folder() -> Self {
         let in_memory = Path::new("/dev/shm");
         let folder = if in_memory.is_dir() { tempfile::tempdir_in(in_memory) } else { tempfile::tempdir() };

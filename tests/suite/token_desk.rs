@@ -1,5 +1,5 @@
-//! Where a bot gets its token: Entra's token endpoint, and the endpoint of a managed identity that App Service adds. The
-//! Bot Connector takes what either gives out.
+//! The sources of a bot's token: Entra's token endpoint, and the endpoint of a managed identity that App Service adds.
+//! The Bot Connector takes what either gives out.
 
 use std::{
     collections::BTreeMap,
@@ -22,10 +22,10 @@ use crate::{
 /// The bot's client secret: full of what a form must encode.
 pub const APP_PASSWORD: &str = "aSecret~That&Nobody=May+See%";
 
-/// What App Service gives to the app alone.
+/// The secret that App Service gives to the app alone.
 pub const IDENTITY_HEADER: &str = "853b9a84-aHeaderThatNobodyMaySee";
 
-/// What a bot's token is for.
+/// The audience of a bot's token.
 const RESOURCE: &str = "https://api.botframework.com";
 
 /// One book for both ways to get a token.
@@ -43,7 +43,7 @@ struct Book {
     expected_refusals: usize,
 }
 
-/// What a token is to the Bot Connector.
+/// The standing of a token with the Bot Connector.
 #[derive(Debug, PartialEq)]
 pub enum Standing {
     Good,
@@ -74,7 +74,7 @@ impl TokenDesk {
         Mock::given(path(format!("/{TENANT}/oauth2/v2.0/token"))).respond_with(Entra(self.clone()))
     }
 
-    /// How often a token was asked for, whatever came of it.
+    /// The number of requests for a token, whatever came of them.
     pub fn asked(&self) -> usize {
         self.book().asked
     }
@@ -84,7 +84,7 @@ impl TokenDesk {
         self.book().issued.clone()
     }
 
-    /// How many requests must be refused for what they are.
+    /// Expects so many requests that are refused for what they are.
     pub fn expect_refusals(&self, count: usize) {
         self.book().expected_refusals = count;
     }
@@ -105,7 +105,6 @@ impl TokenDesk {
         self.book().delay = delay;
     }
 
-    /// What this token is worth now.
     pub fn standing(&self, token: &str) -> Standing {
         let book = self.book();
         match book.issued.iter().position(|issued| issued == token) {
@@ -202,7 +201,7 @@ impl ManagedIdentity {
         Self { server }
     }
 
-    /// What App Service sets.
+    /// The settings that App Service adds.
     pub fn settings(&self) -> [(&'static str, String); 2] {
         [
             ("IDENTITY_ENDPOINT", format!("{}/msi/token/", self.server.uri())),

@@ -1,4 +1,4 @@
-//! What goes over the wire, held against the descriptions of those who define it (`tests/wire`; each says where it is
+//! The traffic on the wire, held against the descriptions of those who define it (`tests/wire`; each says where it is
 //! from): every request that a stand-in gets and every answer of its own, so that neither we nor a stand-in make up a
 //! wire format.
 
@@ -45,8 +45,8 @@ impl Wire {
         }
     }
 
-    /// Whether an operation may be answered so. A status that is not described takes `otherwise`, a schema, or else the
-    /// description's default.
+    /// Checks that an operation may be answered so. A status that is not described takes the operation's default, or
+    /// else `otherwise`, a schema.
     pub fn answer(
         &self,
         operation: &Operation,
@@ -130,7 +130,7 @@ fn at<'a>(value: &'a Value, place: &[String]) -> Option<&'a Value> {
     place.iter().try_fold(value, |value, part| value.get(part))
 }
 
-/// What a fragment of a URL cannot have in it.
+/// Encodes characters that a fragment of a URL cannot have in it.
 fn percent(part: &str) -> String {
     part.replace('%', "%25").replace('{', "%7B").replace('}', "%7D")
 }

@@ -1,5 +1,5 @@
-//! What keeps people from using a page, as far as a program can see it: the rules of axe-core for WCAG 2.2, levels A
-//! and AA, and its good practices.
+//! The obstacles to using a page, as far as a program can see them: the rules of axe-core for WCAG 2.2, levels A and
+//! AA, and its good practices.
 
 use std::fs;
 

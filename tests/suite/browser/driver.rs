@@ -18,7 +18,7 @@ const BROWSERS: &[&str] =
 pub struct Driver {
     port: u16,
     browser: PathBuf,
-    /// Where its browsers have their profiles; deleted when it has ended.
+    /// The folder of its browsers' profiles; deleted when it has ended.
     profiles: PathBuf,
     /// It ends, with every browser it still has, when its input is closed: with our process, however that ends.
     _process: Child,
@@ -58,12 +58,12 @@ impl Driver {
         Self { port, browser, profiles, _process: child }
     }
 
-    /// Where it takes WebDriver commands.
+    /// The address that takes WebDriver commands.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where its browsers have their profiles.
+    /// The folder of its browsers' profiles.
     pub fn profiles(&self) -> &Path {
         &self.profiles
     }

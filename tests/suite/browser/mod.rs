@@ -4,7 +4,7 @@
 //! one takes seconds of a processor, so a few are started and each test gets one that is idle, with an empty tab, cache
 //! and console; one whose test failed is thrown away. What cannot be done fails the test, and says what the page showed.
 //!
-//! Where a machine has no browser the test is skipped, which is said on stderr, and fails if `CI` is `true`.
+//! A machine without a browser skips the test and says so on stderr; if `CI` is `true`, the test fails.
 
 mod accessibility;
 mod driver;
@@ -32,13 +32,13 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use self::driver::Driver;
 use crate::handler_process::{until, within};
 
-/// How long an element may take to appear before the test fails.
+/// The longest wait for an element before the test fails.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often the page is looked at while waiting for it.
+/// The time between two looks at the page while waiting for it.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// How long one command may take: opening a browser on a busy machine is the longest.
+/// The longest time of one command: opening a browser on a busy machine takes longest.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// No window, no sandbox (a container's root has none to offer), and no traffic of the browser's own.
@@ -69,7 +69,7 @@ struct Running {
     profile: TempDir,
 }
 
-/// How many browsers there are at once: as many as the smallest machine has cores.
+/// The number of browsers at once: as many as the smallest machine has cores.
 static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// The browsers that no test has. They end with the driver.
@@ -126,7 +126,6 @@ impl Browser {
         worked("tell the address", self.session.current_url().await).into()
     }
 
-    /// What the tab is called.
     pub async fn title(&self) -> String {
         worked("tell the title", self.session.title().await)
     }
@@ -175,7 +174,7 @@ impl Browser {
         texts
     }
 
-    /// How many such elements there are now.
+    /// The number of such elements now.
     pub async fn count(&self, css: &str) -> usize {
         worked(format_args!("find {css}"), self.session.find_all(By::Css(css)).await).len()
     }
@@ -324,7 +323,7 @@ fn client() -> reqwest::Client {
         .expect("nothing unusual")
 }
 
-/// What a command gave, or a failure that names it.
+/// The result of a command, or a failure that names it.
 fn worked<T>(what: impl fmt::Display, result: WebDriverResult<T>) -> T {
     result.unwrap_or_else(|error| panic!("cannot {what}: {error}"))
 }
@@ -335,7 +334,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether a process was started with this path in an argument; where there is no `/proc` none is found.
+    /// True if a process was started with this path in an argument; if there is no `/proc`, none is found.
     fn is_used(path: &Path) -> bool {
         let path = path.to_str().expect("a UTF-8 path");
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();

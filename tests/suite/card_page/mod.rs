@@ -137,7 +137,7 @@ async fn send(request: &Request, token: &str) -> Value {
     })
 }
 
-/// What the client shows of a bot's answer: a new card, or why there is none.
+/// The part of a bot's answer that the client shows: a new card, or why there is none.
 fn invoked(answer: &Answer) -> Value {
     let json = answer.json();
     match json["type"].as_str() {

@@ -29,10 +29,10 @@ use crate::{
 /// The bot.
 pub const APP_ID: &str = "b07b07b0-1c2d-4e3f-8a9b-0c1d2e3f4a5b";
 
-/// What its tokens say as `iss`, in whichever cloud is played.
+/// The `iss` of its tokens, in whichever cloud is played.
 pub const ISSUER: &str = "https://api.botframework.com";
 
-/// How activities name Teams.
+/// The name of Teams in activities.
 pub const CHANNEL: &str = "msteams";
 
 /// The channel of a team, and the team, whose general channel has the same id.
@@ -75,17 +75,15 @@ impl BotConnector {
         ]
     }
 
-    /// Where its OpenID metadata is.
     pub fn metadata_url(&self) -> String {
         format!("{}{METADATA_PATH}", self.url())
     }
 
-    /// Where its keys are.
     pub fn keys_url(&self) -> String {
         format!("{}{KEYS_PATH}", self.url())
     }
 
-    /// Where bots call it, as its activities say.
+    /// The address at which bots call it, as its activities say.
     pub fn service_url(&self) -> String {
         format!("{}{SERVICE_PATH}", self.url())
     }
@@ -132,7 +130,7 @@ impl BotConnector {
         service.lost = service.messages.len();
     }
 
-    /// How many calls must be refused for what they are.
+    /// Expects so many calls that are refused for what they are.
     pub fn expect_refusals(&self, count: usize) {
         self.service().expected_refusals = count;
     }
@@ -142,7 +140,7 @@ impl BotConnector {
         self.service().messages.clone()
     }
 
-    /// What else the bot said, each with its conversation.
+    /// The other activities that the bot sent, each with its conversation.
     pub fn said(&self) -> Vec<(String, Value)> {
         self.service().said.clone()
     }
@@ -192,7 +190,7 @@ impl Token {
     }
 }
 
-/// What Teams calls a person to this bot.
+/// The id that Teams gives to a person for this bot.
 pub fn teams_id(person: &Someone) -> String {
     format!("29:1aK9mYhSZ3egG5Ve2UaOoEjrOppWz-{}", person.object_id)
 }

@@ -1,4 +1,4 @@
-//! What the Bot Connector does for a bot: conversations, their messages, and their members.
+//! The Bot Connector's service for a bot: conversations, their messages, and their members.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -39,7 +39,7 @@ pub struct Call {
     pub ids: Vec<String>,
 }
 
-/// What is answered in place of what should be.
+/// An answer in place of the right one.
 pub enum Fault {
     /// And nothing is done.
     Instead(ResponseTemplate),
@@ -50,7 +50,7 @@ pub enum Fault {
 pub struct State {
     pub desk: TokenDesk,
     pub messages: Vec<Message>,
-    /// How many of them, the oldest, cannot be found any more.
+    /// The number of them, the oldest, that cannot be found any more.
     pub lost: usize,
     /// Other activities that the bot sent, each with its conversation.
     pub said: Vec<(String, Value)>,
@@ -62,7 +62,7 @@ pub struct State {
     pub calls: Vec<Call>,
     pub refusals: Vec<String>,
     pub expected_refusals: usize,
-    /// What is not as Microsoft describes it: of a call, or of an answer of ours.
+    /// Faults of a call, or of an answer of ours, against Microsoft's description.
     pub undescribed: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ impl Respond for Service {
     }
 }
 
-/// What is answered: as the Bot Connector does, or as a test wants it.
+/// An answer: as the Bot Connector gives it, or as a test wants it.
 enum Reply {
     Own(u16, Value),
     Instead(ResponseTemplate),
@@ -226,7 +226,7 @@ impl State {
     }
 }
 
-/// What stands in the path below the conversations, each segment decoded.
+/// The segments of the path below the conversations, decoded.
 fn ids_of(request: &Request) -> Option<Vec<String>> {
     let path = request.url.path().strip_prefix(SERVICE_PATH)?.strip_prefix("/v3/conversations")?;
     let decoded = |segment| percent_decode_str(segment).decode_utf8().ok().map(|id| id.into_owned());

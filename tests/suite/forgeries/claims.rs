@@ -13,7 +13,7 @@ impl Forger {
         self.that_cannot_be_read();
     }
 
-    /// What a claim fails that is there and cannot be read.
+    /// The check that fails if a claim is there and cannot be read.
     fn unreadable(&self, claim: &str) -> &'static str {
         let is_peeked_at =
             |(name, check): &&(&str, &'static str)| *name == claim && Some(*check) == self.peeks;

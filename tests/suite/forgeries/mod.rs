@@ -1,6 +1,6 @@
 //! Bad tokens of any issuer: one for each check that all tokens get, and for each attack that is known.
 //!
-//! What an issuer alone wants checked, its own tests add.
+//! Checks that one issuer alone wants are added by its own tests.
 
 mod claims;
 mod shapes;
@@ -35,7 +35,6 @@ pub struct BadToken {
 
 /// Makes bad tokens of a good one.
 pub struct Forger {
-    /// Whose tokens they are.
     pub issuer: String,
     pub good: Token,
     /// The key that signs good ones.
@@ -46,7 +45,7 @@ pub struct Forger {
     pub subject: &'static str,
     /// The check that looks into the claims before anything is verified, where there is one.
     pub peeks: Option<&'static str>,
-    /// How far clocks may differ.
+    /// The largest difference of clocks that is allowed.
     pub leeway_s: i64,
     pub bad: Vec<BadToken>,
 }
@@ -78,12 +77,12 @@ impl Forger {
         self.good.clone()
     }
 
-    /// What fails if the claims cannot be read: the check that looks into them first, or else this one.
+    /// The check that fails if the claims cannot be read: the one that looks into them first, or else this one.
     fn peeked(&self, otherwise: &'static str) -> &'static str {
         self.peeks.unwrap_or(otherwise)
     }
 
-    /// What fails if the claims are no base64, and so not those that were signed.
+    /// The check that fails if the claims are no base64, and so not those that were signed.
     fn spoiled(&self) -> &'static str {
         if self.peeks.is_some() { "Shape" } else { "Signature" }
     }

@@ -24,13 +24,13 @@ use crate::{
     stores::Store,
 };
 
-/// How a host will be started.
+/// A host that is yet to be started.
 pub struct Builder {
     mode: Mode,
     app_root: PathBuf,
     settings: Environment,
     is_local: bool,
-    /// Where it will be reached; any free port if 0.
+    /// The public port; any free one if 0.
     port: u16,
 }
 
@@ -130,7 +130,7 @@ impl Builder {
     }
 }
 
-/// What the host adds to the application settings.
+/// The variables that the host adds to the application settings.
 fn host_environment(app_root: &Path, port: u16) -> Environment {
     let port = port.to_string();
     let worker = "9f1c6f0e-6b0c-4a8e-8a39-0d9b0c6a7f11";

@@ -1,4 +1,4 @@
-//! What the host reads from an app folder: `host.json`, and a function per folder with a `function.json`.
+//! The files that the host reads from an app folder: `host.json`, and a function per folder with a `function.json`.
 
 use std::{
     collections::BTreeMap,
@@ -84,7 +84,7 @@ enum Direction {
     Out,
 }
 
-/// Who may call a function; checked by the host.
+/// The right that a caller of a function needs; checked by the host.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthLevel {

@@ -27,8 +27,8 @@ const INVOCATION_ID: &str = "X-Azure-Functions-InvocationId";
 
 const HOST_VERSION: (&str, &str) = ("X-Azure-Functions-HostVersion", "4.1037.0.0");
 
-/// What legacy forwarding takes from a request besides: in .NET these belong to the content, of which it copies type and
-/// length alone.
+/// The headers that legacy forwarding takes from a request besides: in .NET these belong to the content, of which it
+/// copies type and length alone.
 const LOST_CONTENT_HEADERS: [&str; 9] = [
     "Allow",
     "Content-Disposition",
@@ -41,10 +41,10 @@ const LOST_CONTENT_HEADERS: [&str; 9] = [
     "Last-Modified",
 ];
 
-/// How often proxying tries where the connection fails.
+/// The most times that proxying tries to connect.
 const PROXY_ATTEMPTS: usize = 10;
 
-/// How long a connection to the handler is kept that nobody uses.
+/// The longest time that an unused connection to the handler is kept.
 const KEPT_IDLE: Duration = Duration::from_secs(60);
 
 /// Serves the public port until aborted.

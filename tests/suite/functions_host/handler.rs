@@ -20,15 +20,15 @@ const MOST_EXITS: usize = 3;
 pub struct Handler {
     process: HandlerProcess,
     start: Box<dyn Fn() -> HandlerProcess + Send>,
-    /// When it exited with a code that counts.
+    /// The times of its exits with a code that counts.
     exits: Vec<Instant>,
     standing: Standing,
-    /// What those before it wrote.
+    /// The output of those before it.
     output: String,
     errors: String,
 }
 
-/// What a request meets.
+/// The state in which a request finds the handler.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Standing {
     Running,
@@ -93,7 +93,7 @@ impl Handler {
         format!("{}{}", self.output, self.process.output())
     }
 
-    /// What of that came on stderr.
+    /// The part of that which came on stderr.
     pub fn errors(&self) -> String {
         format!("{}{}", self.errors, self.process.errors())
     }

@@ -34,7 +34,7 @@ use crate::{
     http1::{Answer, Connection, Request},
 };
 
-/// How the host hands HTTP requests on to the handler.
+/// The form in which the host hands HTTP requests on to the handler.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mode {
     /// As a JSON invocation payload: `host.json` without flags, and every host too old for the flag it names.
@@ -49,7 +49,7 @@ pub enum Mode {
 /// click again may hide.
 const LEAST_TIME_LIMIT: Duration = Duration::from_millis(1_400);
 
-/// How soon people click again.
+/// The time after which people click again.
 const BETWEEN_CLICKS: Duration = Duration::from_millis(200);
 
 /// A running host with a running handler; both end when dropped.
@@ -59,7 +59,7 @@ pub struct FunctionsHost {
     serving: JoinHandle<()>,
 }
 
-/// What every connection of the host needs.
+/// The parts that every connection of the host needs.
 struct Shared {
     mode: Mode,
     functions: Vec<Function>,
@@ -74,7 +74,7 @@ struct Shared {
     record: Mutex<Record>,
 }
 
-/// What the host would tell Application Insights.
+/// The telemetry that the host would send to Application Insights.
 #[derive(Default)]
 struct Record {
     invocations: Vec<String>,
@@ -199,17 +199,17 @@ impl FunctionsHost {
         self.shared.record().invocations.clone()
     }
 
-    /// Why invocations failed: answers that the host could not use, so that the caller got a bare 500.
+    /// The reasons for failed invocations: answers that the host could not use, so that the caller got a bare 500.
     pub fn invocation_failures(&self) -> Vec<String> {
         self.shared.record().failures.clone()
     }
 
-    /// What the handler wrote to stderr so far.
+    /// The output of the handler so far: stderr, and stdout.
     pub fn stderr(&self) -> String {
         self.shared.with_handler(|handler| handler.output())
     }
 
-    /// What of that the host makes errors of: what came on stderr itself.
+    /// The part of that which the host makes errors of: stderr itself.
     pub fn errors(&self) -> String {
         self.shared.with_handler(|handler| handler.errors())
     }
@@ -256,7 +256,7 @@ impl FunctionsHost {
     }
 }
 
-/// Whether an answer says that nothing is known for lack of time, on a card, a page or to a program.
+/// True if an answer says that nothing is known for lack of time, on a card, a page or to a program.
 fn asks_to_click_again(answer: &Answer) -> bool {
     let text = answer.text();
     answer.status == 424 && (text.contains("the store failed") || text.contains("could not be reached"))
@@ -284,7 +284,7 @@ impl Shared {
         look(self.handler.lock().expect("nobody panicked").as_mut().expect("the host runs"))
     }
 
-    /// How the handler stands, once it is ready where it had to be started again.
+    /// The state of the handler, once it is ready if it had to be started again.
     async fn look_after_handler(&self) -> Standing {
         loop {
             match self.with_handler(Handler::look_after) {

@@ -56,7 +56,7 @@ pub fn timer_payload(function: &str, binding: &str) -> Value {
     json!({"Data": {binding: timer}, "Metadata": metadata})
 }
 
-/// What a trigger offers to other bindings, by names that match whatever their case.
+/// The data that a trigger offers to other bindings, by names that match whatever their case.
 type BindingData = BTreeMap<String, Value>;
 
 /// The binding data with the host's own `sys`, which gives way to the caller's and then stands in `$sys`.
@@ -99,7 +99,7 @@ fn binding_data(
         .collect()
 }
 
-/// Whom the host takes the caller for: an anonymous one, and the owner of a key where one was needed.
+/// The identities that the host gives to the caller: an anonymous one, and the owner of a key if one was needed.
 fn identities(trigger: &HttpTrigger) -> Value {
     let identity = |kind: Option<&str>, claims: Value| {
         json!({
@@ -214,7 +214,7 @@ impl Formatter for NewtonsoftEscapes {
     }
 }
 
-/// What a handler answers to an invocation.
+/// The handler's answer to an invocation.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct InvocationAnswer {
@@ -389,7 +389,7 @@ mod tests {
         InvocationAnswer::read(&answer)
     }
 
-    /// What a caller gets of an answer with this output.
+    /// The caller's answer if the handler's has this output.
     fn answered(output: &Value) -> Answer {
         let body = json!({"Outputs": {"res": output}}).to_string();
         let read = answer(200, "application/json", &body).unwrap();

@@ -32,7 +32,7 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in: {}", self.text()))
     }
 
-    /// Whether its end was told otherwise than by the end of the connection.
+    /// True if its end was told otherwise than by the end of the connection.
     pub fn is_framed(&self) -> bool {
         let told = ["Content-Length", "Transfer-Encoding"].iter().any(|name| self.header(name).is_some());
         told || self.status == 204 || self.status == 304

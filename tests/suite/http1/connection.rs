@@ -22,7 +22,7 @@ impl Connection {
         Ok(Self { stream: TcpStream::connect(("127.0.0.1", port)).await?, port })
     }
 
-    /// Whether the peer has not closed it meanwhile, nor spoken unasked.
+    /// True if the peer has neither closed it meanwhile nor spoken unasked.
     pub fn is_fresh(&self) -> bool {
         let read = self.stream.try_read(&mut [0]);
         read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
