@@ -1,7 +1,7 @@
 //! The examples that ask for an approval, wait for it and release on it: their own scripts, run against a deployment.
 //!
-//! Where the deployment cannot be brought to say something in time, such as that an approval has expired, a service
-//! that is told what to say takes its place.
+//! A service that is told what to say takes the place of the deployment if that cannot be brought to say something in
+//! time, such as that an approval has expired.
 
 use std::{
     fs,
@@ -331,7 +331,7 @@ impl Service {
         self.bodies.lock().unwrap()[0].clone()
     }
 
-    /// How many requests came, each with a token of its own.
+    /// The number of requests, each with a token of its own.
     fn requests(&self) -> usize {
         let mut bearers = self.bearers.lock().unwrap().clone();
         let all = bearers.len();
@@ -342,7 +342,7 @@ impl Service {
     }
 }
 
-/// What it says of an approval that is open for so many minutes more.
+/// The service's answer about an approval that is open for so many minutes more.
 fn says(code: u16, status: &str, minutes: i64) -> ResponseTemplate {
     ResponseTemplate::new(code).set_body_json(item(status, minutes))
 }
@@ -531,7 +531,7 @@ async fn nothing_is_released_while_the_service_is_away() {
     deployment.verify(&event).await.assert_failed("ApproveRelease did not answer.");
 }
 
-/// What the address of a deployment looks like, and what it must not lead to.
+/// Texts that are no address of a deployment, though some look like one.
 const NO_ADDRESSES: [&str; 28] = [
     "",
     " ",
@@ -710,7 +710,7 @@ async fn an_approval_is_good_for_a_day() {
         (json!({"delivered_at": null}), Some(unsaid)),
         (json!({"delivered_at": "yesterday"}), Some(unsaid)),
         (json!({"delivered_at": 1}), Some(unsaid)),
-        // Where nothing is sent, the decision itself is what counts, and nowhere else.
+        // The decision itself counts if nothing is sent, and only then.
         (json!({"delivery": "none", "delivered_at": null, "decided_at": in_minutes(-1439)}), None),
         (json!({"delivery": "none", "delivered_at": in_minutes(0)}), Some(old)),
         (json!({"delivery": "none", "decided_at": null}), Some(unsaid)),

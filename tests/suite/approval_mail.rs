@@ -166,7 +166,7 @@ fn http_post(card: &Value) -> &Value {
     &card["potentialAction"][0]
 }
 
-/// What the workflow sends, made by the workflow's own jq program with the jq release that GitHub's runners have.
+/// The mail of the workflow, made by its own jq program with the jq release that GitHub's runners have.
 fn mail(variables: &Map<String, Value>) -> Result<Value, String> {
     const RUN_JQ: &str = r#"
         const { card, program, env } = JSON.parse(require("fs").readFileSync(0, "utf8"));

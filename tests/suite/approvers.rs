@@ -1,4 +1,4 @@
-//! Whose clicks count: the approvers' and nobody else's, in the order that outcomes have.
+//! The clicks that count: the approvers' and nobody else's, in the order that outcomes have.
 
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ async fn no_other_name_makes_an_approver(mode: Mode) {
         let name = name_claim(version);
         let nameless = Token::good(version, &authority).without(name).without("unique_name");
         assert_forbidden(mode, &github, &authority, ALEX_UPN, &nameless).await;
-        // What people, administrators of other tenants and other protocols call somebody.
+        // Names that people, administrators of other tenants and other protocols give to somebody.
         for claim in ["name", "unique_name", "email", "sub", "given_name", "winaccountname"] {
             println!("version {version:?}: {claim}");
             let named = nameless.clone().claim(claim, ALEX_UPN);
@@ -103,7 +103,7 @@ async fn no_other_name_makes_an_approver(mode: Mode) {
             let named = named.claim(name, "sam@contoso.com");
             assert_forbidden(mode, &github, &authority, ALEX_UPN, &named).await;
         }
-        // What is an approver's object id elsewhere is none here.
+        // An approver's object id counts in no other claim.
         let named = nameless.claim("sub", "eeeeeeee-1111-4222-8333-444455556666");
         assert_forbidden(mode, &github, &authority, "eeeeeeee-1111-4222-8333-444455556666", &named).await;
     }

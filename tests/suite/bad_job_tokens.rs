@@ -296,7 +296,7 @@ impl Corpus<'_> {
     }
 }
 
-// What may be missing, and must be right where it is there.
+// Claims that may be missing, and must be right if they are there.
 impl Corpus<'_> {
     fn of_odd_optional_claims(&mut self) {
         let [_, numbers @ ..] = odd_numbers();

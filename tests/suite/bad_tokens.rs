@@ -282,7 +282,7 @@ fn doubled(authority: &Authority, version: Version) -> Vec<BadToken> {
     ])
 }
 
-/// What no HTTP host lets through; anyone who reaches the handler's port does not need one.
+/// Headers that no HTTP host lets through; anyone who reaches the handler's port does not need a host.
 #[tokio::test]
 async fn a_payload_cannot_hide_anything_in_a_token() {
     let (github, authority) = (GitHub::start().await, Authority::start().await);

@@ -71,7 +71,7 @@ impl Surroundings {
         }
     }
 
-    /// How many tokens were asked for, and how many calls came with one.
+    /// The numbers of requests for a token, and of calls with one.
     fn traffic(&self) -> (usize, usize) {
         (self.authority.desk.asked(), self.connector.calls().len())
     }
@@ -157,7 +157,7 @@ async fn nobody_and_no_answer_are_not_remembered() {
     let member = async || bot.member(CHANNEL_ID, &teams_id(&sam), Timing::new(now(), AMPLE)).await;
 
     assert_eq!(member().await.expect("an answer"), None);
-    // What people and other tenants call somebody is no name to know them by.
+    // A name that people or other tenants give to somebody is none to know them by.
     for nameless in [
         json!({"id": teams_id(&sam)}),
         json!({"id": teams_id(&sam), "userPrincipalName": null, "email": null}),

@@ -23,7 +23,7 @@ impl Deployment {
         self.bot.as_ref().expect("a bot").1.messages()
     }
 
-    /// What the card shows by now, in the one message that there is.
+    /// The card as it is by now, in the one message that there is.
     fn card(&self) -> Value {
         let messages = self.messages();
         let [message] = &messages[..] else { panic!("one message, not {messages:?}") };
@@ -88,7 +88,7 @@ async fn whatever_fails_while_it_is_asked_the_card_is_posted_and_can_be_changed(
             let (seen, _) =
                 deployment.ask(&deployment.instance(), TimeDelta::minutes(1)).await.expect(&about);
             deployment.sweep_every_minute(2..=4).await;
-            // Where it was not noted that it stands there, or where, it may be posted twice.
+            // The card may be posted twice if it was not noted that it stands there, or where.
             let most = if struck.ends_with("card.done") || struck.ends_with("card.posted") { 2 } else { 1 };
             assert!(
                 (1..=most).contains(&deployment.messages().len()),
@@ -270,7 +270,7 @@ async fn wherever_a_process_dies_that_decides_on_a_lost_card_the_result_is_poste
             deployment.sweep_every_minute(32..=36).await;
             let about = format!("{fault:?} at {struck:?}");
             let results = deployment.messages().split_off(1);
-            // Where it was not noted that it stands there, it may be posted twice.
+            // The result may be posted twice if it was not noted that it stands there.
             let was_posting = |name: &String| name.contains("/result.") || name.ends_with("card.posted");
             let most = if struck.as_ref().is_some_and(was_posting) { 2 } else { 1 };
             assert!((1..=most).contains(&results.len()), "{about}: {results:?}");
@@ -310,7 +310,7 @@ async fn the_channel_is_reminded_as_often_as_was_asked_for_and_no_more() {
         reminder.contains("Still waiting") && reminder.contains(&deployment.messages()[0].activity),
         "{reminder}"
     );
-    // What was missed is not made up for.
+    // A missed reminder is not made up for.
     deployment.sweep_every_minute(28..=29).await;
     assert_eq!(said().len(), 2);
     deployment.github.expect_dispatches(1);
@@ -356,7 +356,7 @@ async fn who_dies_while_changing_the_card_is_followed_by_another() {
     loop {
         let vote = async |instance: &Arc<Stories>| {
             let outcome = deployment.vote(instance, (&id, 1), Verdict::Approve, TimeDelta::minutes(1)).await;
-            // What follows beside the answer is part of the story here.
+            // The work that follows beside the answer is part of the story here.
             until_ended(instance).await;
             outcome
         };

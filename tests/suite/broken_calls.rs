@@ -46,7 +46,7 @@ async fn of_relayed_clicks_few_are_unavailable_and_each_decision_is_sent() {
     assert_few_unavailable(&outcomes, "relayed clicks");
     deployment.settled().await;
 
-    // What was told to be safe is sent without another click, also where every tenth call breaks on.
+    // A decision that was told to be safe is sent without another click, even while every tenth call still breaks.
     for minutes in [2, 4, 6, 8, 10] {
         sweep_by(&instance, deployment.sweep_time(TimeDelta::minutes(minutes))).await;
         deployment.settled().await;
@@ -115,7 +115,7 @@ async fn of_requests_few_are_unavailable_and_each_is_one_approval() {
     assert_eq!(opened.iter().filter(|name| name.ends_with("/request")).count(), asked.len());
 }
 
-/// How long one call takes, in milliseconds.
+/// The time of one call, in milliseconds.
 const CALL_MS: usize = 500;
 
 /// Within this a decision must be recorded, and within this a person is answered, in milliseconds.

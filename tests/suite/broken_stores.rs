@@ -164,7 +164,7 @@ async fn what_cannot_be_written_is_not_sent_and_counts_once_later() {
     }
 }
 
-/// What no version of ours can read, or not this one.
+/// Records that no version of ours can read, or not this one.
 const UNREADABLE: &[&str] = &[
     "",
     "garbage",

@@ -140,7 +140,7 @@ async fn a_web_page_cannot_play_the_host_either() {
     for (name, value) in
         [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")]
     {
-        // What a page may send without asking first is text/plain.
+        // A page may send text/plain without asking first.
         for content_type in ["text/plain", "application/json"] {
             let request =
                 Request::post("/ApproveRelease").body(content_type, payload.to_string()).header(name, value);

@@ -1,5 +1,5 @@
-//! What the channel hears through its Workflows webhook: the card that asks, and a second one that says what became
-//! of it; each once, whatever fails.
+//! The cards that come to the channel through its Workflows webhook: the one that asks, and a second one that says what
+//! became of it; each once, whatever fails.
 
 use serde_json::{Value, json};
 use wiremock::ResponseTemplate;

@@ -67,7 +67,7 @@ async fn without_time_for_delivering_there_is_one_attempt_and_then_a_click_sends
     assert_eq!(host.fire_timer("Deliver").await, Ok(Vec::new()));
     assert_eq!(around.github.dispatches().len(), 1);
 
-    // What the sentence said is true: each click is an attempt, until one arrives.
+    // The sentence was true: each click is an attempt, until one arrives.
     host.vote(&alex, &id, "approve").await.assert_outcome(424, "refused");
     around.github.answer_as_github();
     host.vote(&alex, &id, "approve").await.assert_outcome(200, "dispatched");

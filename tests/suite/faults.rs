@@ -33,9 +33,9 @@ struct Deployment {
     store: Arc<InMemory>,
     began: DateTime<Utc>,
     deliver_for: TimeDelta,
-    /// How many dispatches GitHub turned away.
+    /// The number of dispatches that GitHub turned away.
     turned_away: Cell<usize>,
-    /// How many it had accepted when it began to turn them away.
+    /// The number that it had accepted when it began to turn them away.
     accepted: Cell<Option<usize>>,
 }
 
@@ -118,7 +118,7 @@ impl Deployment {
         }
     }
 
-    /// How many dispatches GitHub accepted.
+    /// The number of dispatches that GitHub accepted.
     fn dispatched(&self) -> usize {
         self.github.dispatches().len() - self.turned_away()
     }
@@ -138,10 +138,10 @@ impl Deployment {
     }
 }
 
-/// What a click came to whose call number `at` went wrong: `None` where its process was killed.
+/// The outcome of a click whose call number `at` went wrong: `None` if its process was killed.
 struct Stricken {
     outcome: Option<Outcome>,
-    /// What the call was about; `None` where there was no such call.
+    /// The subject of the call; `None` if there was no such call.
     struck: Option<String>,
 }
 
@@ -174,7 +174,7 @@ async fn at_every_call(fault: Fault, check: impl AsyncFn(Deployment, Stricken)) 
     struck
 }
 
-/// Whether the call noted that GitHub had accepted: only there may a fault make GitHub hear twice.
+/// True if the call noted that GitHub had accepted: only there may a fault make GitHub hear twice.
 fn is_marker(path: &str) -> bool {
     path.ends_with(".done")
 }

@@ -10,7 +10,7 @@ use crate::{
     tokens::Token,
 };
 
-/// What cards may send here.
+/// The event types that cards may send here.
 const RELAYED: &str = "one,two,three,four,five,six,seven,eight,with-a-mark";
 
 /// A text without what differs from one deployment to the next: ids, times, ports and keys, all of which have digits.
@@ -24,7 +24,7 @@ fn alike(text: &str) -> String {
     words.collect()
 }
 
-/// What a caller sees of an answer.
+/// The parts of an answer that a caller sees.
 fn seen(request: &Request, answer: &Answer) -> String {
     let header = |name: &str| answer.header(name).unwrap_or("-").to_ascii_lowercase();
     let content_type = header("Content-Type").split(';').next().unwrap_or_default().to_owned();

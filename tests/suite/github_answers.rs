@@ -196,7 +196,7 @@ async fn what_github_writes_is_not_echoed(mode: Mode) {
     }
 }
 
-/// Which fault a 422 is about stands in its `errors`, and is for the operator.
+/// The `errors` of a 422 name its fault, and are for the operator.
 #[tokio::test]
 async fn the_errors_of_a_refusal_are_in_the_log_and_nowhere_else() {
     let github = GitHub::start().await;

@@ -61,7 +61,7 @@ async fn one_audience_is_enough() {
     }
 }
 
-/// What stands on stderr before the first click, of a host that stands ready.
+/// The text on stderr before the first click, of a host that is ready.
 async fn said_at_start(builder: Builder) -> String {
     let host = builder.start().await;
     host.click("x").await;

@@ -1,5 +1,5 @@
-//! Where the keys come from: loaded once, looked up again when one is missing but rarely, and never from elsewhere.
-//! What the authority does wrong makes clicks `unavailable`, and those count when it works again.
+//! The keys are loaded once, looked up again when one is missing but rarely, and never from elsewhere. A fault of the
+//! authority makes clicks `unavailable`, and those count when it works again.
 
 use std::time::{Duration, Instant};
 
@@ -245,7 +245,7 @@ async fn a_redirect_to_another_host_is_not_followed(mode: Mode) {
     assert_eq!(store.objects().await, [""; 0], "nothing is recorded");
 }
 
-/// What an authority serves that is broken, or not an authority.
+/// Documents that are broken, or not of an authority.
 fn garbage() -> Vec<(Document, &'static str, ResponseTemplate)> {
     let json = |json: Value| ResponseTemplate::new(200).set_body_json(json);
     let text = |text: &str| ResponseTemplate::new(200).set_body_string(text);

@@ -43,7 +43,7 @@ pub fn verifier(actions: &Actions) -> JobTokens {
     JobTokens::new(url(&actions.issuer()), &url(PUBLIC_URL))
 }
 
-/// What it says of a token now.
+/// Verifies a token at the present time.
 pub async fn verify(verifier: &JobTokens, token: &str) -> Result<Job, Rejection> {
     verifier.verify(token, at(in_seconds(0))).await
 }

@@ -1,4 +1,4 @@
-//! Which requests are one and the same: those of one job with one body, whatever has changed since they were asked.
+//! Requests are one and the same if they are of one job with one body, whatever has changed since they were asked.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::{
 const STAGING: &str = "octo/ci/.github/workflows/staging.yml@refs/heads/main";
 const PRODUCTION: &str = "octo/ci/.github/workflows/production.yml@refs/heads/main";
 
-/// What the token says, or `null`.
+/// The value of a claim, or `null`.
 fn claim(job: &Token, name: &str) -> Value {
     job.claims.get(name).cloned().unwrap_or_default()
 }

@@ -18,7 +18,7 @@ use crate::{
     stores::Store,
 };
 
-/// Where a decision is on record, it is in the index, and nobody has tried to send it yet: a minute ago.
+/// A store whose one decision was recorded a minute ago. It is in the index, and nobody has tried to send it yet.
 async fn recorded_a_minute_ago() -> Store {
     let store = Store::folder();
     let host = FunctionsHost::relay_to(Mode::Payload, &nobody()).store(&store).start().await;

@@ -1,4 +1,4 @@
-//! How the process starts, refuses to start, and stops.
+//! The process starts, refuses to start, and stops.
 
 use std::{fs, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How many approvals a run may have open: the next is `limited`, whatever comes at once, and nothing else is.
+//! The limit of a run's open approvals: the next is `limited`, whatever comes at once, and nothing else is.
 
 use std::sync::Arc;
 

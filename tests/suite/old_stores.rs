@@ -20,7 +20,7 @@ use crate::{
 
 const FORMATS: [u32; 2] = [1, 2];
 
-/// What there is of each format, each in a store of its own.
+/// The cases of each format, each in a store of its own.
 const CASES: [&str; 6] = ["open", "pending", "dead", "delivered", "relayed", "bot"];
 
 /// The files of a case, each with its name in the store.
@@ -95,7 +95,7 @@ async fn an_open_request_keeps_its_vote_and_another_completes_it() {
         github.expect_dispatches(1);
         let mut deployment = deployment_on(&github, format, "open").await;
         let (id, _) = asked(format, "open");
-        // What somebody was called who voted is not known, or it is; by name or by id they count.
+        // The name of a voter may be known or not; by name or by id they count.
         for listed in
             [[object_id(1), object_id(2)], ["person1@contoso.com", "person2@contoso.com"].map(str::to_owned)]
         {

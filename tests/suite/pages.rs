@@ -173,7 +173,7 @@ async fn the_operator_can_say_that_people_sign_in_where_the_host_does_not_say_it
     let told = flex().setting("SIGN_IN", "platform").start().await;
     told.send(alex.get("/api/approvals")).await.assert_page(200);
     told.send(Request::get("/api/approvals")).await.assert_page(302);
-    // Where the platform says that it does not, its word counts: the header may be anybody's.
+    // The platform's word counts if it says that nobody signs in there: the header may be anybody's.
     let off = flex().setting("SIGN_IN", "platform").setting("WEBSITE_AUTH_ENABLED", "False").start().await;
     off.send(alex.get("/api/approvals")).await.assert_page(302);
     off.stderr_line("SIGN_IN is platform, but WEBSITE_AUTH_ENABLED says").await;
@@ -223,7 +223,7 @@ async fn no_get_ever_decides(mode: Mode) {
     let id = text(&asked["id"]);
     let before = store.objects().await;
 
-    // What a scanner finds: every address in the card and on the page, and what it may add to them.
+    // The addresses that a scanner finds: all in the card and on the page, and what it may add to them.
     let page = host.send(Someone::alex().get(&page_of(&id))).await.text();
     let found = page.split('"').filter(|text| text.starts_with('/')).map(str::to_owned);
     let from_card = asked["card"].to_string();

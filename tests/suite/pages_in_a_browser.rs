@@ -19,7 +19,7 @@ use crate::{
     tokens::Token,
 };
 
-/// What is asked for here.
+/// The request of these tests.
 const BODY: &str = r#"{"event_type":"release-1.4.2","client_payload":{"version":"1.4.2"},
     "title":"Release 1.4.2 to production",
     "text":"**What is new**\n\n- Invoices in euros\n- [Change log](https://github.com/octo/app/releases)",
@@ -182,7 +182,7 @@ async fn the_keyboard_is_enough() {
     assert_eq!(stage.browser.text("blockquote").await, "Fine.");
 }
 
-/// Where screenshots go: into the documentation if they are to be made again, else out of the way.
+/// The path of a screenshot: in the documentation if it is to be made again, else out of the way.
 fn screenshot(name: &str) -> PathBuf {
     let folder = match std::env::var_os("UPDATE_SCREENSHOTS") {
         Some(_) => repository_root().join("docs/images"),
@@ -272,7 +272,7 @@ async fn hostile_words_stay_words_in_the_renderer() {
     let links = links.await;
     for link in links.as_array().expect("a list") {
         let (scheme, host, label) = (text(&link[0]), text(&link[1]), text(&link[2]));
-        // What is ours leads to where the issuer says that GitHub is; all else says where it leads.
+        // Our own links lead to where the issuer says that GitHub is; all others say where they lead.
         let is_ours = host == "127.0.0.1";
         assert!(is_ours || (scheme == "https:" && label.contains(&host)), "{link}");
     }

@@ -1,4 +1,4 @@
-//! What is refused before GitHub is asked, though a click could be read: too large, not allowed, not possible.
+//! Refusals before GitHub is asked, though a click could be read: too large, not allowed, not possible.
 //!
 //! In all of it GitHub gets no request: its stand-in expects none.
 

@@ -43,7 +43,7 @@ const PARSE: &str = r#"
     console.log(JSON.stringify(cards.map(problems)));
 "#;
 
-/// What the renderer objects to in each of these cards.
+/// The renderer's objections to each of these cards.
 fn problems(cards: &[Value]) -> Vec<Vec<String>> {
     let mut node =
         node().args(["-e", PARSE]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("node");

@@ -45,7 +45,7 @@ pub struct Deployment {
     /// In the place of the webhook, where there is one.
     pub bot: Option<(Authority, BotConnector)>,
     pub store: Arc<InMemory>,
-    /// What each instance sees of it, held by all that it has under way.
+    /// The view of it that each instance has, held by all that the instance has under way.
     views: RefCell<Vec<Weak<FaultyStore>>>,
     began: DateTime<Utc>,
     required: usize,
@@ -140,7 +140,6 @@ impl Deployment {
         }
     }
 
-    /// How its event stands.
     pub async fn delivery(&self, id: &ApprovalId, time: TimeDelta) -> DeliveryState {
         let standing = self.look(id, time).await;
         self.instance().policy.delivery(&standing).state
@@ -175,7 +174,7 @@ pub fn somebody(number: u8) -> Performer {
     person(&object_id(number.into()), None)
 }
 
-/// What became of a story whose call number `at` went wrong: `None` where its process was killed.
+/// The outcome of a story whose call number `at` went wrong: `None` if its process was killed.
 pub async fn stricken<T>(
     deployment: &Deployment,
     (at, fault): (usize, Fault),
@@ -200,13 +199,13 @@ pub async fn until_ended(instance: &Arc<Stories>) {
     until("the instance's stories have ended", async || Arc::strong_count(instance) == 1).await;
 }
 
-/// Whether the call noted that something had arrived: only there may a fault make it arrive twice.
+/// True if the call noted that something had arrived: only there may a fault make it arrive twice.
 pub fn is_marker(path: &str) -> bool {
     path.ends_with(".done")
 }
 
-/// Whether the process was killed while its message may have been on its way: what was decided is taken out of the index
-/// of what is open, and listed as decided, beside that.
+/// True if the process was killed while its message may have been on its way: a decision is taken out of the index of
+/// open approvals, and listed as decided, beside that.
 fn was_sending(fault: Fault, path: &str) -> bool {
     (path == "delete" || path.starts_with("decided/"))
         && matches!(fault, Fault::KilledBefore | Fault::KilledAfter)

@@ -167,7 +167,7 @@ async fn a_waiting_job_hears_of_the_decision(mode: Mode) {
     let seen = around.status(&host, &id).await;
     assert_eq!((&seen["status"], &seen["delivery"]), (&json!("approved"), &json!("delivered")));
     assert_eq!(seen["performers"][0]["name"], ALEX_NAME);
-    // What is sent is what was asked for, to the letter, and who decided.
+    // The dispatch has what was asked for, to the letter, and who decided.
     let dispatch = around.github.only_dispatch();
     assert_eq!(dispatch.event_type(), "go-live");
     let payload = dispatch.client_payload();

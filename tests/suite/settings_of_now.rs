@@ -1,4 +1,4 @@
-//! What was asked and cast is held against the settings of now: who may decide, how many it takes, and what may be sent.
+//! Requests and votes are held against the settings of now: who may decide, how many it takes, and what may be sent.
 
 use approve_release::approval::{DeliveryError, DeliveryState, Forbidden, Repository, Verdict};
 use chrono::TimeDelta;

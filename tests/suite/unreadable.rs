@@ -26,7 +26,7 @@ async fn contents(store: &Store) -> BTreeMap<String, String> {
     contents
 }
 
-/// How a request's record is made unreadable.
+/// A request's record, made unreadable in this way.
 fn spoilt(record: &str, how: &str) -> String {
     let mut json: Value = serde_json::from_str(record).expect("JSON");
     match how {
@@ -113,7 +113,7 @@ async fn each_takes_its_own_line_and_no_other() {
         .into_iter()
         .find(|path| path.starts_with("relayed/") && path.ends_with("/decision"));
     store.write(&relayed.expect("a relayed decision"), "[]").await;
-    // What was begun beside the answers has ended with the process.
+    // Work that was begun beside the answers ends with the process.
     host.terminate();
     drop(host);
     let host = around.host(Mode::Payload).settings(connector.settings()).store(&store).start().await;

@@ -1,4 +1,4 @@
-//! What a repository's jobs are told follows its visibility, as the newest token says it: names and comments leave for
+//! The answers to a repository's jobs follow its visibility, as the newest token says it: names and comments leave for
 //! private repositories alone.
 
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
     tokens::{ALEX, ALEX_NAME, Token, in_seconds},
 };
 
-/// What Alex writes beside the vote.
+/// The comment that Alex writes beside the vote.
 const COMMENT: &str = "a word for colleagues";
 
 /// A token of a repository of this visibility, issued so many seconds ago.
@@ -34,14 +34,14 @@ async fn approve(around: &Surroundings, host: &FunctionsHost, id: &str) {
     host.click_as(&alex, vote_body(id, "approve", COMMENT)).await.assert_outcome(200, "dispatched");
 }
 
-/// Whether a text has the names and comments in it; it always has the object id.
+/// True if a text has the names and comments in it; it always has the object id.
 fn has_names(text: &str) -> bool {
     assert!(text.contains(ALEX), "{text}");
     assert_eq!(text.contains(ALEX_NAME), text.contains(COMMENT), "{text}");
     text.contains(ALEX_NAME)
 }
 
-/// Whether the dispatch that came has names.
+/// True if the dispatch that came has names.
 fn sent_names(around: &Surroundings) -> bool {
     has_names(around.github.only_dispatch().client_payload())
 }
