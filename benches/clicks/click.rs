@@ -36,7 +36,7 @@ impl Request {
     }
 }
 
-/// What the card's button sends, and GitHub gets.
+/// The body that the card's button sends and GitHub gets.
 fn body() -> String {
     json!({
         "event_type": EVENT_TYPE,

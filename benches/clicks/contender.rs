@@ -43,7 +43,7 @@ pub enum Program<'a> {
     Under(&'a Path, &'static [&'static str], &'a Program<'a>),
 }
 
-/// What is compared: a program and the column that shows it.
+/// A program to compare, with the column that shows it.
 pub type Contender<'a> = (Column, Program<'a>);
 
 /// Settings that differ from the benchmark's own.
@@ -66,7 +66,7 @@ pub struct Running {
     log: PathBuf,
 }
 
-/// What a process holds, as Linux counts it.
+/// The memory that a process holds, as Linux counts it.
 pub struct Memory {
     pub resident_bytes: f64,
     pub anonymous_bytes: f64,
@@ -209,7 +209,7 @@ impl Running {
         bail!("the connection was closed: {}", self.said())
     }
 
-    /// What stands at `path`.
+    /// Gets the body at `path`.
     pub async fn get(&self, path: &str) -> Result<String> {
         self.ask(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes()).await
     }

@@ -1,4 +1,4 @@
-//! What a click takes however busy the machine is: instructions and allocations, as Valgrind counts them.
+//! The cost of a click however busy the machine is: instructions and allocations, as Valgrind counts them.
 
 use std::{path::Path, rc::Rc};
 
@@ -11,7 +11,7 @@ use crate::{
     report::{Column, Row, Unit},
 };
 
-/// How many clicks the shorter of two runs has, and the longer. A click is the difference.
+/// The clicks of a shorter run and of a longer one. The difference gives the cost of a click.
 const CLICKS: [usize; 2] = [100, 600];
 
 const CONTENDERS: [(Column, Program<'_>); 2] =
@@ -55,7 +55,7 @@ pub async fn rows(valgrind: &Path, starter: &Starter) -> Result<Vec<Row>> {
 }
 
 impl Counter {
-    /// What is counted from a program's start to its end, with so many clicks.
+    /// The count from a program's start to its end, with so many clicks.
     async fn sum(&self, starter: &Starter, program: Program<'_>, clicks: usize) -> Result<f64> {
         let (running, _) = starter.start(program, &[QUIET]).await?;
         let running = Rc::new(running);

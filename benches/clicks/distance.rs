@@ -41,7 +41,7 @@ impl Distance {
         Ok(Self { address, calls, accepting })
     }
 
-    /// How many calls were answered so far.
+    /// The number of calls that were answered so far.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }

@@ -35,7 +35,7 @@ const AGE: Duration = Duration::from_secs(60);
 const SWEEPS_PER_ROUND: usize = 3;
 const CLICKS_PER_ROUND: usize = 20;
 
-/// How many decisions are copied before signals are looked at again.
+/// The number of decisions to copy before the next look at signals.
 const DECISIONS_AT_ONCE: usize = 200;
 
 /// One history, and what was measured with it.
@@ -129,7 +129,7 @@ fn children(folder: &Path) -> Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
-/// What waits.
+/// The messages that wait.
 fn entries(folder: &Folder) -> Result<Vec<PathBuf>> {
     let entries = children(&folder.path().join("pending"))?;
     ensure!(entries.len() == WAITING, "{} messages wait and not {WAITING}", entries.len());
@@ -142,8 +142,7 @@ fn make_older(path: &Path) -> Result<()> {
     file.set_modified(modified - AGE).with_context(|| format!("cannot date {}", path.display()))
 }
 
-/// What was made is written to the disk now rather than during the measurements; where there is no such command they
-/// are less quiet.
+/// Writes all files to the disk now rather than during the measurements. If there is no `sync`, those are less quiet.
 fn settle_disk() {
     if let Err(error) = Command::new("sync").status() {
         eprintln!("Cannot wait for the disk: {error}");

@@ -1,4 +1,4 @@
-//! What it costs to know who clicked: the same clicks with and without a token that is verified.
+//! The cost of knowing who clicked: the same clicks with and without a token that is verified.
 
 use anyhow::Result;
 

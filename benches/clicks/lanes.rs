@@ -19,7 +19,7 @@ use crate::{
 
 const CONNECTIONS: [usize; 3] = [1, 16, 128];
 
-/// Which of them the aims for throughput are about.
+/// The place in [`CONNECTIONS`] of the number that the aims for throughput are about.
 const AIMED_AT: usize = 1;
 
 /// ApproveRelease once more, with other settings or another kind of click, at one connection.
@@ -45,7 +45,7 @@ struct Handler<'a> {
 /// Clicks to one handler, so many at once, and the rounds so far.
 struct Lane {
     column: Column,
-    /// Which of the handlers.
+    /// The place of the handler in their list.
     handler: usize,
     connections: usize,
     rounds: Vec<Round>,

@@ -21,7 +21,7 @@ use crate::{
 const LONGEST_CLICK: Duration = Duration::from_secs(10);
 const MOST_CLICKS_PER_CONNECTION: usize = 200_000;
 
-/// Where clicks go and what must come back.
+/// The place that clicks go to, and the answer that must come back.
 #[derive(Clone)]
 pub struct Target {
     running: Rc<Running>,
@@ -51,7 +51,7 @@ impl Target {
     }
 }
 
-/// What one round of one target showed.
+/// The results of one round of one target.
 pub struct Round {
     /// All of them, with those of the warm-up.
     pub clicks: usize,
@@ -87,7 +87,7 @@ pub async fn sequence(target: &Target, clicks: usize) -> Result<Round> {
     Round::of(latencies.with_context(|| target.running.said())?, start.elapsed())
 }
 
-/// What one connection brought.
+/// The clicks of one connection.
 struct Clicks {
     /// With those of the warm-up.
     count: usize,

@@ -1,4 +1,4 @@
-//! How light is ApproveRelease? `cargo bench` measures it beside a bare actix-web handler, a Node.js one and a Go one
+//! The weight of ApproveRelease: `cargo bench` measures it beside a bare actix-web handler, a Node.js one and a Go one
 //! that do the same dispatch and check nothing, all in one run, and prints tables with ratios: that one, one of the
 //! stores that decisions can live in, one of verified tokens, one of the ways in, and those of many approvals and of
 //! long histories.
@@ -41,7 +41,7 @@ use crate::{
     tools::Tools,
 };
 
-/// What this process is: the benchmark, or one of the servers that it starts.
+/// The role of this process: the benchmark, or one of the servers that it starts.
 enum Role {
     Benchmark(Plan),
     Approvals(Plan),

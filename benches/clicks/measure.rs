@@ -1,4 +1,4 @@
-//! What a process costs before and between clicks: its start, its memory, its size.
+//! The cost of a process before and between clicks: its start, its memory, its size.
 
 use std::{path::Path, rc::Rc, time::Duration};
 
@@ -49,7 +49,7 @@ pub async fn spawns(plan: &Plan, starter: &Starter, contenders: &[Contender<'_>]
     ])
 }
 
-/// Where a column comes twice, the later one is shown.
+/// The row of the medians. If a column comes twice, the later one is shown.
 fn spawn_row(label: &str, all: &[Spawns]) -> Row {
     let medians = all.iter().map(|spawns| (spawns.column, median(spawns.seconds.clone())));
     Row::new(label, Unit::Milliseconds, medians).aiming_at(Aim::AtMost(1.2, Column::BareActix))

@@ -1,22 +1,22 @@
-//! How much is measured.
+//! The plans of the benchmark: all of it, a quick look, and a long history.
 
 use std::time::Duration;
 
-/// How much is measured. Many short rounds: what disturbs the machine then disturbs all contenders alike.
+/// The amounts to measure. Many short rounds: what disturbs the machine then disturbs all contenders alike.
 pub struct Plan {
-    /// How often each program is started.
+    /// Starts of each program.
     pub spawns: usize,
-    /// How many clicks follow each other on one connection.
+    /// Clicks that follow each other on one connection.
     pub clicks_in_sequence: usize,
-    /// How many rounds of those there are.
+    /// Rounds, in each of which all contenders take their turn.
     pub rounds: usize,
-    /// How long the clicks on many connections go on before they are counted.
+    /// The time for which the clicks on many connections go on before they are counted.
     pub warm_up: Duration,
-    /// How long they are counted.
+    /// The time for which they are counted.
     pub window: Duration,
-    /// How many objects a short and a long history have.
+    /// The objects of a short history and of a long one.
     pub history_objects: [usize; 2],
-    /// How many approvals few are, and many.
+    /// Numbers of approvals: few, and many.
     pub approvals: [usize; 2],
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Who is shown in which column.
+/// A column, by the contender that it shows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     ApproveRelease,
@@ -23,7 +23,7 @@ pub enum Unit {
     Number,
 }
 
-/// What ApproveRelease wants to be.
+/// An aim for a value of ApproveRelease.
 #[derive(Clone, Copy)]
 pub enum Aim {
     /// So many times another one's value.
@@ -36,7 +36,7 @@ pub enum Aim {
 #[derive(Clone)]
 pub struct Row {
     label: String,
-    /// Where ApproveRelease keeps its decisions.
+    /// The place where ApproveRelease keeps its decisions.
     store: &'static str,
     unit: Unit,
     values: BTreeMap<Column, f64>,
@@ -143,7 +143,7 @@ impl Comparison {
         Self { title, columns, missing: "–".to_owned(), rows: Vec::new() }
     }
 
-    /// What is shown instead of a value that there is not.
+    /// Sets the text to show for a missing value.
     pub fn with_missing(mut self, missing: &str) -> Self {
         missing.clone_into(&mut self.missing);
         self

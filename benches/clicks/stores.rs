@@ -1,4 +1,4 @@
-//! What the ledger costs: the same clicks, with each store in turn.
+//! The cost of the ledger: the same clicks, with each store in turn.
 
 use anyhow::Result;
 

@@ -16,7 +16,7 @@ use crate::{
     tools::Node,
 };
 
-/// Who votes.
+/// The voter.
 const PERSON: &str = "0a0b0c0d-1111-4222-8333-444455556666";
 
 /// One way in, and what it showed so far.
@@ -83,7 +83,7 @@ async fn ask(running: &Rc<Running>, token: &str) -> Result<String> {
     id.with_context(|| format!("no id in {answer}"))
 }
 
-/// What App Service says of who is signed in.
+/// The value of App Service's header about the person who is signed in.
 fn principal() -> String {
     let claims = json!([{"typ": "oid", "val": PERSON}, {"typ": "tid", "val": TENANT.1}, {"typ": "preferred_username", "val": "alex@example.com"}]);
     BASE64_STANDARD.encode(json!({"auth_typ": "aad", "claims": claims}).to_string())

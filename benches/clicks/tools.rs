@@ -1,5 +1,5 @@
-//! What the contenders and the stores need besides Rust: Node.js, Azurite, Go, Valgrind. What is missing leaves its part
-//! of the tables empty.
+//! The tools of the contenders and the stores besides Rust: Node.js, Azurite, Go, Valgrind. A missing one leaves its
+//! part of the tables empty.
 
 use std::{
     fs::{self, File},
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/clicks");
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/node");
 
-/// What there is on this machine.
+/// The tools on this machine.
 pub struct Tools {
     pub node: Option<Node>,
     pub go: Option<Go>,
@@ -73,7 +73,7 @@ impl Go {
     }
 }
 
-/// What a command writes, once it has succeeded.
+/// The output of a command, once it has succeeded.
 fn said(program: &str, arguments: &[&str]) -> Result<String> {
     let output =
         Command::new(program).args(arguments).output().with_context(|| format!("cannot run {program}"))?;
