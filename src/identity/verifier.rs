@@ -157,7 +157,7 @@ pub fn unverified_key_id(token: &str) -> Result<String, Check> {
 // T21
 fn signed_claims(token: &str, key: &Key) -> Result<Box<RawValue>, Check> {
     let mut validation = Validation::new(Algorithm::RS256);
-    // What follows is checked above, against a time that is an argument.
+    // The verifier checks these claims itself, against a time that is an argument.
     validation.required_spec_claims.clear();
     (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
     match decode::<Box<RawValue>>(token, &key.decoding_key, &validation) {

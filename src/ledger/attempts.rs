@@ -135,7 +135,7 @@ impl Ledger {
             async move {
                 let message = Message { subject: subject.clone(), name };
                 let progress = match detail {
-                    // When the result was posted tells what it said of the event.
+                    // The time at which the result was posted tells what it said of the event.
                     Detail::Attempts if message.name.kind == Kind::Result => {
                         self.newest(&message, &begun, until).await?.progress(&message, None)?
                     }

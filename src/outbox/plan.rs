@@ -36,7 +36,7 @@ const MAX_CUT_OFF: u32 = 5;
 /// The reason for sending a message now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Occasion {
-    /// What wants the message was made just now, by us: a decision, or a request.
+    /// The decision or the request that wants the message was made just now, by us.
     New,
     /// A person or a job came again.
     Again,

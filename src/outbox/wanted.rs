@@ -294,7 +294,7 @@ mod tests {
             (decided(Ending::Approved), 30, &["dispatch 6", "result 6"]),
             (decided(Ending::Rejected), 30, &["result 6"]),
             (decided(Ending::Expired), 90, &["result 6"]),
-            // What the result could not say yet is said by a card of its own.
+            // A card of its own says what the result could not say yet.
             (
                 with(with(decided(Ending::Approved), Kind::Result, done(7)), Kind::Dispatch, done(9)),
                 30,

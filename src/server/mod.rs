@@ -63,11 +63,11 @@ const SAMPLE_TIME: Duration = Duration::from_secs(10);
 /// that it sends just when we close one is lost.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How many threads may wait for files at once, and for the addresses of hosts.
+/// The most threads that may wait at once for files and for the addresses of hosts.
 const BLOCKING_THREADS: usize = 8;
 
-/// How many connections may wait until they are accepted, as far as the system lets them: one that finds no room tries
-/// again a second later.
+/// The most connections that may wait until they are accepted, as far as the system lets them: one that finds no room
+/// tries again a second later.
 const BACKLOG: u32 = 4_096;
 
 /// The longest wait for answers in flight when the process is asked to stop, in seconds.

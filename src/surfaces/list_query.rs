@@ -26,7 +26,7 @@ enum State {
     Decided,
 }
 
-/// What a request wants of the list.
+/// The form and the part of the list that a request wants.
 #[derive(Debug)]
 pub struct ListQuery<'a> {
     /// The form.

@@ -138,7 +138,6 @@ mod tests {
     }
 
     proptest! {
-        /// What is printed is the same JSON.
         #[test]
         fn pretty_json_is_the_same_json(text in ".{0,20}", number in any::<i64>()) {
             let value = serde_json::json!({"a": [text, number, {}, []], "b": {text: [[null, true]]}});

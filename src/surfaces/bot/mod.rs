@@ -174,7 +174,7 @@ impl Messages {
         }
     }
 
-    /// What the clicker is shown: the card as it is now if something was decided, or why nothing was.
+    /// The answer for the clicker: the card as it is now if something was decided, or why nothing was.
     fn told(&self, activity: &Activity, report: &Report, now: DateTime<Utc>) -> Answer {
         let outcome = &report.outcome;
         let sentence = sentence_to(Reader::Teams, outcome);
