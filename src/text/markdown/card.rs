@@ -162,6 +162,10 @@ impl Writer {
 
     fn open_pending(&mut self) {
         for inline in &self.inlines[self.written..] {
+            // An exclamation mark in front would make an image of a link.
+            if inline.opener == "[" && self.out.text.ends_with('!') {
+                self.out.markup(" ");
+            }
             self.out.markup(inline.opener);
         }
         self.written = self.inlines.len();
@@ -239,6 +243,8 @@ mod tests {
             ("<mailto:alex@contoso.com> <javascript:b>", "mailto:alex@contoso.com javascript:b"),
             ("![a [b](https://c.example) `d`](https://e.example)", "a b d"),
             ("[![a](https://b.example/c.png)](https://d.example)", "[a (d.example)](https://d.example/)"),
+            ("\\![a](https://b.example/c.png)", "! [a (b.example)](https://b.example/c.png)"),
+            ("!**[a](https://b.example)**", "!**[a (b.example)](https://b.example/)**"),
         ] {
             assert_eq!(whole(markdown), shown);
         }
