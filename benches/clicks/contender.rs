@@ -30,6 +30,8 @@ pub const APPROVE_RELEASE: &str = env!("CARGO_BIN_EXE_approve-release");
 #[derive(Clone, Copy, Debug)]
 pub enum Program<'a> {
     ApproveRelease,
+    /// Another build of it.
+    Before(&'a Path),
     BareActix,
     Node(&'a Node),
     Go(&'a Go),
@@ -103,6 +105,7 @@ impl Starter {
         let itself = || std::env::current_exe().context("cannot find the benchmark itself");
         let mut command = match program {
             Program::ApproveRelease => Command::new(APPROVE_RELEASE),
+            Program::Before(binary) => Command::new(binary),
             Program::BareActix => with_arguments(&itself()?, &["bare", &port.to_string(), &self.github]),
             Program::GitHub => with_arguments(&itself()?, &["github", &port.to_string()]),
             Program::BusyGitHub => with_arguments(&itself()?, &["busy-github", &port.to_string()]),

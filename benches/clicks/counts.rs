@@ -6,16 +6,13 @@ use anyhow::{Context, Result};
 
 use crate::{
     click,
-    contender::{Program, QUIET, Starter},
+    contender::{Contender, Program, QUIET, Starter},
     load::{self, Target},
-    report::{Column, Row, Unit},
+    report::{Row, Unit},
 };
 
 /// The clicks of a shorter run and of a longer one. The difference gives the cost of a click.
 const CLICKS: [usize; 2] = [100, 600];
-
-const CONTENDERS: [(Column, Program<'_>); 2] =
-    [(Column::ApproveRelease, Program::ApproveRelease), (Column::BareActix, Program::BareActix)];
 
 /// One of Valgrind's tools.
 struct Counter {
@@ -38,16 +35,18 @@ const COUNTERS: [Counter; 2] = [
     },
 ];
 
-pub async fn rows(valgrind: &Path, starter: &Starter) -> Result<Vec<Row>> {
+pub async fn rows(valgrind: &Path, starter: &Starter, contenders: &[Contender<'_>]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for counter in COUNTERS {
         let mut values = Vec::new();
-        for (column, program) in CONTENDERS {
-            let program = Program::Under(valgrind, counter.options, &program);
+        // Node.js and Go compile or run with a collector of their own, whose work is not a click's.
+        let native = |program: &Program| !matches!(program, Program::Node(_) | Program::Go(_));
+        for (column, program) in contenders.iter().filter(|(_, program)| native(program)) {
+            let program = Program::Under(valgrind, counter.options, program);
             let [fewer, more] = CLICKS;
             let before = counter.sum(starter, program, fewer).await?;
             let after = counter.sum(starter, program, more).await?;
-            values.push((column, (after - before) / (more - fewer) as f64));
+            values.push((*column, (after - before) / (more - fewer) as f64));
         }
         rows.push(Row::new(counter.label, Unit::Number, values).with_store("memory"));
     }

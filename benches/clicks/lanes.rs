@@ -125,7 +125,7 @@ impl<'a> Handler<'a> {
     /// Starts ApproveRelease again, whose memory is slower the more decisions it holds. The others hold none, and
     /// Node.js would have to warm up again.
     async fn renew(&mut self, starter: &Starter) -> Result<()> {
-        if matches!(self.program, Program::ApproveRelease) {
+        if matches!(self.program, Program::ApproveRelease | Program::Before(_)) {
             *self = Self::start(starter, self.program, self.settings, self.click).await?;
         }
         Ok(())

@@ -5,6 +5,7 @@
 //!
 //! Everything stays on loopback: GitHub is a stand-in. The contenders take turns in every round, so that a noisy
 //! machine is noisy for all of them. An aim that is missed is printed, it never fails the run; a wrong answer does.
+//! The variable `BEFORE` names an earlier build, which then has a column of its own.
 //! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --approvals` makes only those tables, and
 //! `cargo bench -- --history` only the last, with a million objects: that takes minutes and 6 GB of the disk for as long.
 
@@ -119,10 +120,12 @@ async fn history(plan: Plan) -> Result<()> {
 }
 
 fn contenders(tools: &Tools) -> Vec<Contender<'_>> {
-    let ours = [(Column::ApproveRelease, Program::ApproveRelease), (Column::BareActix, Program::BareActix)];
+    let before = tools.before.as_ref().map(|before| (Column::Before, Program::Before(before)));
+    let bare = (Column::BareActix, Program::BareActix);
+    let ours = [(Column::ApproveRelease, Program::ApproveRelease)].into_iter().chain(before).chain([bare]);
     let node = tools.node.as_ref().map(|node| (Column::Node, Program::Node(node)));
     let go = tools.go.as_ref().map(|go| (Column::Go, Program::Go(go)));
-    ours.into_iter().chain(node).chain(go).collect()
+    ours.chain(node).chain(go).collect()
 }
 
 async fn measure_all(
@@ -136,10 +139,10 @@ async fn measure_all(
     let mut rows = Vec::from(measure::spawns(plan, starter, &contenders).await?);
     eprintln!("Clicking in sequence …");
     rows.extend(measure::memory(plan, starter, &contenders).await?);
-    rows.extend(measure::sizes());
+    rows.extend(measure::sizes(tools.before.as_deref()));
     if let Some(valgrind) = &tools.valgrind {
         eprintln!("Counting instructions and allocations …");
-        rows.extend(counts::rows(valgrind, starter).await?);
+        rows.extend(counts::rows(valgrind, starter, &contenders).await?);
     }
     rows.extend(lanes::clicks(plan, starter, &contenders, github.clone()).await?);
     Ok(rows)

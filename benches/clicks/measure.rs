@@ -113,14 +113,13 @@ fn memory_rows(label: &str, memory: &[(Column, Memory)]) -> [Row; 2] {
     ]
 }
 
-pub fn sizes() -> [Row; 2] {
-    let size = |path: &str| {
-        let metadata = Path::new(path).metadata().ok();
-        metadata.map(|metadata| (Column::ApproveRelease, metadata.len() as f64))
-    };
-    let zip = size(concat!(env!("CARGO_MANIFEST_DIR"), "/dist.zip"));
+pub fn sizes(before: Option<&Path>) -> [Row; 2] {
+    let size = |column, path: &Path| path.metadata().ok().map(|metadata| (column, metadata.len() as f64));
+    let ours = size(Column::ApproveRelease, Path::new(APPROVE_RELEASE));
+    let before = before.and_then(|before| size(Column::Before, before));
+    let zip = size(Column::ApproveRelease, Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/dist.zip")));
     [
-        Row::new("binary", Unit::Megabytes, size(APPROVE_RELEASE)),
+        Row::new("binary", Unit::Megabytes, ours.into_iter().chain(before)),
         Row::new("dist.zip, as `cargo xtask dist` made it", Unit::Megabytes, zip)
             .aiming_at(Aim::Under(3.5e6)),
     ]

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Column {
     ApproveRelease,
+    /// An earlier build of ApproveRelease.
+    Before,
     BareActix,
     Node,
     Go,
@@ -83,10 +85,12 @@ impl Row {
             self.label.clone(),
             self.store.to_owned(),
             value(Column::ApproveRelease),
+            value(Column::Before),
             value(Column::BareActix),
             value(Column::Node),
             value(Column::Go),
             value(Column::Direct),
+            ratio(Column::Before),
             ratio(Column::BareActix),
             ratio(Column::Node),
             ratio(Column::Go),
@@ -178,11 +182,21 @@ impl Comparison {
 
 /// The columns of Node.js and Go are named as `node` and `go` say.
 pub fn print(rows: &[Row], node: &str, go: &str) {
-    let values = ["ApproveRelease", "bare actix-web", node, go, "direct"];
-    let head = [&["", "store"], &values[..], &["to bare", "to Node", "to Go", "to direct", "aim"]].concat();
-    let last = head.len() - 1;
+    let values = ["ApproveRelease", "before", "bare actix-web", node, go, "direct"];
+    let head =
+        [&["", "store"], &values[..], &["to before", "to bare", "to Node", "to Go", "to direct", "aim"]]
+            .concat();
     let mut table = vec![head.into_iter().map(str::to_owned).collect()];
     table.extend(rows.iter().map(Row::cells));
+    if rows.iter().all(|row| row.value(Column::Before).is_none()) {
+        let of_before = |name: &String| matches!(name.as_str(), "before" | "to before");
+        let kept: Vec<_> = table[0].iter().map(|name| !of_before(name)).collect();
+        for cells in &mut table {
+            let mut kept = kept.iter();
+            cells.retain(|_| kept.next().is_some_and(|kept| *kept));
+        }
+    }
+    let last = table[0].len() - 1;
     println!("\nMedians of interleaved rounds, all on this machine in this run. MB = 1,000,000 bytes.");
     println!("The store is where ApproveRelease keeps its decisions; the others keep none.\n");
     print_table(&table, &[0, 1, last]);

@@ -20,6 +20,8 @@ pub struct Tools {
     pub azurite: Option<Azurite>,
     /// Counts instructions and allocations.
     pub valgrind: Option<PathBuf>,
+    /// An earlier build of ApproveRelease: the file that the variable `BEFORE` names.
+    pub before: Option<PathBuf>,
 }
 
 impl Tools {
@@ -27,7 +29,8 @@ impl Tools {
         let node = found("Node.js", Node::found());
         let azurite = node.as_ref().and_then(|node| found("Azurite", Azurite::installed(node)));
         let valgrind = said("sh", &["-c", "command -v valgrind"]).map(PathBuf::from);
-        Self { node, azurite, go: found("Go", Go::built()), valgrind: found("Valgrind", valgrind) }
+        let before = std::env::var_os("BEFORE").map(PathBuf::from);
+        Self { node, azurite, go: found("Go", Go::built()), valgrind: found("Valgrind", valgrind), before }
     }
 }
 
