@@ -61,7 +61,7 @@ impl Stories {
     /// Opens an approval to votes and posts its card; `true` if the approval is new.
     pub async fn ask(self: &Arc<Self>, new: NewRequest, timing: Timing) -> Result<(Standing, bool), Report> {
         let stories = Arc::clone(self);
-        let story = self.outbox.tasks.spawn(async move { stories.open_request(new, timing).await });
+        let story = self.outbox.beside(async move { stories.open_request(new, timing).await });
         let opened = story.await.map_err(|error| broken(&error.into()))?;
         opened.map_err(|error| failed(Unreached::Store, &error))?
     }

@@ -61,7 +61,7 @@ impl Stories {
     /// Sends the messages that follow from a vote or a decision, while nobody waits. The sweep sends what fails here.
     pub(super) fn follow_up(self: &Arc<Self>, id: ApprovalId, timing: Timing) {
         let stories = Arc::clone(self);
-        self.outbox.tasks.spawn(async move {
+        self.outbox.beside(async move {
             let timing = Timing::new(timing.current(), FOLLOW_UP_TIME);
             stories.sweeper.wake(&id);
             match stories.outbox.standing(&id, Detail::Attempts, timing.deadline).await {
@@ -81,7 +81,7 @@ impl Stories {
     /// Moves an approval that was just decided to the index of decisions, while nobody waits.
     pub(super) fn close_beside(self: &Arc<Self>, standing: &Standing, timing: Timing) {
         let (stories, standing) = (Arc::clone(self), standing.clone());
-        self.outbox.tasks.spawn(async move {
+        self.outbox.beside(async move {
             let timing = Timing::new(timing.current(), FOLLOW_UP_TIME);
             stories.close(&standing, timing).await;
         });

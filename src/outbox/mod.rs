@@ -15,7 +15,7 @@ mod wanted;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::task::TaskTracker;
 
 pub use self::{
@@ -68,6 +68,12 @@ impl Outbox {
             deliver_for,
             tasks: TaskTracker::new(),
         }
+    }
+
+    /// Starts work beside the answers. It goes on to its end, even if nobody waits for it any more.
+    pub fn beside<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        // A story holds some kilobytes; in a box, the runtime moves a pointer about instead of these.
+        self.tasks.spawn(Box::pin(work))
     }
 
     /// The approval with this id, if there is one, under the settings of now.

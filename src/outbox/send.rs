@@ -406,7 +406,7 @@ impl Outbox {
     ) {
         let ledger = Arc::clone(&self.ledger);
         let (noted, is_noted) = oneshot::channel();
-        self.tasks.spawn(async move {
+        self.beside(async move {
             let message = &outgoing.message;
             if let Err(error) = note_during_lease(&ledger, message, &ended).await {
                 log::warn!("{message}: {}", describe(&error));
@@ -452,7 +452,7 @@ impl Outbox {
     fn note_lines(&self, lines: &[Line]) -> Vec<JoinHandle<anyhow::Result<()>>> {
         let note = |line: &Line| {
             let (ledger, line) = (Arc::clone(&self.ledger), line.clone());
-            self.tasks.spawn(async move {
+            self.beside(async move {
                 let noted = ledger.note_line(&line, Instant::now() + NOTED_WITHIN).await;
                 noted.inspect_err(|error| log::warn!("{}: {}", line.subject, describe(error)))
             })
