@@ -1,16 +1,20 @@
 //! Adaptive Cards: their elements, their size, and the one that is posted to Teams.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use super::{Cards, content::Content, labels};
+use super::{Cards, body::Body, content::Content, labels, words::readable};
 
 /// The largest card that is made, in bytes: Teams takes about 28 KB with the message around it.
 pub const MAX_BYTES: usize = 25_000;
 
+/// The id of the part that is folded.
+const DETAILS_ID: &str = "details";
+
 /// The limits on what others wrote in a card; of texts in characters.
 #[derive(Clone, Copy)]
 pub struct Limits {
-    /// Each member of the payload; at 0 they are left out.
+    /// Each member of the payload that is not in sight; at 0 they are left out.
     pub payload: usize,
     /// The request's text.
     pub text: usize,
@@ -20,10 +24,12 @@ pub struct Limits {
     pub value: usize,
     /// The comment of each vote.
     pub comment: usize,
+    /// Each value that GitHub vouches for, and each of ours.
+    pub proven: usize,
 }
 
 /// The limits that most cards are made with: as much as anyone reads.
-const ROOMY: Limits = Limits { payload: 300, text: 4_000, facts: 30, value: 300, comment: 500 };
+const ROOMY: Limits = Limits { payload: 300, text: 4_000, facts: 30, value: 300, comment: 500, proven: 300 };
 
 /// The limits that a card is made with until it fits. The payload gives way first, then the text, the facts and the
 /// comments; the last of them fit always, whatever the characters.
@@ -33,17 +39,39 @@ const LIMITS: [Limits; 6] = [
     Limits { payload: 0, ..ROOMY },
     Limits { payload: 0, text: 600, ..ROOMY },
     Limits { payload: 0, text: 600, facts: 10, value: 80, ..ROOMY },
-    Limits { payload: 0, text: 400, facts: 8, value: 60, comment: 80 },
+    Limits { payload: 0, text: 200, facts: 5, value: 60, comment: 60, proven: 60 },
 ];
+
+/// A client that shows cards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// It shows times in the reader's own zone.
+    Teams,
+    /// It is of version 1.0: all is in sight, and times are in UTC.
+    Outlook,
+}
+
+impl Client {
+    /// A time, as Markdown of ours: nobody else's text has two opening braces in a row.
+    pub fn time(self, time: DateTime<Utc>) -> String {
+        match self {
+            Self::Teams => {
+                let time = time.to_rfc3339_opts(SecondsFormat::Secs, true);
+                format!("{{{{DATE({time},SHORT)}}}} {{{{TIME({time})}}}}")
+            }
+            Self::Outlook => readable(time),
+        }
+    }
+}
 
 impl Cards {
     /// The card that a webhook posts to a channel. While the approval waits, it leads to the page where people decide.
     pub fn teams(&self, content: &Content) -> Value {
         fitting(|limits| {
-            let mut body = self.body(content, limits);
+            let Body { glance, rest } = self.body(content, Client::Teams, limits);
             let title = if content.state.is_waiting() { "Approve or reject" } else { labels::OPEN_PAGE };
-            body.push(actions(vec![open_url(title, &self.page_url(&content.request.id))]));
-            card("1.4", body)
+            let link = open_url(title, &self.page_url(&content.request.id));
+            card("1.4", glance.into_iter().chain(with_details(link, rest)).collect())
         })
     }
 }
@@ -93,9 +121,14 @@ pub fn label(text: &str) -> Value {
     json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder"})
 }
 
-/// The largest line of the card.
-pub fn heading(text: &str, color: &str) -> Value {
-    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder", "size": "large", "color": color})
+/// The headline of the card.
+pub fn heading(text: &str) -> Value {
+    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder", "size": "large", "spacing": "none"})
+}
+
+/// A line of words of ours that has a colour.
+pub fn line(text: &str, color: &str) -> Value {
+    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder", "color": color})
 }
 
 /// Names and values, both markdown.
@@ -104,7 +137,22 @@ pub fn fact_set(facts: impl IntoIterator<Item = (String, String)>) -> Value {
     json!({"type": "FactSet", "facts": facts.collect::<Vec<_>>()})
 }
 
-/// A group of elements; of `style` `emphasis` on a ground of its own.
-pub fn container(style: &str, items: Vec<Value>) -> Value {
-    json!({"type": "Container", "style": style, "separator": true, "items": items})
+/// A group of elements.
+pub fn group(items: Vec<Value>) -> Value {
+    json!({"type": "Container", "separator": true, "items": items})
+}
+
+/// What the workflow wrote, on a ground of its own, below a line that says so.
+pub fn frame(label: &str, items: Vec<Value>) -> Value {
+    let label = json!({"type": "TextBlock", "text": label, "wrap": true, "size": "small"});
+    let items: Vec<_> = [label].into_iter().chain(items).collect();
+    json!({"type": "Container", "style": "emphasis", "items": items})
+}
+
+/// A link and the button that unfolds the rest, and the rest below them.
+pub fn with_details(link: Value, rest: Vec<Value>) -> [Value; 2] {
+    let toggle =
+        json!({"type": "Action.ToggleVisibility", "title": labels::DETAILS, "targetElements": [DETAILS_ID]});
+    let folded = json!({"type": "Container", "id": DETAILS_ID, "isVisible": false, "items": rest});
+    [actions(vec![link, toggle]), folded]
 }

@@ -1,18 +1,19 @@
 //! The body of a card: the content of an approval as elements, all of version 1.0.
 //!
-//! The request's words stand on a ground of their own, under a line that says whose they are.
+//! In sight is what tells this approval from others and what it would do; the rest can be folded. What the workflow
+//! wrote stands on a ground of its own, under a line that says so; nothing of ours and nothing of GitHub's stands there.
 
 use serde_json::Value as Json;
 
 use super::{
     Cards,
-    adaptive::{Limits, container, fact_set, heading, label, text_block},
-    content::{Content, Fact, State},
+    adaptive::{Client, Limits, fact_set, frame, group, heading, label, line, text_block},
+    content::{Content, Fact, State, Value},
     labels,
-    words::{MAX_NAME, name, readable},
+    words::{MAX_NAME, count, name},
 };
 use crate::{
-    approval::{Ballot, Ending, Ruling},
+    approval::{Ballot, Ending, Ruling, Verdict, Workload, count_approvals},
     text::{
         identifier::{self, identifier},
         line::{cut, plain},
@@ -20,42 +21,93 @@ use crate::{
     },
 };
 
-/// The longest value of a fact that is not the request's, in characters.
-const MAX_VALUE: usize = 300;
+/// The longest value in the line of what matters.
+const MAX_IN_LINE: usize = 100;
+
+/// The members of the payload that are always in sight, and the longest value of one.
+const FIRST_MEMBERS: usize = 3;
+const MAX_FIRST: usize = 100;
+
+/// The most names in the line of votes.
+const MAX_NAMES: usize = 5;
+
+/// The elements of a card.
+pub struct Body {
+    /// What is always in sight.
+    pub glance: Vec<Json>,
+    /// All the rest.
+    pub rest: Vec<Json>,
+}
 
 impl Cards {
-    /// The elements of a card.
-    pub fn body(&self, content: &Content, limits: &Limits) -> Vec<Json> {
-        let mut body = vec![heading(content.headline, color(content))];
-        if content.says_anything() {
-            body.push(container("default", said(content, limits)));
-        }
-        if !content.result.is_empty() {
-            body.push(self.section(labels::RESULT, content.result.iter().chain(&content.delivery)));
-        }
-        body.push(self.section(labels::PROVEN, &content.proven));
+    /// The elements of a card for this client.
+    pub fn body(&self, content: &Content, client: Client, limits: &Limits) -> Body {
+        Body { glance: self.glance(content, client, limits), rest: self.rest(content, client, limits) }
+    }
+
+    /// The state, the title, what matters, how far it has come, and the first lines of what is sent along.
+    fn glance(&self, content: &Content, client: Client, limits: &Limits) -> Vec<Json> {
+        let mut glance = vec![line(content.headline, color(content)), title(content)];
+        glance.push(text_block(&self.matters(&content.request.workload, content, client)));
         if !content.members.is_empty() {
-            body.push(container("emphasis", payload(content, limits)));
+            glance.push(first_members(content));
         }
+        glance.extend(votes_so_far(content));
+        if !content.result.is_empty() {
+            glance.push(self.facts(content.result.iter().chain(&content.delivery), client, limits));
+        }
+        glance
+    }
+
+    fn rest(&self, content: &Content, client: Client, limits: &Limits) -> Vec<Json> {
+        let mut rest: Vec<_> =
+            said(content, limits).into_iter().chain(other_members(content, limits)).collect();
+        rest.push(group(vec![label(labels::PROVEN), self.facts(&content.proven, client, limits)]));
         // What an answer would do, and until when it counts, is of no use any more once there is one.
         if content.state.is_waiting() {
-            body.push(self.section(labels::DECISION, &content.decision));
+            rest.push(group(vec![label(labels::DECISION), self.facts(&content.decision, client, limits)]));
         }
-        body.push(container("emphasis", votes(content.votes, limits)));
-        body
+        rest.push(group(votes(content.votes, client, limits)));
+        rest
     }
 
-    fn section<'a>(&self, title: &str, facts: impl IntoIterator<Item = &'a Fact<'a>>) -> Json {
-        container("emphasis", vec![label(title), fact_set(facts.into_iter().map(|fact| self.fact(fact)))])
-    }
-
-    fn fact(&self, Fact { label, value }: &Fact) -> (String, String) {
-        let text = plain(&value.text(), MAX_VALUE);
-        let markdown = match self.address_of(value) {
-            Some(url) => link(&text, &url),
-            None => literal(&text),
+    /// One line of what GitHub vouches for. Each part but the repository says what it is, and none can have a separator
+    /// in it, so that no name passes for another part.
+    fn matters(&self, workload: &Workload, content: &Content, client: Client) -> String {
+        let part = |before: &str, text: &str| {
+            let text = identifier(text).replace('\u{b7}', r"\u{b7}");
+            literal(&format!("{before}{}", one_line(&text, MAX_IN_LINE)))
         };
-        ((*label).to_owned(), markdown)
+        let environment = workload.environment.as_deref().filter(|environment| !environment.is_empty());
+        let (kind, name) = kind_of_ref(&workload.git_ref);
+        let parts = [
+            Some(self.markdown(&Value::Repository(&workload.repository), client, MAX_IN_LINE)),
+            Some(part(kind, name)),
+            environment.map(|environment| part("environment ", environment)),
+            Some(part("by ", &workload.actor)),
+            Some(client.time(content.request.created_at)),
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(" \u{b7} ")
+    }
+
+    fn facts<'a>(
+        &self,
+        facts: impl IntoIterator<Item = &'a Fact<'a>>,
+        client: Client,
+        limits: &Limits,
+    ) -> Json {
+        let row =
+            |Fact { label, value }: &Fact| ((*label).to_owned(), self.markdown(value, client, limits.proven));
+        fact_set(facts.into_iter().map(row))
+    }
+
+    fn markdown(&self, value: &Value, client: Client, limit: usize) -> String {
+        let text = plain(&without_braces(&value.text()), limit);
+        match (value, self.address_of(value)) {
+            (Value::Time(time) | Value::Deadline(time, _), _) => client.time(*time),
+            (_, Some(url)) => link(&text, &url),
+            (_, None) => literal(&text),
+        }
     }
 }
 
@@ -70,53 +122,105 @@ fn color(content: &Content) -> &'static str {
     }
 }
 
-fn said(content: &Content, limits: &Limits) -> Vec<Json> {
-    let title = content.has_own_title().then(|| label(&literal(&content.title)));
-    let mut said: Vec<_> = [label(labels::SAID)].into_iter().chain(title).collect();
-    let text = content.text.map(|text| card(text, limits.text));
-    said.extend(text.filter(|text| !text.is_empty()).map(|text| text_block(&text)));
+/// The title: in the workflow's frame if it is the workflow's.
+fn title(content: &Content) -> Json {
+    let title = heading(&literal(&content.title));
+    if content.has_own_title() { frame(labels::SAID, vec![title]) } else { title }
+}
+
+/// A ref's kind and its name.
+fn kind_of_ref(git_ref: &str) -> (&'static str, &str) {
+    let kinds = [("branch ", "refs/heads/"), ("tag ", "refs/tags/")];
+    let known = kinds.into_iter().find_map(|(kind, prefix)| Some((kind, git_ref.strip_prefix(prefix)?)));
+    known.unwrap_or(("ref ", git_ref))
+}
+
+/// An identifier or JSON, which has nothing invisible in it any more, as one line.
+fn one_line(shown: &str, limit: usize) -> String {
+    cut(&without_braces(&shown.replace('\n', " ")), limit)
+}
+
+/// Clients replace what `{{` begins: of two opening braces, the second is an escape.
+fn without_braces(shown: &str) -> String {
+    shown.replace("{{", r"{\u{7b}")
+}
+
+fn said(content: &Content, limits: &Limits) -> Option<Json> {
+    let text = content.text.map(|text| card(text, limits.text)).filter(|text| !text.is_empty());
+    let mut said: Vec<_> = text.map(|text| text_block(&text)).into_iter().collect();
     if !content.facts.is_empty() {
         let shown = content.facts.iter().take(limits.facts);
         let line = |text: &str, limit| literal(&plain(text, limit));
         said.push(fact_set(shown.map(|(name, value)| (line(name, MAX_NAME), line(value, limits.value)))));
     }
     said.extend(and_more(content.facts.len(), limits.facts));
-    said
+    (!said.is_empty()).then(|| frame(labels::SAID, said))
 }
 
-/// The members of the payload, each with its JSON to the letter, as far as there is room.
-fn payload(content: &Content, limits: &Limits) -> Vec<Json> {
-    let line = |text: &str, limit| literal(&cut(&identifier::json(text).replace('\n', " "), limit));
-    let mut payload = vec![label(labels::PAYLOAD)];
-    match limits.payload {
-        0 => payload.push(text_block(labels::PAYLOAD_ON_PAGE)),
-        limit => {
-            let members = content.members.iter();
-            payload.push(fact_set(
-                members.map(|(key, json)| (literal(&cut(&identifier(key), MAX_NAME)), line(json, limit))),
-            ));
-        }
+fn first_members(content: &Content) -> Json {
+    let shown = content.members.iter().take(FIRST_MEMBERS);
+    let mut first = vec![fact_set(shown.map(|member| shown_member(member, MAX_FIRST)))];
+    first.extend(and_more(content.members.len(), FIRST_MEMBERS));
+    frame(labels::PAYLOAD, first)
+}
+
+/// The members of the payload that are not in sight, or not all of them, as far as there is room.
+fn other_members(content: &Content, limits: &Limits) -> Option<Json> {
+    let is_whole = |(key, json): &(String, &str)| {
+        let is_short = |text: &str, limit| text.chars().count() <= limit;
+        is_short(&identifier(key), MAX_NAME) && is_short(&identifier::json(json), MAX_FIRST)
+    };
+    let (first, others) = content.members.split_at(content.members.len().min(FIRST_MEMBERS));
+    let hidden: Vec<_> = first.iter().filter(|member| !is_whole(member)).chain(others).collect();
+    let shown = match limits.payload {
+        0 => text_block(labels::PAYLOAD_ON_PAGE),
+        limit => fact_set(hidden.iter().map(|member| shown_member(member, limit))),
+    };
+    (!hidden.is_empty()).then(|| frame(labels::PAYLOAD_REST, vec![shown]))
+}
+
+/// A member of the payload: its key, and its JSON to the letter.
+fn shown_member((key, json): &(String, &str), limit: usize) -> (String, String) {
+    let shown = |text: &str, limit| literal(&one_line(text, limit));
+    (shown(&identifier(key), MAX_NAME), shown(&identifier::json(json), limit))
+}
+
+/// How many have approved, and who, while that does not suffice.
+fn votes_so_far(content: &Content) -> Option<Json> {
+    let required = content.request.terms.approvals_required;
+    if !content.state.is_waiting() || (required == 1 && content.votes.is_empty()) {
+        return None;
     }
-    payload
+    let approvals = content.votes.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
+    let names: Vec<_> = approvals.map(|ballot| literal(&name(&ballot.performer))).collect();
+    let shown = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
+    let more = if names.len() > MAX_NAMES { ", \u{2026}" } else { "" };
+    let colon = if names.is_empty() { "" } else { ": " };
+    let counted = count(count_approvals(content.votes), required);
+    Some(text_block(&format!("{counted} approvals{colon}{shown}{more}")))
 }
 
 /// Each vote is one row, so that no comment can look like another's vote.
-fn votes(ballots: &[Ballot], limits: &Limits) -> Vec<Json> {
+fn votes(ballots: &[Ballot], client: Client, limits: &Limits) -> Vec<Json> {
     if ballots.is_empty() {
         return vec![label(labels::VOTES), text_block(labels::NO_VOTES)];
     }
-    let shown = ballots.iter().take(Ruling::MAX_BALLOTS).map(|ballot| vote(ballot, limits.comment));
+    let shown = ballots.iter().take(Ruling::MAX_BALLOTS).map(|ballot| vote(ballot, client, limits.comment));
     let mut votes = vec![label(labels::VOTES), fact_set(shown)];
     votes.extend(and_more(ballots.len(), Ruling::MAX_BALLOTS));
     votes
 }
 
-fn vote(Ballot { performer, verdict, comment, at }: &Ballot, limit: usize) -> (String, String) {
+fn vote(
+    Ballot { performer, verdict, comment, at }: &Ballot,
+    client: Client,
+    limit: usize,
+) -> (String, String) {
     let comment = match plain(comment, limit) {
         empty if empty.is_empty() => empty,
         comment => format!(": “{}”", literal(&comment)),
     };
-    (literal(&name(performer)), format!("{} {}{comment}", labels::voted(verdict), readable(*at)))
+    (literal(&name(performer)), format!("{} {}{comment}", labels::voted(verdict), client.time(*at)))
 }
 
 fn and_more(all: usize, shown: usize) -> Option<Json> {

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::{
     Cards,
-    adaptive::{actions, card, fitting, open_url, text_block},
+    adaptive::{Client, actions, card, fitting, open_url, text_block, with_details},
+    body::Body,
     content::Content,
     labels,
     mail::comment,
-    words::{readable, title},
+    words::title,
 };
 use crate::approval::{ApprovalId, Item, Verdict};
 use crate::text::{identifier::identifier, markdown::literal};
@@ -26,12 +27,13 @@ impl Cards {
         let (id, is_waiting) = (&content.request.id, content.state.is_waiting());
         fitting(|limits| {
             let mut body: Vec<_> = said.map(|said| text_block(&literal(said))).into_iter().collect();
-            body.extend(self.body(content, limits));
+            let Body { glance, rest } = self.body(content, Client::Teams, limits);
+            body.extend(glance);
             body.extend(is_waiting.then(comment));
             let votes: Vec<_> = content.verdicts.iter().map(|verdict| vote(*verdict, id)).collect();
             body.extend((!votes.is_empty()).then(|| actions(votes)));
-            // On a line of its own: three buttons in a row are cut off on a phone.
-            body.push(actions(vec![open_url(labels::OPEN_PAGE, &self.page_url(id))]));
+            // On a line apart from the votes: three buttons in a row are cut off on a phone.
+            body.extend(with_details(open_url(labels::OPEN_PAGE, &self.page_url(id)), rest));
             let mut card = card("1.4", body);
             if is_waiting {
                 card["refresh"] = refresh(id);
@@ -49,7 +51,7 @@ impl Cards {
             labels::SAID,
             literal(&content.title),
             labels::OPEN_UNTIL,
-            readable(content.request.expires_at()),
+            Client::Teams.time(content.request.expires_at()),
         );
         card("1.4", vec![text_block(&text), actions(vec![open_url("Decide", link)])])
     }

@@ -16,6 +16,7 @@ pub const JOB_WORKFLOW: &str = "Job's workflow";
 pub const SAID: &str = "The workflow says";
 
 pub const PAYLOAD: &str = "What is sent along (client_payload)";
+pub const PAYLOAD_REST: &str = "The rest of what is sent along";
 pub const PAYLOAD_ON_PAGE: &str = "It does not fit into a card. The page shows all of it.";
 
 pub const DECISION: &str = "The decision";
@@ -37,6 +38,7 @@ pub const NO_VOTES: &str = "Nobody has voted.";
 pub const RECORDED: &str = "Recorded";
 
 pub const OPEN_PAGE: &str = "Open the page";
+pub const DETAILS: &str = "Details";
 
 /// The button that casts a vote.
 pub fn to_vote(verdict: &Verdict) -> &'static str {

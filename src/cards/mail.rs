@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::{
     Cards, Mail,
-    adaptive::{card, fitting, open_url},
+    adaptive::{Client, card, fitting, open_url},
+    body::Body,
     content::Content,
     labels,
 };
@@ -16,7 +17,8 @@ impl Cards {
     pub fn mail(&self, content: &Content) -> Option<Value> {
         let (mail, id) = (self.mail.as_ref()?, &content.request.id);
         Some(fitting(|limits| {
-            let mut body = self.body(content, limits);
+            let Body { glance: mut body, rest } = self.body(content, Client::Outlook, limits);
+            body.extend(rest);
             body.extend(content.state.is_waiting().then(comment));
             let mut card = card("1.0", body);
             card["originator"] = json!(mail.originator);

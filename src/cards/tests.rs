@@ -1,11 +1,18 @@
 //! Every card keeps its form, whatever a request, a token or a person brings.
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 use url::Url;
 
-use super::{adaptive::MAX_BYTES, content::Content, samples::*, words::title, *};
-use crate::approval::{ApprovalId, Ending, Ruling, Standing};
+use super::{
+    adaptive::{Client, MAX_BYTES},
+    content::Content,
+    samples::*,
+    words::title,
+    *,
+};
+use crate::approval::{ApprovalId, ClientPayload, Ending, Ruling, Standing};
+use chrono::TimeDelta;
 
 fn url(text: &str) -> Url {
     Url::parse(text).expect("a URL")
@@ -28,10 +35,56 @@ fn mail(standing: &Standing) -> Value {
     cards().mail(&content(standing)).expect("a mail card")
 }
 
-/// The group of elements under this label.
+/// What is sent along with the event.
+fn payload(members: Value) -> ClientPayload {
+    let raw = RawValue::from_string(members.to_string()).expect("JSON");
+    ClientPayload::parse(&raw).expect("a payload")
+}
+
+/// An approval with `text` wherever anyone can write anything, also where a page's tests need none.
+fn wild(text: &str) -> Standing {
+    let mut approval = samples::wild(text);
+    let short: String = text.chars().take(400).collect();
+    let members = (0..10).map(|number| (format!("{number}{short}"), short.clone().into()));
+    approval.request.terms.client_payload = Some(payload(Value::Object(members.collect())));
+    approval.request.workload.environment = Some(text.into());
+    approval.request.workload.job_workflow_ref = Some(text.into());
+    approval
+}
+
+/// The groups of elements under this label, wherever they stand.
+fn sections<'a>(card: &'a Value, label: &str) -> Vec<&'a Value> {
+    let found = all(card).into_iter().map(|(_, value)| value);
+    found.filter(|value| value["items"][0]["text"] == label).collect()
+}
+
+/// The first of them.
 fn section<'a>(card: &'a Value, label: &str) -> &'a Value {
-    let sections = card["body"].as_array().expect("a body");
-    sections.iter().find(|section| section["items"][0]["text"] == label).expect("a section")
+    sections(card, label).first().copied().expect("a section")
+}
+
+/// The elements that nobody has to unfold.
+fn in_sight(card: &Value) -> String {
+    let elements = card["body"].as_array().expect("a body").iter();
+    elements.filter(|element| element["isVisible"] != false).map(Value::to_string).collect()
+}
+
+/// The elements without the frames of what the workflow wrote, and without a title of ours in their place.
+fn ours(elements: &Value) -> Vec<Value> {
+    let elements = elements.as_array().expect("elements").iter();
+    let ours = elements.filter(|element| element["style"] != "emphasis" && element["size"] != "large");
+    ours.map(|element| {
+        let mut element = element.clone();
+        if element["id"] == "details" {
+            element["items"] = ours_of(&element["items"]);
+        }
+        element
+    })
+    .collect()
+}
+
+fn ours_of(elements: &Value) -> Value {
+    Value::Array(ours(elements))
 }
 
 /// The four cards of an approval: for Teams and for mail, open and decided.
@@ -65,12 +118,13 @@ fn actions(card: &Value) -> Vec<&str> {
     types(card).into_iter().filter(|kind| kind.starts_with("Action.")).collect()
 }
 
+/// Gives the bytes of each card.
 #[track_caller]
-fn assert_sound(approval: &Standing) {
+fn assert_sound(approval: &Standing) -> [usize; 4] {
     let cards = all_cards(approval);
     let expected: [&[&str]; 4] = [
-        &["Action.OpenUrl"],
-        &["Action.OpenUrl"],
+        &["Action.OpenUrl", "Action.ToggleVisibility"],
+        &["Action.OpenUrl", "Action.ToggleVisibility"],
         &["Action.Http", "Action.Http", "Action.OpenUrl"],
         &["Action.OpenUrl"],
     ];
@@ -78,6 +132,8 @@ fn assert_sound(approval: &Standing) {
         let json = card.to_string();
         assert!(json.len() < MAX_BYTES, "{} bytes", json.len());
         assert_eq!(actions(card), expected);
+        let ids: Vec<_> = all(card).into_iter().filter(|(key, _)| *key == "id").map(|(_, id)| id).collect();
+        assert!(ids.iter().enumerate().all(|(at, id)| !ids[..at].contains(id)), "{ids:?}");
         let elements = ["AdaptiveCard", "Container", "TextBlock", "FactSet", "ActionSet", "Input.Text"];
         assert!(types(card).iter().all(|kind| kind.starts_with("Action.") || elements.contains(kind)));
         for (key, value) in all(card) {
@@ -87,10 +143,13 @@ fn assert_sound(approval: &Standing) {
             }
         }
     }
+    cards.each_ref().map(|card| card.to_string().len())
 }
 
 #[track_caller]
 fn assert_harmless(text: &str) {
+    // The times are the only templates of ours.
+    let text = without_times(text);
     assert!(!text.contains("{{") && !text.contains('<'), "{text}");
     assert!(!text.contains(['\u{202e}', '\u{200f}', '\u{2066}', '\u{feff}', '\u{e0041}', '\r']), "{text}");
     for (at, _) in text.match_indices("](") {
@@ -100,10 +159,16 @@ fn assert_harmless(text: &str) {
     }
 }
 
-const INJECTIONS: [&str; 12] = [
+fn without_times(text: &str) -> String {
+    let times = [noon(), noon() + TimeDelta::minutes(90)].map(|time| Client::Teams.time(time));
+    times.iter().fold(text.to_owned(), |text, time| text.replace(time, ""))
+}
+
+const INJECTIONS: [&str; 13] = [
     "[a](http://b.example) [a](javascript:b) [a](data:text/html,b)",
     "![a](https://b.example/c.png) **d** _e_",
     "<at>Alex</at> <b>a</b> &lt;at&gt;",
+    "{{{{DATE(2026-01-01T00:00:00Z)}} {{TIME(2026-01-01T00:00:00Z)}}",
     "{{DATE(2026-01-01T00:00:00Z,SHORT)}} {{comment.value}} {&#123;a}}",
     "a\u{202e}b\u{2066}c\u{200f}d\u{feff}e\u{e0041}f &#x202e;",
     "a\r\nb\n\n# c\n- d\n1. e\n> f",
@@ -123,41 +188,80 @@ fn nothing_in_any_field_adds_an_action_a_template_or_a_mention() {
 }
 
 #[test]
-fn a_request_changes_nothing_but_its_own_container() {
+fn a_request_changes_nothing_but_its_own_frames() {
     let plain = all_cards(&asked("a"));
     for said in INJECTIONS {
         for (card, plain) in all_cards(&asked(said)).iter().zip(&plain) {
-            assert_eq!(section(card, labels::SAID)["style"], "default");
-            let others = |card: &Value| {
-                let mut body = card["body"].as_array().expect("a body").clone();
-                body.retain(|section| section["items"][0]["text"] != labels::SAID);
-                body
-            };
-            assert_eq!(others(card), others(plain));
+            for frame in sections(card, labels::SAID) {
+                assert_eq!(frame["style"], "emphasis");
+            }
+            assert_eq!(ours(&card["body"]), ours(&plain["body"]));
         }
     }
 }
 
+fn label(text: &str) -> Value {
+    json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder"})
+}
+
+fn paragraph(text: &str) -> Value {
+    json!({"type": "TextBlock", "text": text, "wrap": true})
+}
+
+fn frame(label: &str, item: Value) -> Value {
+    let label = json!({"type": "TextBlock", "text": label, "wrap": true, "size": "small"});
+    json!({"type": "Container", "style": "emphasis", "items": [label, item]})
+}
+
+fn facts(facts: &[(&str, &str)]) -> Value {
+    let facts: Vec<_> = facts.iter().map(|(name, value)| json!({"title": name, "value": value})).collect();
+    json!({"type": "FactSet", "facts": facts})
+}
+
+const NOON: &str = "{{DATE(2026-11-27T12:00:00Z,SHORT)}} {{TIME(2026-11-27T12:00:00Z)}}";
+
 #[test]
-fn an_open_approval_says_all_there_is_to_know() {
+fn an_open_approval_shows_what_matters_before_its_buttons() {
+    let mut approval = asked("Release **1.4.2**");
+    approval.request.workload.environment = Some("production".into());
+    approval.request.terms.client_payload = Some(payload(json!({"version": "6.6.6-backdoor"})));
+    let card = teams(&approval);
+    assert_eq!(card["version"], "1.4");
+    let heading = json!({
+        "type": "TextBlock", "text": "Release \\*\\*1.4.2\\*\\*", "wrap": true, "weight": "bolder",
+        "size": "large", "spacing": "none",
+    });
+    let state = json!({
+        "type": "TextBlock", "text": "Waiting for approval", "wrap": true, "weight": "bolder", "color": "accent",
+    });
+    let matters = format!(
+        "[octo/my\\_app](https://github.com/octo/my_app) · branch main · environment production · by octocat · {NOON}"
+    );
+    let page = format!("https://app.example/api/approvals/{}", approval.request.id);
+    let open = json!({"type": "Action.OpenUrl", "title": "Approve or reject", "url": page});
+    let toggle =
+        json!({"type": "Action.ToggleVisibility", "title": "Details", "targetElements": ["details"]});
+    let shown = [
+        state,
+        frame("The workflow says", heading),
+        paragraph(&matters),
+        frame("What is sent along (client_payload)", facts(&[("version", "\"6.6.6-backdoor\"")])),
+        paragraph("1 of 2 approvals: Alex Wilber"),
+        json!({"type": "ActionSet", "actions": [open, toggle]}),
+    ];
+    let body = card["body"].as_array().expect("a body");
+    assert_eq!(body[..6], shown);
+    assert_eq!((body.len(), &body[6]["id"], &body[6]["isVisible"]), (7, &json!("details"), &json!(false)));
+}
+
+#[test]
+fn the_folded_rest_of_an_open_approval_says_all_there_is_to_know() {
     let mut approval = asked("Release **1.4.2**");
     approval.request.terms.rejected_event_type = Some(event_type("release-rejected"));
     let card = teams(&approval);
-    assert_eq!((&card["version"], &card["body"][0]["text"]), (&json!("1.4"), &json!("Waiting for approval")));
-    let page = format!("https://app.example/api/approvals/{}", approval.request.id);
-    let open = json!({"type": "Action.OpenUrl", "title": "Approve or reject", "url": page});
-    assert_eq!(card["body"][5], json!({"type": "ActionSet", "actions": [open]}));
-
     let github = "https://github.com/octo/my_app";
     let commit = "0123456789abcdef0123456789abcdef01234567";
-    let container =
-        |style, items| json!({"type": "Container", "style": style, "separator": true, "items": items});
-    let label = |text| json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder"});
-    let facts = |facts: &[(&str, &str)]| {
-        let facts: Vec<_> =
-            facts.iter().map(|(name, value)| json!({"title": name, "value": value})).collect();
-        json!({"type": "FactSet", "facts": facts})
-    };
+    let group = |title: &str, facts: Value| json!({"type": "Container", "separator": true, "items": [label(title), facts]});
     let vouched_for = facts(&[
         ("Repository", &format!("[octo/my\\_app]({github})")),
         ("Ref", "refs/heads/main"),
@@ -165,24 +269,64 @@ fn an_open_approval_says_all_there_is_to_know() {
         ("Run", &format!("[987, attempt 2]({github}/actions/runs/987/attempts/2)")),
         ("Started by", "octocat"),
     ]);
-    assert_eq!(card["body"][2], container("emphasis", json!([label("Vouched for by GitHub"), vouched_for])));
-    let said = json!([
-        label("The workflow says"),
-        label("Release \\*\\*1.4.2\\*\\*"),
-        {"type": "TextBlock", "text": "Release **1.4.2**", "wrap": true},
-        facts(&[("Release \\*\\*1.4.2\\*\\*", "Release \\*\\*1.4.2\\*\\*"), ("Environment", "Release \\*\\*1.4.2\\*\\*")]),
-    ]);
-    assert_eq!(card["body"][1], container("default", said));
+    let mut said = frame("The workflow says", paragraph("Release **1.4.2**"));
+    let words = "Release \\*\\*1.4.2\\*\\*";
+    said["items"].as_array_mut().expect("items").push(facts(&[(words, words), ("Environment", words)]));
     let consequences = facts(&[
         ("Approve sends", "release-approved"),
         ("Reject sends", "release-rejected"),
         ("Approvals", "1 of 2"),
-        ("Requested", "2026-11-27 12:00 UTC"),
-        ("Open until", "2026-11-27 13:30 UTC"),
+        ("Requested", NOON),
+        ("Open until", &NOON.replace("12:00", "13:30")),
     ]);
-    assert_eq!(card["body"][3], container("emphasis", json!([label("The decision"), consequences])));
-    let votes = facts(&[("Alex Wilber", "Approved 2026-11-27 12:00 UTC")]);
-    assert_eq!(card["body"][4], container("emphasis", json!([label("Votes"), votes])));
+    let votes = facts(&[("Alex Wilber", &format!("Approved {NOON}"))]);
+    let rest = json!([
+        said,
+        group("Vouched for by GitHub", vouched_for),
+        group("The decision", consequences),
+        group("Votes", votes),
+    ]);
+    assert_eq!(card["body"].as_array().and_then(|body| body.last()).expect("details")["items"], rest);
+}
+
+#[test]
+fn a_mail_card_has_everything_in_sight_and_its_times_in_utc() {
+    let card = mail(&asked("Release 1.4.2"));
+    let shown = in_sight(&card);
+    for words in ["Vouched for by GitHub", "The decision", "Votes", "2026-11-27 13:30 UTC"] {
+        assert!(shown.contains(words), "{words} in {shown}");
+    }
+    assert!(!shown.contains("{{") && !card.to_string().contains("isVisible"), "{shown}");
+}
+
+#[test]
+fn the_first_lines_of_the_payload_are_always_in_sight_and_nothing_in_them_is_a_template() {
+    let time = "{{DATE(2026-01-01T00:00:00Z,SHORT)}}";
+    let mut approval = asked(&"&".repeat(64_000));
+    let members = json!({time: time, "b": "x".repeat(5_000), "c": 3, "d": "folded"});
+    approval.request.terms.client_payload = Some(payload(members));
+    for card in all_cards(&approval) {
+        let shown = in_sight(&card);
+        assert!(shown.contains("and 1 more") && shown.contains("xxx \\\\[…\\\\]"), "{shown}");
+        assert!(shown.contains(r"{\\\\u{7b}DATE(2026-01-01T00:00:00Z,SHORT\\)}}"), "{shown}");
+        assert!(!card.to_string().contains(time), "{card}");
+    }
+}
+
+#[test]
+fn no_part_of_the_line_of_what_matters_passes_for_another() {
+    let mut approval = asked("a");
+    approval.request.workload.git_ref = "refs/heads/main·by·octocat".into();
+    approval.request.workload.environment = Some("x · by alex".into());
+    let shown = in_sight(&teams(&approval)).replace("\\\\", "\\");
+    let expected = r"branch main\\u{b7}by\\u{b7}octocat · environment x \\u{b7} by alex · by octocat · ";
+    assert!(shown.contains(expected), "{shown}");
+    for (git_ref, shown) in
+        [("refs/tags/v1.4.2", "tag v1.4.2"), ("refs/pull/7/merge", "ref refs/pull/7/merge")]
+    {
+        approval.request.workload.git_ref = git_ref.into();
+        assert!(in_sight(&teams(&approval)).contains(shown), "{git_ref}");
+    }
 }
 
 #[test]
@@ -208,13 +352,16 @@ fn a_decided_approval_says_how_it_ended_and_who_decided() {
         let ruled = ruled(&approval, ending);
         for card in [teams(&ruled), mail(&ruled)] {
             assert_eq!(card["body"][0]["text"], word);
-            let result = &section(&card, "Result")["items"][1]["facts"];
+            let result =
+                card["body"].as_array().expect("a body").iter().find(|element| element["facts"].is_array());
+            let result = &result.expect("a result")["facts"];
+            let at = if card["version"] == "1.4" { NOON } else { "2026-11-27 12:00 UTC" };
             assert_eq!(result[0], json!({"title": "Decided by", "value": by}));
-            let decided = json!({"title": "Decided", "value": "2026-11-27 12:00 UTC"});
+            let decided = json!({"title": "Decided", "value": at});
             assert_eq!(result[1] == decided, ending != Ending::Expired);
             let last = result.as_array().and_then(|facts| facts.last());
             assert_eq!(last, Some(&json!({"title": "Delivery", "value": delivery})));
-            let comment = "Approved 2026-11-27 12:00 UTC: “Not on a \\*Friday\\*”";
+            let comment = format!("Approved {at}: “Not on a \\*Friday\\*”");
             let votes = &section(&card, "Votes")["items"][1]["facts"];
             assert_eq!(votes[0], json!({"title": "Alex Wilber", "value": comment}));
             let shown = card.to_string();
@@ -231,7 +378,8 @@ fn a_card_without_votes_says_so_and_a_late_one_has_no_buttons() {
     assert_eq!(section(&teams(&approval), "Votes")["items"][1]["text"], "Nobody has voted.");
     let late = Content::of(&approval, &policy(), approval.request.expires_at());
     let card = cards().bot(&late, None);
-    assert_eq!((&card["body"][0]["text"], actions(&card)), (&json!("Expired"), vec!["Action.OpenUrl"]));
+    assert_eq!(card["body"][0]["text"], "Expired");
+    assert_eq!(actions(&card), ["Action.OpenUrl", "Action.ToggleVisibility"]);
 }
 
 #[test]
@@ -268,7 +416,7 @@ fn a_mail_card_votes_with_what_the_function_takes() {
     let card = mail(&asked("a"));
     assert_eq!((&card["version"], &card["hideOriginalBody"]), (&json!("1.0"), &json!(true)));
     assert_eq!(card["originator"], "65c680ef-36a6-4a1b-b84c-a7b5c6198792");
-    let input = &card["body"][5];
+    let input = card["body"].as_array().and_then(|body| body.last()).expect("an input");
     assert_eq!((&input["id"], &input["maxLength"]), (&json!("comment"), &json!(500)));
     for (action, title, verdict) in [(0, "Approve", "approve"), (1, "Reject", "reject")] {
         let action = &card["actions"][action];
@@ -322,21 +470,41 @@ fn the_largest_of_everything_fits_and_says_what_is_left_out() {
         "**a**",
     ];
     // Each takes a second of a processor where nothing is optimized.
-    std::thread::scope(|scope| {
-        for bit in bits {
-            scope.spawn(move || the_largest_of(bit));
-        }
+    let largest = std::thread::scope(|scope| {
+        let sizes: Vec<_> = bits.into_iter().map(|bit| scope.spawn(move || the_largest_of(bit))).collect();
+        let sizes = sizes.into_iter().map(|sizes| sizes.join().expect("no panic"));
+        sizes.reduce(|one, other| std::array::from_fn(|kind| one[kind].max(other[kind]))).expect("sizes")
     });
+    assert!(largest.iter().all(|bytes| *bytes <= MAX_BYTES), "{largest:?}");
 }
 
-fn the_largest_of(bit: &str) {
+/// The bytes of the largest card of a webhook, a bot and a mail.
+fn the_largest_of(bit: &str) -> [usize; 3] {
     let text = bit.repeat(64_000 / bit.len());
     let mut approval = wild(&text);
     let comment: String = text.chars().take(500).collect();
     approval.request.terms.facts = vec![(comment.clone(), comment.clone()); 2_000];
     approval.ballots = (1..=10).map(|number| ballot(number, &text, &comment)).collect();
-    assert_sound(&approval);
-    assert!(teams(&approval).to_string().contains("more"), "{bit}");
+    let [open, decided, open_mail, decided_mail] = assert_sound(&approval);
+    let said = "x".repeat(300);
+    let bot = |standing: &Standing| cards().bot(&content(standing), Some(&said)).to_string().len();
+    let bot = bot(&approval).max(bot(&ruled(&approval, Ending::Approved)));
+    [open.max(decided), bot, open_mail.max(decided_mail)]
+}
+
+#[test]
+fn each_cut_says_so() {
+    let mut approval = asked(&"&".repeat(64_000));
+    approval.request.terms.facts = vec![("&".repeat(500), "&".repeat(500)); 2_000];
+    approval.request.terms.client_payload = Some(payload(json!({"a": "x".repeat(9_000)})));
+    approval.ballots = (1..=10).map(|number| ballot(number, "Alex", &"&".repeat(500))).collect();
+    let card = teams(&approval);
+    assert_eq!(section(&card, labels::PAYLOAD_REST)["items"][1]["text"], labels::PAYLOAD_ON_PAGE);
+    let said = sections(&card, labels::SAID)[1];
+    assert!(said["items"][1]["text"].as_str().is_some_and(|text| text.ends_with(" \\[…\\]")), "{said}");
+    assert_eq!(said["items"][3]["text"], "and 1995 more");
+    let vote = &section(&card, labels::VOTES)["items"][1]["facts"][0]["value"];
+    assert!(vote.as_str().is_some_and(|vote| vote.ends_with(" \\[…\\]”")), "{vote}");
 }
 
 #[test]

@@ -31,7 +31,8 @@ async fn the_card_is_posted_before_the_answer_and_the_result_after_the_decision(
     assert_eq!(asked["posted"], "webhook");
     assert_eq!(channel.cards(), [asked["card"].clone()]);
     let id = text(&asked["id"]);
-    assert!(actions(&asked["card"]).iter().all(|action| action["type"] == "Action.OpenUrl"));
+    let kinds: Vec<_> = actions(&asked["card"]).iter().map(|action| text(&action["type"])).collect();
+    assert_eq!(kinds, ["Action.OpenUrl", "Action.ToggleVisibility"]);
     assert_eq!(actions(&asked["card"])[0]["url"], format!("{PUBLIC_URL}{}", page_of(&id)));
 
     host.vote(&around.token_of(&Someone::alex()), &id, "approve").await.assert_outcome(200, "dispatched");

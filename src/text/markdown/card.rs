@@ -229,6 +229,15 @@ mod tests {
     }
 
     #[test]
+    fn a_table_is_a_bold_line_and_a_list() {
+        let table = "| Service | Version |\n| --- | :-: |\n| api | **1.4.2** |\n| web | [2](https://b.example) |\n\nc";
+        let shown =
+            "**Service · Version**\n\n- api · **1.4.2**\n- web · [2 (b.example)](https://b.example/)\n\nc";
+        assert_eq!(whole(table), shown);
+        assert_eq!(whole("a | b\n--- | ---\n| | d"), "**a · b**\n\n- – · d");
+    }
+
+    #[test]
     fn a_link_says_where_it_leads_or_is_none() {
         for (markdown, shown) in [
             ("[a](https://b.example/c)", "[a (b.example)](https://b.example/c)"),

@@ -1,6 +1,6 @@
 //! The parts of a request's markdown that are kept.
 
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use super::link::Link;
 use crate::text::line::visible;
@@ -45,12 +45,15 @@ pub enum Mark {
     Link(Link),
 }
 
-/// The parts of `markdown`.
+/// Between two cells of a table.
+const CELLS: &str = " · ";
+
+/// The parts of `markdown`. A table is a heading of its columns and a list of its rows, since cards have none.
 // T11
 pub fn parts(markdown: &str) -> Vec<Part> {
     let visible = visible(markdown);
     let mut filter = Filter::default();
-    Parser::new(&visible).for_each(|event| filter.take(event));
+    Parser::new_ext(&visible, Options::ENABLE_TABLES).for_each(|event| filter.take(event));
     filter.parts
 }
 
@@ -69,8 +72,10 @@ impl Filter {
             Event::Start(Tag::Image { .. }) => self.images += 1,
             Event::End(TagEnd::Image) => self.images -= 1,
             Event::Start(_) | Event::End(_) if self.images > 0 => {}
+            Event::Start(Tag::TableCell) => self.cell(),
             Event::Start(tag) => self.open(tag),
-            Event::End(_) => self.close(),
+            Event::End(TagEnd::TableCell) => self.end_cell(),
+            Event::End(end) => self.close(end),
             Event::Code(text) if self.images == 0 => self.code(&text),
             Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
                 self.text(&text);
@@ -92,8 +97,33 @@ impl Filter {
         self.open.push(mark);
     }
 
-    fn close(&mut self) {
+    fn close(&mut self, end: TagEnd) {
         self.parts.extend(self.open.pop().flatten().map(Part::Close));
+        // The rows follow the heading of the columns, as a list that ends with the table.
+        match end {
+            TagEnd::TableHead => self.parts.push(Part::Open(Mark::Bullets)),
+            TagEnd::Table => self.parts.push(Part::Close(Mark::Bullets)),
+            _ => {}
+        }
+    }
+
+    fn cell(&mut self) {
+        let is_first = matches!(self.parts.last(), Some(Part::Open(Mark::Heading | Mark::Item)));
+        if !is_first {
+            self.text(CELLS);
+        }
+    }
+
+    /// An empty cell has a mark, so that those after it keep their columns.
+    fn end_cell(&mut self) {
+        let is_empty = match self.parts.last() {
+            Some(Part::Open(Mark::Heading | Mark::Item)) => true,
+            Some(Part::Text(text)) => text == CELLS,
+            _ => false,
+        };
+        if is_empty {
+            self.text("–");
+        }
     }
 
     fn code(&mut self, text: &str) {
@@ -110,12 +140,12 @@ impl Filter {
     fn mark(&self, tag: Tag<'_>) -> Option<Mark> {
         match tag {
             Tag::Paragraph | Tag::HtmlBlock => Some(Mark::Paragraph),
-            Tag::Heading { .. } => Some(Mark::Heading),
+            Tag::Heading { .. } | Tag::TableHead => Some(Mark::Heading),
             Tag::BlockQuote(_) => Some(Mark::Quote),
             Tag::CodeBlock(_) => Some(Mark::CodeBlock),
             Tag::List(None) => Some(Mark::Bullets),
             Tag::List(Some(first)) => Some(Mark::Numbers(first)),
-            Tag::Item => Some(Mark::Item),
+            Tag::Item | Tag::TableRow => Some(Mark::Item),
             Tag::Emphasis => Some(Mark::Emphasis),
             Tag::Strong => Some(Mark::Strong),
             Tag::Link { dest_url, .. } => self.link(&dest_url),

@@ -1,7 +1,8 @@
 // What a client does with a card: shows it, and acts on its buttons.
 "use strict";
 
-const { AdaptiveCard, CardObjectRegistry, ExecuteAction, GlobalRegistry, HttpAction, OpenUrlAction, SerializationContext, Version } =
+const { AdaptiveCard, CardObjectRegistry, ExecuteAction, GlobalRegistry, HttpAction, OpenUrlAction, SerializationContext,
+  ToggleVisibilityAction, Version } =
   AdaptiveCards;
 
 // Teams and Outlook render the text of cards as Markdown, and HTML in it as text.
@@ -38,6 +39,8 @@ function execute(action, correlationId) {
   if (action instanceof OpenUrlAction) location.assign(action.url);
   else if (action instanceof HttpAction) send(action, correlationId);
   else if (action instanceof ExecuteAction) ask("/execute", { verb: action.verb, data: action.data });
+  // The renderer itself has shown or hidden what this is about.
+  else if (action instanceof ToggleVisibilityAction) return;
   else say(`This client cannot do ${action.getJsonTypeName()}.`);
 }
 
