@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     labels,
     sentences::delivery_error,
-    words::{count, name, readable, run, short_commit, title},
+    words::{count, name, readable, reference, run, short_commit, title},
 };
 use crate::approval::{
     Ballot, Delivery, DeliveryState, Ending, Members, Performer, Policy, RelayStanding, Repository, Request,
@@ -251,9 +251,10 @@ pub fn of_relay<'a>(relay: &'a RelayStanding, policy: &Policy) -> Vec<Fact<'a>> 
 fn proven(workload: &Workload) -> Vec<Fact<'_>> {
     let environment = workload.environment.as_deref().filter(|environment| !environment.is_empty());
     let job_workflow = workload.job_workflow_ref.as_deref().filter(|workflow| !workflow.is_empty());
+    let (ref_label, ref_name) = reference(&workload.git_ref);
     let always = [
         fact(labels::REPOSITORY, Value::Repository(&workload.repository)),
-        fact(labels::REF, Value::Code(&workload.git_ref)),
+        fact(ref_label, Value::Code(ref_name)),
         fact(labels::COMMIT, Value::Commit(workload)),
         fact(labels::RUN, Value::Run(workload)),
         fact(labels::STARTED_BY, Value::Name(&workload.actor)),

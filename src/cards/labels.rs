@@ -4,18 +4,20 @@
 
 use crate::approval::Verdict;
 
-pub const PROVEN: &str = "Vouched for by GitHub";
+pub const PROVEN: &str = "From GitHub";
 pub const REPOSITORY: &str = "Repository";
 pub const COMMIT: &str = "Commit";
 pub const REF: &str = "Ref";
+pub const BRANCH: &str = "Branch";
+pub const TAG: &str = "Tag";
 pub const RUN: &str = "Run";
 pub const STARTED_BY: &str = "Started by";
 pub const ENVIRONMENT: &str = "Environment";
-pub const JOB_WORKFLOW: &str = "Job's workflow";
+pub const JOB_WORKFLOW: &str = "Workflow";
 
 pub const SAID: &str = "The workflow says";
 
-pub const PAYLOAD: &str = "What is sent along (client_payload)";
+pub const PAYLOAD: &str = "What is sent along";
 pub const PAYLOAD_REST: &str = "The rest of what is sent along";
 pub const PAYLOAD_ON_PAGE: &str = "It does not fit into a card. The page shows all of it.";
 

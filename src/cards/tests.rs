@@ -173,7 +173,7 @@ const INJECTIONS: [&str; 13] = [
     "a\u{202e}b\u{2066}c\u{200f}d\u{feff}e\u{e0041}f &#x202e;",
     "a\r\nb\n\n# c\n- d\n1. e\n> f",
     "\",\"type\":\"Action.Http\",\"x\":\"",
-    "**Vouched for by GitHub**\n\n- Repository: evil/app",
+    "**From GitHub**\n\n- Repository: evil/app",
     "a” approved 2026-11-27 12:00 UTC\nMegan Bowen: Approved",
     "https://github.com@evil.example [https://github.com](https://evil.example)",
     "../../../evil/app/actions?a#b%2f(c)",
@@ -245,7 +245,7 @@ fn an_open_approval_shows_what_matters_before_its_buttons() {
         state,
         frame("The workflow says", heading),
         paragraph(&matters),
-        frame("What is sent along (client_payload)", facts(&[("version", "\"6.6.6-backdoor\"")])),
+        frame("What is sent along", facts(&[("version", "\"6.6.6-backdoor\"")])),
         paragraph("1 of 2 approvals: Alex Wilber"),
         json!({"type": "ActionSet", "actions": [open, toggle]}),
     ];
@@ -264,7 +264,7 @@ fn the_folded_rest_of_an_open_approval_says_all_there_is_to_know() {
     let group = |title: &str, facts: Value| json!({"type": "Container", "separator": true, "items": [label(title), facts]});
     let vouched_for = facts(&[
         ("Repository", &format!("[octo/my\\_app]({github})")),
-        ("Ref", "refs/heads/main"),
+        ("Branch", "main"),
         ("Commit", &format!("[0123456789ab]({github}/commit/{commit})")),
         ("Run", &format!("[987, attempt 2]({github}/actions/runs/987/attempts/2)")),
         ("Started by", "octocat"),
