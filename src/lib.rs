@@ -27,5 +27,6 @@ pub mod senders;
 pub mod server;
 pub mod surfaces;
 pub mod text;
+pub mod time_zone;
 pub mod timing;
 pub mod urls;

@@ -11,6 +11,7 @@ use approve_release::{
         page::{View, approval},
     },
     surfaces::request::parse_body,
+    time_zone::TimeZone,
 };
 use chrono::DateTime;
 use libfuzzer_sys::fuzz_target;
@@ -19,6 +20,7 @@ static CARDS: LazyLock<Cards> = LazyLock::new(|| Cards {
     public_url: "https://approve.example".parse().expect("a URL"),
     github: "https://github.com".parse().expect("a URL"),
     mail: None,
+    time_zone: TimeZone::UTC,
 });
 
 fuzz_target!(|body: &[u8]| {

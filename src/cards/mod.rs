@@ -24,7 +24,7 @@ mod words;
 
 use url::Url;
 
-use crate::http_client::SecretUrl;
+use crate::{http_client::SecretUrl, time_zone::TimeZone};
 
 /// The settings of mail cards.
 #[derive(Clone, Debug)]
@@ -44,4 +44,6 @@ pub struct Cards {
     pub github: Url,
     /// The settings of mail cards, if there are any.
     pub mail: Option<Mail>,
+    /// The zone of the times on pages (`TIME_ZONE`).
+    pub time_zone: TimeZone,
 }

@@ -10,6 +10,7 @@ use crate::{
         Request, Standing, Terms, Verdict, Workload,
     },
     http_client::SecretUrl,
+    time_zone::TimeZone,
 };
 
 fn url(text: &str) -> Url {
@@ -24,6 +25,7 @@ pub fn cards() -> Cards {
             approve_url: SecretUrl::new(url("https://app.example/api/ApproveRelease?code=a-key")),
             originator: "65c680ef-36a6-4a1b-b84c-a7b5c6198792".into(),
         }),
+        time_zone: TimeZone::UTC,
     }
 }
 

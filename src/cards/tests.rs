@@ -436,7 +436,7 @@ fn links_stay_below_their_base() {
     let cards = Cards {
         public_url: url("https://app.example/base/"),
         github: url("https://ghes.example/x/"),
-        mail: None,
+        ..cards()
     };
     let mut workload = asked("").request.workload;
     assert!(

@@ -29,6 +29,7 @@ use crate::{
     identity::entra::EntraApp,
     ledger::Location,
     senders::teams::Bot,
+    time_zone::TimeZone,
 };
 
 /// The port outside a host unless one is said, which is that of `func start`.
@@ -71,6 +72,8 @@ pub struct Config {
     pub bot_openid_metadata: Url,
     /// `STORE_URL`, with `AzureWebJobsStorage…`.
     pub store: Location,
+    /// `TIME_ZONE`.
+    pub time_zone: TimeZone,
     /// `DELIVER_FOR_HOURS`.
     pub deliver_for: TimeDelta,
     /// `RUST_LOG`.
@@ -153,6 +156,9 @@ impl Config {
             bot_openid_metadata,
             entra: entra(&mut reader, authority),
             store: store::location(&mut reader),
+            time_zone: reader
+                .parse("TIME_ZONE", "the IANA's name of a time zone, such as Europe/Berlin", TimeZone::parse)
+                .unwrap_or(TimeZone::UTC),
             deliver_for: reader
                 .parse("DELIVER_FOR_HOURS", "a whole number of hours, up to 4000", hours)
                 .unwrap_or(TimeDelta::hours(24)),
@@ -375,6 +381,7 @@ mod tests {
             ("ENTRA_AUDIENCE", "hunter2"),
             ("SIGN_IN", "hunter2"),
             ("MIN_APPROVALS", "11"),
+            ("TIME_ZONE", "hunter2/hunter2"),
             ("RUST_LOG", "info=hunter2=x"),
         ];
         let unusable = parse(&broken).expect_err("unusable").to_string();

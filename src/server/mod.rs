@@ -210,6 +210,7 @@ fn rooms(config: Config) -> Rooms {
         public_url: config.public_url.clone(),
         github: github_pages(&config.github_oidc_issuer),
         mail: config.mail,
+        time_zone: config.time_zone,
     });
     let bot = config.bot.map(|bot| Bot {
         tokens: ConnectorTokens::new(config.bot_openid_metadata, &bot.app_id),

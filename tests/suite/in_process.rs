@@ -9,6 +9,7 @@ use approve_release::{
     ledger::{Ledger, Store},
     outbox::{Outbox, Sender, Target, Targets},
     senders::github::GitHub,
+    time_zone::TimeZone,
 };
 use chrono::TimeDelta;
 use object_store::ObjectStore;
@@ -32,6 +33,7 @@ pub fn stories(
         public_url: url("https://approve.example"),
         github: url("https://github.com"),
         mail: None,
+        time_zone: TimeZone::UTC,
     });
     let (policy, ledger) = (Arc::new(policy.clone()), Ledger::new(Store::of(store), policy.dry_run));
     let outbox = Outbox::new(ledger, targets, cards, Arc::clone(&policy), deliver_for);

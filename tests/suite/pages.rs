@@ -385,6 +385,23 @@ async fn unknown_pages_say_so(mode: Mode) {
     }
 }
 
+#[tokio::test]
+async fn times_are_in_the_zone_that_is_set() {
+    let around = Surroundings::start().await;
+    let host = around.host(Mode::Payload).setting("TIME_ZONE", "Asia/Kathmandu").start().await;
+    let id = around.ask_for_id(&host, ASKED).await;
+    for page in ["/api/approvals", &page_of(&id)] {
+        let page = host.send(Someone::alex().get(page)).await.assert_page(200);
+        assert!(page.contains(" UTC+5:45</time>") && !page.contains(" UTC</time>"), "{page}");
+    }
+    // Programs read UTC.
+    let seen = around.status(&host, &id).await;
+    assert!(text(&seen["expires_at"]).ends_with('Z'), "{seen}");
+
+    let (status, output) = around.host(Mode::Payload).setting("TIME_ZONE", "Berlin").run_to_exit().await;
+    assert!(!status.success() && output.contains("TIME_ZONE must be the IANA's name"), "{output}");
+}
+
 /// Also what waits and has no room on the first page.
 #[tokio::test]
 async fn everything_that_waits_is_somewhere_in_the_list_and_once() {

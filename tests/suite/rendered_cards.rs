@@ -9,6 +9,7 @@ use approve_release::{
     },
     cards::{Cards, Mail, content::Content},
     http_client::SecretUrl,
+    time_zone::TimeZone,
 };
 use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
@@ -91,6 +92,7 @@ fn cards() -> Cards {
             approve_url: SecretUrl::new(url("https://approve.example/api/ApproveRelease?code=a-key")),
             originator: "65c680ef-36a6-4a1b-b84c-a7b5c6198792".to_owned(),
         }),
+        time_zone: TimeZone::UTC,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The page of one approval.
 
 use askama::Template;
+use chrono::{DateTime, Utc};
 
 use super::{
     super::{
@@ -8,7 +9,7 @@ use super::{
         content::{Content, Fact, Value},
         labels, sentences, words,
     },
-    LIST, SIGN_OUT, STYLE, html,
+    LIST, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
     approval::{Forbidden, Judgement, Performer, Verdict, Vote, count_approvals},
@@ -52,6 +53,10 @@ struct Page<'a> {
 impl Page<'_> {
     fn address_of(&self, value: &Value) -> Option<String> {
         self.cards.address_of(value)
+    }
+
+    fn time(&self, at: &DateTime<Utc>) -> Time<'_> {
+        Time(*at, &self.cards.time_zone)
     }
 
     fn repository(&self) -> String {

@@ -9,7 +9,7 @@ use super::{
         content::{Content, Fact, State, Value, fact, headline, is_stuck, of_relay},
         labels, words,
     },
-    LIST, SIGN_OUT, STYLE, html,
+    LIST, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
     approval::{Ending, Item, Performer, Policy, RelayStanding, Standing},
@@ -36,6 +36,7 @@ pub struct Listing<'a> {
 /// The page of the list.
 pub fn list(cards: &Cards, listing: &Listing) -> String {
     html(&Page {
+        cards,
         reader: listing.reader,
         is_dry_run: listing.policy.dry_run,
         waiting: listing.waiting.iter().map(|item| Row::of(item, listing)).collect(),
@@ -48,6 +49,7 @@ pub fn list(cards: &Cards, listing: &Listing) -> String {
 #[derive(Template)]
 #[template(path = "list.html", whitespace = "minimize")]
 struct Page<'a> {
+    cards: &'a Cards,
     reader: &'a Performer,
     is_dry_run: bool,
     waiting: Vec<Row<'a>>,
@@ -57,6 +59,10 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    fn time(&self, at: &DateTime<Utc>) -> Time<'_> {
+        Time(*at, &self.cards.time_zone)
+    }
+
     /// A row leads to the page of its approval, and nowhere else.
     fn address_of(&self, _: &Value) -> Option<String> {
         None

@@ -20,11 +20,11 @@ pub use self::{
     approval::{Said, View, approval},
     list::{Listing, list},
 };
-use super::{
-    content::State,
-    words::{self, readable},
+use super::{content::State, words};
+use crate::{
+    approval::{Ending, Performer, rfc_3339},
+    time_zone::TimeZone,
 };
-use crate::approval::{Ending, Performer, rfc_3339};
 
 /// The text between `<style>` and `</style>`.
 const STYLE: &str = include_str!("../../../templates/style.css");
@@ -70,12 +70,12 @@ fn class(state: &State, is_stuck: &bool) -> &'static str {
     }
 }
 
-/// A time for people and programs to read.
-struct Time<'a>(&'a DateTime<Utc>);
+/// A time for people, in their zone, and for programs to read.
+struct Time<'a>(DateTime<Utc>, &'a TimeZone);
 
 impl fmt::Display for Time<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, r#"<time datetime="{}">{}</time>"#, rfc_3339(*self.0), readable(*self.0))
+        write!(f, r#"<time datetime="{}">{}</time>"#, rfc_3339(self.0), self.1.readable(self.0))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         SendAnswer, Standing, Terms, Verdict, Workload,
     },
     cards::{
+        Cards,
         content::Content,
         samples::{self, ALEX, ballot, cards, event_type, noon, policy, wild},
         words::name,
@@ -392,8 +393,23 @@ fn people_are_called_by_their_display_name_or_else_by_their_object_id() {
 #[test]
 fn times_are_for_people_and_programs() {
     let time = r#"<time datetime="2026-11-27T12:00:00.000Z">2026-11-27 12:00 UTC</time>"#;
-    assert_eq!(Time(&noon()).to_string(), time);
+    assert_eq!(Time(noon(), &TimeZone::UTC).to_string(), time);
     assert!(show(&release()).contains("(in 3 days)"), "{}", show(&release()));
+}
+
+#[test]
+fn all_times_of_a_page_and_the_list_are_in_the_zone_that_is_set() {
+    let cards = Cards { time_zone: TimeZone::parse("Asia/Kathmandu").expect("a zone"), ..cards() };
+    let (alex, policy, over) = (person(None), policy(), decided(Ending::Approved, DeliveryState::Delivered));
+    let (open, over_too) = ([requested(release())], [requested(over.clone())]);
+    for page in [
+        approval(&cards, &Content::of(&release(), &policy, noon()), &view(&alex)),
+        approval(&cards, &Content::of(&over, &policy, noon()), &view(&alex)),
+        list(&cards, &listing(&policy, &open, &over_too)),
+    ] {
+        let times = count(&page, "<time ");
+        assert!(times >= 2 && times == count(&page, " UTC+5:45</time>"), "{page}");
+    }
 }
 
 #[test]
