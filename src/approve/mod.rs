@@ -8,6 +8,7 @@ mod doubt;
 mod list;
 mod look;
 mod relay;
+mod sample;
 mod sweep;
 mod vote;
 

@@ -3,7 +3,6 @@
 mod address;
 mod entry;
 mod in_work;
-mod sample;
 mod signals;
 
 use std::{
@@ -153,9 +152,7 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if let Err(error) = rooms.stories.outbox.ledger.prepare().await {
         log::error!("{}", describe(&error));
     }
-    // A channel that people read gets no samples.
-    let tells_nobody = rooms.stories.outbox.targets.channels.is_empty();
-    if matches!(rooms.listen, Listen::Standalone(_)) && rooms.stories.policy.dry_run && tells_nobody {
+    if rooms.pages.offers_samples {
         offer_sample(&rooms).await;
     }
     let client = tokio::task::spawn_blocking(move || rooms.stories.outbox.targets.prepare());
@@ -166,11 +163,11 @@ async fn warm_up(rooms: Arc<Rooms>) {
 
 /// Makes a sample approval for a person who started us by hand, and logs its address.
 async fn offer_sample(rooms: &Rooms) {
-    match sample::open(&rooms.stories, timing(SAMPLE_TIME)).await {
+    match rooms.stories.open_sample(timing(SAMPLE_TIME)).await {
         Ok(id) => {
             log::info!("a sample approval to click: {}", rooms.stories.outbox.cards.page_url(&id))
         }
-        Err(error) => log::warn!("{}", describe(&error)),
+        Err(report) => log::warn!("the sample was refused: {}", report.outcome.name()),
     }
 }
 
@@ -238,6 +235,7 @@ fn rooms(config: Config) -> Rooms {
         signs_in: config.signs_in,
         tenant: config.tenant,
         public_url: config.public_url.clone(),
+        offers_samples: offers_samples(config.listen, &stories),
     };
     let action_messages = ActionMessages {
         stories: Arc::clone(&stories),
@@ -256,6 +254,12 @@ fn rooms(config: Config) -> Rooms {
         stopping: Notify::new(),
         in_work: InWork::new(MOST),
     }
+}
+
+/// True if a person who started us by hand gets samples to click. A channel that people read gets none.
+fn offers_samples(listen: Listen, stories: &Stories) -> bool {
+    let tells_nobody = stories.outbox.targets.channels.is_empty();
+    matches!(listen, Listen::Standalone(_)) && stories.policy.dry_run && tells_nobody
 }
 
 /// The address of GitHub's pages, from the issuer of its jobs' tokens: an enterprise server's issuer is below it.

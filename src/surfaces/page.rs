@@ -50,6 +50,8 @@ pub struct Pages {
     pub tenant: Option<Guid>,
     /// The address of our own pages.
     pub public_url: Url,
+    /// True if anyone who may see the list can have a sample to click.
+    pub offers_samples: bool,
 }
 
 /// The reason why there is no page.
@@ -80,6 +82,7 @@ impl Pages {
             ("GET", None) => self.list(&request).await,
             ("GET", Some(id)) => self.show(&request, id).await,
             ("POST", Some(id)) => self.vote(&request, id).await,
+            ("POST", None) if self.offers_samples => self.another_sample(&request).await,
             (_, None) => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
             (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET, POST")).into()),
         };
@@ -134,6 +137,19 @@ impl Pages {
             now: request.timing.now,
         };
         list(&self.stories.outbox.cards, &listing)
+    }
+
+    /// Makes a sample and leads to its page. Only our own page can make a browser ask for it, as for a vote.
+    async fn another_sample(&self, request: &Invocation) -> Result<Answer, Refusal> {
+        if !is_from_own_page(request, &self.public_url) {
+            return Err(Outcome::Forbidden(Forbidden::CrossSite).into());
+        }
+        self.approver(request)?;
+        let address = format!("{LIST}/{}", self.stories.open_sample(request.timing).await?);
+        let link = Some((address.as_str(), "The sample"));
+        let mut answer = html_answer(303, note("Another sample", "Here is another one.", None, link));
+        answer.headers.push(("Location", address));
+        Ok(answer)
     }
 
     // T13

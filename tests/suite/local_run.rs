@@ -48,6 +48,44 @@ async fn the_bare_address_leads_a_browser_to_the_list() {
 }
 
 #[tokio::test]
+async fn another_sample_is_made_for_our_own_page_alone() {
+    let local = Standalone::start_with_our_settings(&[]).await;
+    let first = local.sample().await;
+    let own = ("Sec-Fetch-Site", "same-origin");
+    let ask = async |headers: &[(&str, &str)]| {
+        let post = Request::post("/api/approvals").form("");
+        local.send(headers.iter().fold(post, |post, (name, value)| post.header(name, value))).await
+    };
+
+    let mut pages = Vec::new();
+    for _ in 0..12 {
+        let answer = ask(&[own]).await;
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        let page = answer.header("Location").expect("an address").to_owned();
+        let shown = local.send(Request::get(&page)).await;
+        assert_eq!(shown.status, 200);
+        assert!(!first.ends_with(&page));
+        assert!(!pages.contains(&page));
+        pages.push(page);
+    }
+    for foreign in
+        [&[][..], &[("Sec-Fetch-Site", "cross-site")], &[("Origin", "https://evil.example")], &[own, own]]
+    {
+        assert_eq!(ask(foreign).await.status, 403, "{foreign:?}");
+    }
+    let list = local.send(Request::get("/api/approvals?format=json")).await.json();
+    assert_eq!(list["items"].as_array().map(Vec::len), Some(13), "{list}");
+}
+
+#[tokio::test]
+async fn what_is_no_dry_run_makes_no_samples() {
+    let github = GitHub::start().await;
+    let local = start_live(&github).await;
+    let post = Request::post("/api/approvals").form("").header("Sec-Fetch-Site", "same-origin");
+    assert_eq!(local.send(post).await.status, 405);
+}
+
+#[tokio::test]
 async fn the_environment_wins_over_the_settings_file() {
     let github = GitHub::start().await;
     github.expect_dispatches(1);
