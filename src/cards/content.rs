@@ -13,8 +13,8 @@ use super::{
     words::{count, name, readable, reference, run, short_commit, title},
 };
 use crate::approval::{
-    Ballot, Delivery, DeliveryState, Ending, Members, Performer, Policy, RelayStanding, Repository, Request,
-    Standing, Verdict, Workload, count_approvals, tally,
+    Ballot, Delivery, DeliveryState, Ending, Members, Performer, Policy, Repository, Request, Standing,
+    Verdict, Workload, count_approvals, tally,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -143,21 +143,6 @@ impl<'a> Content<'a> {
         };
         format!("{}: {repository}{title}", self.headline)
     }
-
-    /// The facts that a row of the list shows.
-    pub fn summary(self) -> Vec<Fact<'a>> {
-        const SHOWN: [&str; 7] = [
-            labels::REPOSITORY,
-            labels::COMMIT,
-            labels::APPROVALS,
-            labels::OPEN_UNTIL,
-            labels::DECIDED_BY,
-            labels::DECIDED,
-            labels::DELIVERY,
-        ];
-        let facts = [self.proven, self.decision, self.result, self.delivery];
-        facts.into_iter().flatten().filter(|fact| SHOWN.contains(&fact.label)).collect()
-    }
 }
 
 /// A fact under its label.
@@ -234,18 +219,6 @@ pub fn headline(state: State, delivery: &Delivery) -> &'static str {
         (State::Ended(Ending::Rejected), DeliveryState::Dead, _) => "Rejected, but GitHub did not get it",
         (state, ..) => state.words(),
     }
-}
-
-/// The facts of a relay, for its row in the list.
-pub fn of_relay<'a>(relay: &'a RelayStanding, policy: &Policy) -> Vec<Fact<'a>> {
-    let decision = &relay.decision;
-    let delivery = delivery_words(&policy.delivery_of_relay(relay), policy.dry_run);
-    vec![
-        fact(labels::REPOSITORY, Value::Repository(&decision.dispatch.repository)),
-        fact(labels::DECIDED_BY, Value::People(vec![&decision.performer])),
-        fact(labels::DECIDED, Value::Time(decision.decided_at)),
-        fact(labels::DELIVERY, Value::words(delivery)),
-    ]
 }
 
 fn proven(workload: &Workload) -> Vec<Fact<'_>> {

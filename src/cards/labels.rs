@@ -27,6 +27,8 @@ pub const REJECT_SENDS: &str = "Reject sends";
 pub const APPROVALS: &str = "Approvals";
 pub const REQUESTED: &str = "Requested";
 pub const OPEN_UNTIL: &str = "Open until";
+pub const EXPIRES: &str = "Expires";
+pub const DECISION_MADE: &str = "Decision";
 
 pub const RESULT: &str = "Result";
 pub const DECIDED_BY: &str = "Decided by";

@@ -387,6 +387,7 @@ fn a_fact_has_one_label_on_the_card_and_on_the_page() {
     for standing in [asked("a"), ruled(&asked("a"), Ending::Approved)] {
         let (content, card) = (content(&standing), teams(&standing).to_string());
         let view = page::View {
+            offers_samples: false,
             performer: &person(1, None),
             judgement: &policy().judge(&standing, &person(1, None), noon()),
             said: None,

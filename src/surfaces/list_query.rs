@@ -54,6 +54,11 @@ impl<'a> ListQuery<'a> {
         Ok(Self { format, after, repository, state })
     }
 
+    /// True if the whole list is wanted, from its beginning.
+    pub fn is_whole(&self) -> bool {
+        self.after.is_none() && self.repository.is_none() && self.state.is_none()
+    }
+
     /// The part of a page that is wanted. A filtered page may hold fewer lines; the next leads on.
     pub fn filter(&self, mut page: List) -> List {
         if self.state == Some(State::Waiting) {

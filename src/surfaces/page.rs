@@ -104,7 +104,9 @@ impl Pages {
             ("Link", format!("<{base}{next}>; rel=\"next\""))
         });
         let mut answer = match query.format {
-            Format::Html => html_answer(200, self.list_html(&page, next.as_deref(), reader, request)),
+            Format::Html => {
+                html_answer(200, self.list_html(&page, (&query, next.as_deref()), reader, request))
+            }
             Format::Json => json_answer(200, &self.list_json(&page, next.clone())),
             Format::Csv => self.csv_answer(&page),
         };
@@ -127,13 +129,21 @@ impl Pages {
         ListJson { items: items.map(|item| item::item(&self.stories, item)).collect(), next }
     }
 
-    fn list_html(&self, page: &List, next: Option<&str>, reader: &Performer, request: &Invocation) -> String {
+    fn list_html(
+        &self,
+        page: &List,
+        (query, next): (&ListQuery, Option<&str>),
+        reader: &Performer,
+        request: &Invocation,
+    ) -> String {
         let listing = Listing {
             reader,
             waiting: &page.waiting,
             recent: &page.decided,
+            is_first: query.is_whole(),
             next,
             policy: &self.stories.policy,
+            offers_samples: self.offers_samples,
             now: request.timing.now,
         };
         list(&self.stories.outbox.cards, &listing)
@@ -174,7 +184,7 @@ impl Pages {
         let policy = &self.stories.policy;
         let now = request.timing.now;
         let judgement = &policy.judge(standing, performer, now);
-        let view = View { performer, judgement, said };
+        let view = View { performer, judgement, said, offers_samples: self.offers_samples };
         approval(&self.stories.outbox.cards, &Content::of(standing, policy, now), &view)
     }
 
@@ -406,7 +416,7 @@ fn refusal_page(
 // T11
 fn html_answer(status: u16, body: String) -> Answer {
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'sha256-{}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
         style_hash()
     );
     Answer {

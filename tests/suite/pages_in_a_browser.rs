@@ -168,6 +168,76 @@ async fn the_decision_is_in_reach_however_long_the_request_is() {
     assert!(stage.said().await.starts_with("Rejected"));
 }
 
+/// The places of the buttons that decide, as the window shows them before anyone scrolls.
+const DECIDING: &str = "return [...document.querySelectorAll('button[name=verdict]')].map(button => {
+    const place = button.getBoundingClientRect();
+    return [place.top, place.bottom, place.height, scrollY];
+})";
+
+#[tokio::test]
+async fn a_phone_shows_the_decision_before_anyone_scrolls_and_a_wide_window_shows_it_beside_the_rest() {
+    let Some(stage) = Stage::open().await else { return };
+    let paragraphs = "A line of many.\n\n".repeat(200);
+    let long = json!({"event_type": "go-live", "title": "W".repeat(200), "text": paragraphs,
+        "client_payload": {"list": "value ".repeat(4_000)}});
+    for body in [BODY, &long.to_string()] {
+        stage.visit(body).await;
+        for (width, height) in [(320, 568), (390, 844), (800, 900), (1280, 800)] {
+            stage.browser.window_size(width, height).await;
+            let places: Vec<[f64; 4]> =
+                serde_json::from_value(stage.browser.script(DECIDING, vec![]).await).expect("numbers");
+            assert_eq!(places.len(), 2);
+            for [top, bottom, tall, scrolled] in places {
+                assert!(top >= 0.0 && bottom <= f64::from(height), "{top} to {bottom}, {width} wide");
+                assert!((44.0..50.0).contains(&tall) && scrolled == 0.0, "{tall}, {width} wide");
+            }
+        }
+    }
+    // The link beside the buttons leads to the field, which is far down.
+    stage.browser.window_size(390, 844).await;
+    stage.browser.click_text("Comment").await;
+    let is_seen = "const place = document.activeElement.getBoundingClientRect();
+        const bar = document.querySelector('.bar').getBoundingClientRect();
+        return document.activeElement.id === 'comment' && place.top >= 0 && place.bottom <= bar.top";
+    assert_eq!(stage.browser.script(is_seen, vec![]).await, json!(true));
+}
+
+#[tokio::test]
+async fn a_row_of_the_list_is_low_and_ten_can_be_told_apart() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    stage.visit(ONE).await;
+    stage.browser.click_text("Approve").await;
+    stage.said().await;
+    for number in 0..10 {
+        let title = format!("{number}. Release of everything, {}", "with a long title ".repeat(number));
+        let body = json!({"event_type": "go-live", "title": title.trim_end(), "approvals_required": 1 + number % 2,
+            "expires_in_minutes": 20 + number * number * 60});
+        stage.ask(&body.to_string()).await;
+    }
+    stage.browser.goto(&stage.url("/api/approvals")).await;
+    let heights = "return [...document.querySelectorAll('tbody tr')].map(row => row.offsetHeight)";
+    for width in [768, 1024, 1280] {
+        stage.browser.window_size(width, 900).await;
+        let heights: Vec<u32> =
+            serde_json::from_value(stage.browser.script(heights, vec![]).await).expect("heights");
+        assert!(heights.len() == 11 && heights.iter().all(|tall| *tall <= 72), "{width}: {heights:?}");
+    }
+    stage.browser.window_size(1280, 900).await;
+    stage.browser.screenshot(&screenshot("list.png")).await;
+    let first: Vec<_> = stage.browser.texts("tbody th a").await;
+    assert_eq!(first.len(), 11);
+    for number in 0..10 {
+        assert!(first[number].starts_with(&format!("“{number}. Release of everything")), "{first:?}");
+    }
+    // Below that each stands by itself, and no part of it is cut.
+    stage.browser.window_size(390, 844).await;
+    let cut = "return [...document.querySelectorAll('.cut')].filter(e => e.scrollHeight > e.clientHeight + 1).length";
+    let shown = stage.browser.texts("tbody th a").await;
+    assert!(shown[9].ends_with("with a long title”"), "{shown:?}");
+    assert_eq!(stage.browser.script(cut, vec![]).await, json!(0));
+}
+
 #[tokio::test]
 async fn the_keyboard_is_enough() {
     let Some(stage) = Stage::open().await else { return };
@@ -202,7 +272,7 @@ async fn every_page_is_for_everybody_on_a_phone_and_in_the_dark() {
     let waiting = text(&stage.ask(BODY).await["id"]);
     let pages = [page_of(&waiting), page_of(&decided), "/api/approvals".to_owned(), page_of("nothing")];
 
-    for (width, dark) in [(1000, false), (1000, true), (360, false), (320, true)] {
+    for (width, dark) in [(1280, false), (1000, true), (360, false), (320, true)] {
         stage.browser.window_size(width, 900).await;
         stage.browser.dark_mode(dark).await;
         for page in &pages {
@@ -335,6 +405,12 @@ async fn who_starts_it_by_hand_has_a_sample_to_click() {
     browser.click_text("Approve").await;
     let said = browser.text("[role=status]").await;
     assert!(said.starts_with("Dry run:"), "{said}");
+
+    browser.click_text("Another sample").await;
+    browser.text_with(".status", "Waiting for approval").await;
+    assert_ne!(browser.url().await, url);
+    assert_eq!(browser.accessibility_violations().await, [""; 0]);
+    assert_eq!(browser.console_errors().await, [""; 0]);
 }
 
 /// The one who asks is on the page in GitHub's words.

@@ -9,12 +9,19 @@ use super::{
         content::{Content, Fact, Value},
         labels, sentences, words,
     },
-    LIST, SIGN_OUT, STYLE, Time, html,
+    LIST, MARK, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
     approval::{Forbidden, Judgement, Performer, Verdict, Vote, count_approvals},
     text::{identifier, line, markdown},
 };
+
+/// The facts that GitHub vouches for and that matter most to who decides; the others are folded.
+const FIRST: [&str; 6] =
+    [labels::REPOSITORY, labels::REF, labels::BRANCH, labels::TAG, labels::ENVIRONMENT, labels::STARTED_BY];
+
+/// The facts that say until when and by how many people a decision is made.
+const TIMES: [&str; 3] = [labels::APPROVALS, labels::REQUESTED, labels::OPEN_UNTIL];
 
 /// The reader of a page, and the click that led there.
 #[derive(Clone, Debug)]
@@ -25,6 +32,8 @@ pub struct View<'a> {
     pub judgement: &'a Judgement,
     /// The outcome of the click that led here, if one did.
     pub said: Option<Said<'a>>,
+    /// True if the page can make another sample.
+    pub offers_samples: bool,
 }
 
 /// The outcome of a click.
@@ -55,12 +64,54 @@ impl Page<'_> {
         self.cards.address_of(value)
     }
 
+    fn repository(&self) -> String {
+        identifier::identifier(&self.content.request.workload.repository.to_string())
+    }
+
     fn time(&self, at: &DateTime<Utc>) -> Time<'_> {
         Time(*at, &self.cards.time_zone)
     }
 
-    fn repository(&self) -> String {
-        identifier::identifier(&self.content.request.workload.repository.to_string())
+    /// True if the reader finds a form here, or the reason why there is none.
+    fn is_open(&self) -> bool {
+        self.content.state.is_waiting() && self.view.judgement.is_open
+    }
+
+    fn vouched(&self) -> impl Iterator<Item = &Fact<'_>> {
+        FIRST.iter().filter_map(|label| self.content.proven.iter().find(|fact| fact.label == *label))
+    }
+
+    fn times(&self) -> impl Iterator<Item = &Fact<'_>> {
+        self.content.decision.iter().filter(|fact| TIMES.contains(&fact.label))
+    }
+
+    /// The events that an answer sends.
+    fn answers(&self) -> impl Iterator<Item = &Fact<'_>> {
+        self.content.decision.iter().filter(|fact| !TIMES.contains(&fact.label))
+    }
+
+    /// The rest, for who looks closer. Beside the form the answers stand open.
+    fn folded(&self) -> impl Iterator<Item = &Fact<'_>> {
+        let more = self.content.proven.iter().filter(|fact| !FIRST.contains(&fact.label));
+        more.chain(self.answers().filter(|_| !self.is_open()))
+    }
+
+    /// The contents of the fold, in one line.
+    fn more(&self) -> String {
+        let short = |fact: &Fact| match (fact.label, &fact.value) {
+            (labels::REJECT_SENDS, _) => None,
+            (labels::APPROVE_SENDS, _) => Some("what an answer sends".to_owned()),
+            (label, value @ (Value::Commit(_) | Value::Run(_))) => {
+                Some(format!("{} {}", label.to_lowercase(), value.text()))
+            }
+            (label, _) => Some(label.to_lowercase()),
+        };
+        format!("More: {}", self.folded().filter_map(short).collect::<Vec<_>>().join(", "))
+    }
+
+    /// True if the workflow says more than its title.
+    fn has_text(&self) -> bool {
+        self.content.text.is_some() || !self.content.facts.is_empty()
     }
 
     /// The result together with the delivery of its event.

@@ -1,15 +1,15 @@
 //! The list of the approvals that wait, and of what was decided.
 
 use askama::Template;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     super::{
         Cards,
-        content::{Content, Fact, State, Value, fact, headline, is_stuck, of_relay},
+        content::{Content, State, Value, headline, is_stuck},
         labels, words,
     },
-    LIST, SIGN_OUT, STYLE, Time, html,
+    LIST, MARK, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
     approval::{Ending, Item, Performer, Policy, RelayStanding, Standing},
@@ -25,22 +25,29 @@ pub struct Listing<'a> {
     pub waiting: &'a [Item],
     /// The decisions.
     pub recent: &'a [Item],
+    /// True if this is where the whole list begins: what is not here is nowhere, unless there is a next page.
+    pub is_first: bool,
     /// The address of the next page, if there is one.
     pub next: Option<&'a str>,
     /// The operator's rules.
     pub policy: &'a Policy,
+    /// True if the page can make another sample.
+    pub offers_samples: bool,
     /// The time of day.
     pub now: DateTime<Utc>,
 }
 
 /// The page of the list.
 pub fn list(cards: &Cards, listing: &Listing) -> String {
+    let rows = |items: &[Item], is_open| items.iter().map(|item| Row::of(item, is_open, listing)).collect();
     html(&Page {
         cards,
         reader: listing.reader,
         is_dry_run: listing.policy.dry_run,
-        waiting: listing.waiting.iter().map(|item| Row::of(item, listing)).collect(),
-        recent: listing.recent.iter().map(|item| Row::of(item, listing)).collect(),
+        offers_samples: listing.offers_samples,
+        waiting: rows(listing.waiting, true),
+        recent: rows(listing.recent, false),
+        is_first: listing.is_first,
         next: listing.next,
         request_url: format!("{}/api/RequestApproval", cards.public_url.as_str().trim_end_matches('/')),
     })
@@ -52,8 +59,10 @@ struct Page<'a> {
     cards: &'a Cards,
     reader: &'a Performer,
     is_dry_run: bool,
-    waiting: Vec<Row<'a>>,
-    recent: Vec<Row<'a>>,
+    offers_samples: bool,
+    waiting: Vec<Row>,
+    recent: Vec<Row>,
+    is_first: bool,
     next: Option<&'a str>,
     request_url: String,
 }
@@ -62,71 +71,110 @@ impl Page<'_> {
     fn time(&self, at: &DateTime<Utc>) -> Time<'_> {
         Time(*at, &self.cards.time_zone)
     }
-
-    /// A row leads to the page of its approval, and nowhere else.
-    fn address_of(&self, _: &Value) -> Option<String> {
-        None
-    }
 }
 
-/// A row: one approval or relay.
-struct Row<'a> {
+/// A row: one approval or relay, all of it as text.
+struct Row {
+    /// True among those that wait.
+    is_open: bool,
     /// The address of its page, if it has one.
     href: Option<String>,
     title: String,
     /// True if the title is the workflow's.
     is_said: bool,
+    repository: String,
+    /// The approvals so far, if one is not enough.
+    approvals: Option<String>,
+    /// The kind of the ref and its name.
+    git_ref: Option<(&'static str, String)>,
+    commit: String,
+    environment: String,
     /// The state, if that can be read.
     state: Option<State>,
     headline: &'static str,
     is_stuck: bool,
-    facts: Vec<Fact<'a>>,
+    /// The account that started the run; of a decision, the people who made it.
+    by: Vec<String>,
+    /// The time left.
+    left: Option<TimeDelta>,
+    /// The deadline; of a decision, its time.
+    at: DateTime<Utc>,
 }
 
-impl<'a> Row<'a> {
-    fn of(item: &'a Item, listing: &Listing) -> Self {
+impl Row {
+    fn of(item: &Item, is_open: bool, listing: &Listing) -> Self {
         match item {
-            Item::Requested(standing) => Self::requested(standing, listing),
+            Item::Requested(standing) => Self::requested(standing, is_open, listing),
             Item::Relayed(relay) => Self::relayed(relay, listing.policy),
-            Item::Unreadable(id, at) => Self::unreadable(id, *at),
+            Item::Unreadable(id, at) => Self { is_open, ..Self::unreadable(id, *at) },
         }
     }
 
-    fn requested(standing: &'a Standing, listing: &Listing) -> Self {
-        let mut content = Content::of(standing, listing.policy, listing.now);
+    fn requested(standing: &Standing, is_open: bool, listing: &Listing) -> Self {
+        let content = Content::of(standing, listing.policy, listing.now);
+        let (workload, terms) = (&standing.request.workload, &standing.request.terms);
+        let find = |label| content.decision.iter().chain(&content.result).find(|fact| fact.label == label);
+        let approvals = find(labels::APPROVALS).filter(|_| is_open && terms.approvals_required > 1);
+        let people = match find(labels::DECIDED_BY).map(|fact| &fact.value) {
+            Some(Value::People(people)) => people.iter().map(|one| words::name(one)).collect(),
+            _ => Vec::new(),
+        };
+        let (label, name) = words::reference(&workload.git_ref);
+        let ended_at = standing.ruling.as_ref().map(|ruling| ruling.decided_at);
+        let expires_at = standing.request.expires_at();
         Self {
+            is_open,
             href: Some(format!("{LIST}/{}", standing.request.id)),
             is_said: content.has_own_title(),
-            title: std::mem::take(&mut content.title),
+            repository: identifier(&workload.repository.to_string()),
+            approvals: approvals.map(|fact| fact.value.text()),
+            git_ref: Some((label, identifier(name))),
+            commit: identifier(&words::short_commit(workload)),
+            environment: identifier(workload.environment.as_deref().unwrap_or_default()),
             state: Some(content.state),
             headline: content.headline,
             is_stuck: content.is_stuck,
-            facts: content.summary(),
+            by: if is_open { vec![identifier(&workload.actor)] } else { people },
+            left: content.state.is_waiting().then(|| expires_at - listing.now),
+            at: if is_open { expires_at } else { ended_at.unwrap_or(expires_at) },
+            title: content.title,
         }
     }
 
-    fn relayed(relay: &'a RelayStanding, policy: &Policy) -> Self {
-        let delivery = policy.delivery_of_relay(relay);
+    fn relayed(relay: &RelayStanding, policy: &Policy) -> Self {
+        let (decision, delivery) = (&relay.decision, policy.delivery_of_relay(relay));
         Self {
-            href: None,
-            is_said: false,
-            title: identifier(relay.decision.dispatch.event_type.as_str()),
+            repository: identifier(&decision.dispatch.repository.to_string()),
             state: Some(State::Ended(Ending::Approved)),
             headline: headline(State::Ended(Ending::Approved), &delivery),
             is_stuck: is_stuck(&delivery),
-            facts: of_relay(relay, policy),
+            by: vec![words::name(&decision.performer)],
+            ..Self::unlike(identifier(decision.dispatch.event_type.as_str()), decision.decided_at)
         }
     }
 
     fn unreadable(id: &str, at: DateTime<Utc>) -> Self {
+        Self::unlike(format!("{id}: a record of it cannot be read"), at)
+    }
+
+    /// A row without a page, of which only this is known.
+    fn unlike(title: String, at: DateTime<Utc>) -> Self {
         Self {
+            is_open: false,
             href: None,
+            title,
             is_said: false,
-            title: format!("{id}: a record of it cannot be read"),
+            repository: String::new(),
+            approvals: None,
+            git_ref: None,
+            commit: String::new(),
+            environment: String::new(),
             state: None,
             headline: "",
             is_stuck: false,
-            facts: vec![fact(labels::RECORDED, Value::Time(at))],
+            by: Vec::new(),
+            left: None,
+            at,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The web pages: one approval, the list of them, and a note if there is neither.
 //!
-//! Pages are text made of values, and nothing besides: no script, no image, no address but our own and GitHub's,
-//! and one style sheet within the page, which a Content-Security-Policy can name by its hash. All that others wrote
+//! Pages are text made of values, and nothing besides: no script, no address but our own and GitHub's, and within the page
+//! our mark as the only image and one style sheet, which a Content-Security-Policy can name by its hash. All that others wrote
 //! is escaped by the templates, and stands in elements of its own so that its direction cannot reorder what is ours.
 
 mod approval;
@@ -28,6 +28,12 @@ use crate::{
 
 /// The text between `<style>` and `</style>`.
 const STYLE: &str = include_str!("../../../templates/style.css");
+
+/// Our mark, as an address that holds it.
+static MARK: LazyLock<String> = LazyLock::new(|| {
+    let mark = include_str!("../../../templates/mark.svg").trim_end();
+    format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(mark))
+});
 
 /// The address of the list.
 const LIST: &str = "/api/approvals";

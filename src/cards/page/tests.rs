@@ -104,7 +104,7 @@ fn requested(seen: Standing) -> Item {
 }
 
 fn view(performer: &Performer) -> View<'_> {
-    View { performer, judgement: &MAY, said: None }
+    View { performer, judgement: &MAY, said: None, offers_samples: false }
 }
 
 fn show(seen: &Standing) -> String {
@@ -116,7 +116,16 @@ fn show_to(seen: &Standing, view: &View) -> String {
 }
 
 fn listing<'a>(policy: &'a Policy, waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
-    Listing { reader: &Performer::Anonymous, waiting, recent, next: None, policy, now: noon() }
+    Listing {
+        reader: &Performer::Anonymous,
+        waiting,
+        recent,
+        is_first: true,
+        next: None,
+        policy,
+        offers_samples: false,
+        now: noon(),
+    }
 }
 
 fn show_list(waiting: &[Item], recent: &[Item]) -> String {
@@ -152,7 +161,7 @@ fn hostile_text_in_every_field_adds_no_character_that_has_a_meaning_in_html() {
         for character in ["<", ">", "\"", "'"] {
             assert_eq!(count(hostile, character), count(&harmless, character), "{character} in {hostile}");
         }
-        assert!(!hostile.contains("<script") && !hostile.contains("<img"), "{hostile}");
+        assert!(!hostile.contains("<script") && !hostile.contains("<img src=x"), "{hostile}");
     }
 }
 
@@ -161,9 +170,9 @@ fn hostile_text_is_shown_to_the_letter() {
     let escaped =
         "&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#62;&#60;img src=x onerror=&#39;alert(2)&#39;";
     let page = show(&saying(HOSTILE));
-    // Title, ref, actor, a fact's name and two values, two event types, the comments of three votes, the run and its attempt.
-    // A person's name is cut; the text is Markdown, and has tests of its own.
-    assert_eq!(count(&page, escaped), 13, "{page}");
+    // Title, ref, actor, a fact's name and two values, two event types, the comments of three votes, the run and its attempt,
+    // which also stand in the line of the fold. A person's name is cut; the text is Markdown, and has tests of its own.
+    assert_eq!(count(&page, escaped), 15, "{page}");
     assert!(page.contains(r"&#62;alert(1)&#60;/script&#62;\&#34;"), "the payload: {page}");
 }
 
@@ -181,7 +190,13 @@ fn the_style_hash_is_that_of_the_text_in_every_page() {
 #[test]
 fn nothing_in_a_page_needs_more_than_the_policy_allows() {
     for page in pages("harmless") {
-        for part in ["style=", "<script", "<img", "<link", "src=", "url(", "@import", " action=", "onclick"] {
+        // Our mark alone is an image.
+        let mark = MARK.as_str();
+        let page = page.replace(&format!(r#"<link rel="icon" href="{mark}">"#), "");
+        let page = page.replace(&format!(r#"<img src="{mark}" alt="" width="24" height="24">"#), "");
+        for part in
+            ["style=", "<script", "<img", "<link", "src=", "data:", "url(", "@import", " action=", "onclick"]
+        {
             assert!(!page.contains(part), "{part} in {page}");
         }
     }
@@ -212,6 +227,85 @@ fn an_approver_of_what_waits_gets_both_buttons_and_a_comment() {
     assert!(page.contains(r#"name="verdict" value="reject">Reject<"#));
     assert!(page.contains(r#"name="comment" rows="3" maxlength="500""#));
     assert!(page.contains("Waiting for approval") && page.contains("1 of 2"));
+}
+
+#[test]
+fn what_matters_to_deciding_stands_open_and_in_order_and_the_fold_says_what_is_in_it() {
+    let mut seen = release();
+    let workload = &mut seen.request.workload;
+    workload.environment = Some("live".into());
+    workload.run_number = Some("42".into());
+    workload.job_workflow_ref = Some("octo/my_app/.github/workflows/release.yml@refs/heads/main".into());
+    let page = show_to(&seen, &view(&Performer::Anonymous));
+    let (open, folded) = page.split_once("<details>").expect("a fold");
+    let parts = [
+        "Waiting for approval</p>",
+        "<h1 ",
+        ">The workflow says</p>",
+        "Release 1.4.2 to production",
+        "in 3 days",
+        ">From GitHub<",
+        "<dt>Branch</dt><dd><code><bdi>main</bdi></code></dd>",
+        "<dt>Environment</dt><dd><code><bdi>live</bdi></code></dd>",
+        "<dt>Started by</dt>",
+        "ghcr.io/octo/app:1.4.2",
+        "Fixes the login page.",
+        "Looks good.",
+        "<dt>Approve sends</dt>",
+        "<textarea",
+        ">Approve</button>",
+    ];
+    let body = open.split_once("<main>").expect("a main part").1;
+    let places: Vec<_> =
+        parts.iter().map(|part| body.find(part).unwrap_or_else(|| panic!("{part}"))).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(folded.contains("<summary>More: commit 0123456789ab, run #42, workflow</summary>"), "{folded}");
+    assert!(folded.contains(r#"attempts/1">#42</a>"#) && folded.contains("release.yml@refs/heads/main"));
+    let over = show(&decided(Ending::Approved, DeliveryState::Delivered));
+    assert!(
+        over.contains("<summary>More: commit 0123456789ab, run 17512345678, what an answer sends</summary>"),
+        "{over}"
+    );
+}
+
+#[test]
+fn the_ref_of_a_row_is_never_read_as_another_one() {
+    let row = |git_ref: &str| {
+        let mut seen = release();
+        seen.request.workload.git_ref = git_ref.into();
+        show_list(&[requested(seen)], &[])
+    };
+    for (git_ref, shown) in [
+        ("refs/heads/main", "Branch <bdi>main</bdi>"),
+        ("refs/tags/v1", "Tag <bdi>v1</bdi>"),
+        ("refs/heads/refs/tags/v1", "Ref <bdi>refs/heads/refs/tags/v1</bdi>"),
+        ("refs/heads/ma\u{200b}in", "Branch <bdi>ma\\u{200b}in</bdi>"),
+    ] {
+        assert!(row(git_ref).contains(&format!("<span class=\"cut two\">{shown}</span>")), "{git_ref}");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_read_says_so_among_what_waits_and_among_decisions() {
+    let items = [Item::Unreadable("0123".into(), noon())];
+    let page = show_list(&items, &items);
+    assert_eq!(count(&page, "<bdi>0123: a record of it cannot be read</bdi>"), 2, "{page}");
+    assert_eq!(count(&page, "A newer version wrote it, or it is damaged. The log names the record."), 2);
+    assert!(!page.contains("<strong"), "{page}");
+}
+
+#[test]
+fn another_sample_is_offered_only_where_there_are_samples() {
+    let button = r#"<form method="post" action="/api/approvals"><button>Another sample</button></form>"#;
+    let policy = Policy { dry_run: true, ..policy() };
+    let listed = |offers_samples| list(&cards(), &Listing { offers_samples, ..listing(&policy, &[], &[]) });
+    assert!(listed(true).contains(button) && !listed(false).contains("Another sample"));
+    let (seen, alex) = (release(), person(None));
+    let shown = |offers_samples| {
+        let view = View { offers_samples, ..view(&alex) };
+        approval(&cards(), &Content::of(&seen, &policy, noon()), &view)
+    };
+    assert!(shown(true).contains(button) && !shown(false).contains("Another sample"));
 }
 
 #[test]
@@ -365,7 +459,10 @@ fn an_expired_approval_says_that_nobody_decided() {
     );
     assert!(!page.contains("<dt>Decided</dt>"));
     let listed = show_list(&[], &[requested(decided(Ending::Expired, DeliveryState::None))]);
-    assert!(listed.contains("<dt>Decided by</dt><dd>nobody</dd>") && !listed.contains("<dt>Decided</dt>"));
+    assert!(
+        listed
+            .contains(r#"<strong class="cut two expired">Expired</strong> <span class="cut">nobody</span>"#)
+    );
 }
 
 #[test]
@@ -394,7 +491,8 @@ fn people_are_called_by_their_display_name_or_else_by_their_object_id() {
 fn times_are_for_people_and_programs() {
     let time = r#"<time datetime="2026-11-27T12:00:00.000Z">2026-11-27 12:00 UTC</time>"#;
     assert_eq!(Time(noon(), &TimeZone::UTC).to_string(), time);
-    assert!(show(&release()).contains("(in 3 days)"), "{}", show(&release()));
+    let until = r#"<strong>in 3 days</strong>, <time datetime="2026-11-30T12:00:00.000Z">2026-11-30 12:00 UTC</time>"#;
+    assert!(show(&release()).contains(until), "{}", show(&release()));
 }
 
 #[test]
@@ -426,7 +524,7 @@ fn a_request_without_a_title_is_called_by_its_repository() {
     for none in [None, Some("  ".to_owned())] {
         seen.request.terms.title = none;
         let (page, list) = (show(&seen), show_list(&[requested(seen.clone())], &[]));
-        assert!(page.contains("<h1>Approval for <bdi>octo/my_app</bdi></h1>"), "{page}");
+        assert!(page.contains("<h1 id=\"approval\">Approval for <bdi>octo/my_app</bdi></h1>"), "{page}");
         assert!(!page.contains("class=\"title\""), "the workflow has said none: {page}");
         assert!(
             list.contains("<bdi>Release of octo/my_app</bdi></a>") && !list.contains("The workflow says")
@@ -446,20 +544,38 @@ fn the_reader_of_a_comment_is_named_before_it_is_written() {
 fn a_row_links_to_its_page_and_nowhere_else() {
     let page = show_list(&[requested(release())], &[relayed("release-approved")]);
     let href = format!("/api/approvals/{}", ApprovalId::new(noon(), [7; 16]));
-    assert!(
-        page.contains(&format!("<a href=\"{href}\"><span class=\"unseen\">The workflow says: </span>“<bdi>Release 1.4.2 to production</bdi>”</a>")),
-        "{page}"
+    let said = format!(
+        "<span class=\"says\">The workflow says<span class=\"unseen\">: </span></span><span class=\"cut two\">\
+         <a href=\"{href}\">“<bdi>Release 1.4.2 to production</bdi>”</a></span>"
     );
-    assert!(page.contains("<h3><bdi>release-approved</bdi></h3>"));
+    assert!(page.contains(&said), "{page}");
+    assert!(page.contains("<div><span class=\"cut two\"><bdi>release-approved</bdi></span></div></th>"));
     assert_eq!(count(&page, "<a "), 1);
 }
 
 #[test]
 fn older_decisions_are_one_link_away() {
-    let page =
-        list(&cards(), &Listing { next: Some("/api/approvals?before=a&b"), ..listing(&policy(), &[], &[]) });
+    let (policy, recent) = (policy(), [relayed("go")]);
+    let next = Some("/api/approvals?before=a&b");
+    let page = list(&cards(), &Listing { next, ..listing(&policy, &[], &recent) });
     assert!(page.contains(r#"rel="next" href="/api/approvals?before=a&#38;b">Older</a>"#), "{page}");
     assert!(!show_list(&[], &[]).contains("Older"));
+}
+
+#[test]
+fn a_page_of_the_list_claims_nothing_about_the_other_pages() {
+    let (policy, waiting, recent) = (policy(), [requested(release())], [relayed("go")]);
+    let (none_waits, none_decided) = ("Nothing waits for a decision", "There are none yet");
+    let page = |listing: Listing| list(&cards(), &listing);
+    let first = page(Listing { next: Some("/x"), ..listing(&policy, &waiting, &[]) });
+    assert!(!first.contains(none_decided) && first.contains(">More</a>"), "{first}");
+    let second = page(Listing { is_first: false, ..listing(&policy, &[], &recent) });
+    assert!(!second.contains(none_waits), "{second}");
+    let filtered = page(Listing { is_first: false, ..listing(&policy, &[], &[]) });
+    assert!(!filtered.contains(none_waits) && !filtered.contains(none_decided), "{filtered}");
+    assert!(filtered.contains("Nothing of this kind is on this page."), "{filtered}");
+    let whole = page(listing(&policy, &[], &[]));
+    assert!(whole.contains(none_waits) && whole.contains(none_decided), "{whole}");
 }
 
 #[test]
