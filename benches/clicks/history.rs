@@ -94,9 +94,12 @@ async fn clicks(
     (outcome, clicks): (&'static str, usize),
 ) -> Result<()> {
     let (running, _) = starter.start(Program::ApproveRelease, settings).await?;
-    let target = Target::handler(running.into(), click::forwarded()?).answering(outcome);
+    let running = Rc::new(running);
+    let target = Target::handler(running.clone(), click::forwarded()?).answering(outcome);
     load::sequence(&target, clicks).await?;
-    Ok(())
+    drop(target);
+    // The entry of a message that has arrived goes after the answer, and before the end.
+    Rc::into_inner(running).context("it is still in use")?.end().await.map(drop)
 }
 
 /// Copies the only decision in `relayed` until there are so many objects.

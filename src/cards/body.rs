@@ -10,7 +10,7 @@ use super::{
     adaptive::{Client, Limits, fact_set, frame, group, heading, label, line, text_block},
     content::{Content, Fact, State, Value},
     labels,
-    words::{MAX_NAME, count, name},
+    words::{MAX_NAME, count, name, reference},
 };
 use crate::{
     approval::{Ballot, Ending, Ruling, Verdict, Workload, count_approvals},
@@ -79,10 +79,10 @@ impl Cards {
             literal(&format!("{before}{}", one_line(&text, MAX_IN_LINE)))
         };
         let environment = workload.environment.as_deref().filter(|environment| !environment.is_empty());
-        let (kind, name) = kind_of_ref(&workload.git_ref);
+        let (kind, name) = reference(&workload.git_ref);
         let parts = [
             Some(self.markdown(&Value::Repository(&workload.repository), client, MAX_IN_LINE)),
-            Some(part(kind, name)),
+            Some(part(&format!("{} ", kind.to_lowercase()), name)),
             environment.map(|environment| part("environment ", environment)),
             Some(part("by ", &workload.actor)),
             Some(client.time(content.request.created_at)),
@@ -126,13 +126,6 @@ fn color(content: &Content) -> &'static str {
 fn title(content: &Content) -> Json {
     let title = heading(&literal(&content.title));
     if content.has_own_title() { frame(labels::SAID, vec![title]) } else { title }
-}
-
-/// A ref's kind and its name.
-fn kind_of_ref(git_ref: &str) -> (&'static str, &str) {
-    let kinds = [("branch ", "refs/heads/"), ("tag ", "refs/tags/")];
-    let known = kinds.into_iter().find_map(|(kind, prefix)| Some((kind, git_ref.strip_prefix(prefix)?)));
-    known.unwrap_or(("ref ", git_ref))
 }
 
 /// An identifier or JSON, which has nothing invisible in it any more, as one line.

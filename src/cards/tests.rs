@@ -282,7 +282,7 @@ fn the_folded_rest_of_an_open_approval_says_all_there_is_to_know() {
     let votes = facts(&[("Alex Wilber", &format!("Approved {NOON}"))]);
     let rest = json!([
         said,
-        group("Vouched for by GitHub", vouched_for),
+        group("From GitHub", vouched_for),
         group("The decision", consequences),
         group("Votes", votes),
     ]);
@@ -293,7 +293,7 @@ fn the_folded_rest_of_an_open_approval_says_all_there_is_to_know() {
 fn a_mail_card_has_everything_in_sight_and_its_times_in_utc() {
     let card = mail(&asked("Release 1.4.2"));
     let shown = in_sight(&card);
-    for words in ["Vouched for by GitHub", "The decision", "Votes", "2026-11-27 13:30 UTC"] {
+    for words in ["From GitHub", "The decision", "Votes", "2026-11-27 13:30 UTC"] {
         assert!(shown.contains(words), "{words} in {shown}");
     }
     assert!(!shown.contains("{{") && !card.to_string().contains("isVisible"), "{shown}");
