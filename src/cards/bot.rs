@@ -9,7 +9,7 @@ use super::{
     content::Content,
     labels,
     mail::comment,
-    words::title,
+    words::own_title,
 };
 use crate::approval::{ApprovalId, Item, Verdict};
 use crate::text::{identifier::identifier, markdown::literal};
@@ -45,11 +45,12 @@ impl Cards {
 
     /// The card that reminds of an approval that waits, with a link to where it can be decided.
     pub fn reminder(&self, content: &Content, link: &str) -> Value {
+        let title = own_title(content.request);
+        let title = title.map(|title| format!(". {}: “**{}**”", labels::SAID, literal(&title)));
         let text = format!(
-            "Still waiting: {}. {}: “**{}**”. {} {}.",
+            "Still waiting: {}{}. {} {}.",
             literal(&identifier(&content.request.workload.repository.to_string())),
-            labels::SAID,
-            literal(&content.title),
+            title.unwrap_or_default(),
             labels::OPEN_UNTIL,
             Client::Teams.time(content.request.expires_at()),
         );
@@ -61,9 +62,9 @@ impl Cards {
         let line = |item: &Item| match item {
             Item::Requested(standing) => {
                 let request = &standing.request;
-                let title = title(request);
+                let title = own_title(request).map(|title| format!(" ({}: “{title}”)", labels::SAID));
                 let repository = identifier(&request.workload.repository.to_string());
-                Some(format!("{repository} ({}: “{title}”): {}", labels::SAID, self.page_url(&request.id)))
+                Some(format!("{repository}{}: {}", title.unwrap_or_default(), self.page_url(&request.id)))
             }
             Item::Unreadable(id, _) => Some(format!("{id}: a record of it cannot be read; the log names it")),
             Item::Relayed(..) => None,

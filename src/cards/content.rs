@@ -10,13 +10,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     labels,
     sentences::delivery_error,
-    words::{count, name, readable, reference, run, short_commit, title},
+    words::{count, name, own_title, readable, reference, run, short_commit, title},
 };
 use crate::approval::{
     Ballot, Delivery, DeliveryState, Ending, Members, Performer, Policy, Repository, Request, Standing,
     Verdict, Workload, count_approvals, tally,
 };
-use crate::text::{identifier::identifier, line::plain};
+use crate::text::identifier::identifier;
 
 /// The content of an approval, at one time.
 #[derive(Clone, Debug)]
@@ -131,16 +131,14 @@ impl<'a> Content<'a> {
 
     /// True if the title is the workflow's, and not one of ours.
     pub fn has_own_title(&self) -> bool {
-        self.request.terms.title.as_deref().is_some_and(|title| !plain(title, 1).is_empty())
+        own_title(self.request).is_some()
     }
 
     /// One line of plain text that tells this approval from others: its state, its repository, the workflow's title.
     pub fn notification(&self) -> String {
         let repository = identifier(&self.request.workload.repository.to_string());
-        let title = match self.has_own_title() {
-            true => format!(". {}: “{}”", labels::SAID, self.title),
-            false => String::new(),
-        };
+        let title = own_title(self.request).map(|title| format!(". {}: “{title}”", labels::SAID));
+        let title = title.unwrap_or_default();
         format!("{}: {repository}{title}", self.headline)
     }
 }

@@ -11,7 +11,7 @@ use super::{
     words::title,
     *,
 };
-use crate::approval::{ApprovalId, ClientPayload, Ending, Ruling, Standing};
+use crate::approval::{ApprovalId, ClientPayload, Ending, Item, Ruling, Standing};
 use chrono::TimeDelta;
 
 fn url(text: &str) -> Url {
@@ -527,5 +527,20 @@ proptest! {
     ) {
         assert_sound(&wild(&text));
         assert_sound(&wild(&text.repeat(many)));
+    }
+}
+
+#[test]
+fn a_title_of_ours_is_not_said_to_be_the_workflows() {
+    let mut approval = asked("Release 1.4.2");
+    for (title, is_said) in
+        [(Some("Release 1.4.2".to_owned()), true), (Some("\u{200b}".to_owned()), false), (None, false)]
+    {
+        approval.request.terms.title = title;
+        let item = Item::Requested(Box::new(approval.clone()));
+        let reminder = cards().reminder(&content(&approval), "https://app.example/").to_string();
+        for shown in [cards().waiting_list(&[item], false), content(&approval).notification(), reminder] {
+            assert_eq!(shown.contains("The workflow says"), is_said, "{shown}");
+        }
     }
 }

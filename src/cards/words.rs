@@ -17,12 +17,15 @@ pub const MAX_NAME: usize = 60;
 /// The digits of a commit that are shown: long enough to be unambiguous.
 const SHORT_COMMIT: usize = 12;
 
+/// The workflow's own title as one plain line, if it gave one.
+pub fn own_title(request: &Request) -> Option<String> {
+    let title = request.terms.title.as_deref().map(|title| plain(title, MAX_TITLE));
+    title.filter(|title| !title.is_empty())
+}
+
 /// The title of a request as one plain line: its own, or one of ours.
 pub fn title(request: &Request) -> String {
-    let asked = request.terms.title.as_deref().map(|title| plain(title, MAX_TITLE));
-    asked
-        .filter(|title| !title.is_empty())
-        .unwrap_or_else(|| format!("Release of {}", request.workload.repository))
+    own_title(request).unwrap_or_else(|| format!("Release of {}", request.workload.repository))
 }
 
 /// The shown name of a performer: the display name, or the object id if that is not known.

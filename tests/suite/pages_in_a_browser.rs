@@ -382,16 +382,19 @@ async fn the_bots_card_is_voted_on_inside_teams() {
     let activity =
         move |verb: &str, data: Value| Activity::click(&teams, &Someone::alex(), &on, verb, data).request();
     let card = CardPage::show_of_bot(&browser, host.port(), &message.cards[0], activity).await;
-    assert_eq!(card.buttons().await, ["Approve", "Reject", "Open the page"]);
+    assert_eq!(card.buttons().await, ["Approve", "Reject", "Open the page", "Details"]);
     browser.screenshot(&screenshot("bot-card.png")).await;
     card.fill("comment", "Fine with \"quotes\"").await;
     card.click("Approve").await;
     assert_eq!(card.status().await, "ok");
     let shown = card.text().await;
-    assert!(shown.contains("counts: 1 of 2") && shown.contains("Fine with \"quotes\""), "{shown}");
+    assert!(shown.contains("counts: 1 of 2") && !shown.contains("Fine with \"quotes\""), "{shown}");
+    card.click("Details").await;
+    let shown = card.text().await;
+    assert!(shown.contains("Fine with \"quotes\"") && shown.contains("From GitHub"), "{shown}");
     card.click("Reject").await;
     browser.text_with("#card", "Rejected. Nothing is sent").await;
-    assert_eq!(card.buttons().await, ["Open the page"]);
+    assert_eq!(card.buttons().await, ["Open the page", "Details"]);
 }
 
 #[tokio::test]
