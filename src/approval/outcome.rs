@@ -23,8 +23,9 @@ pub enum Outcome {
     Misconfigured(&'static str),
     /// GitHub accepted the event.
     Dispatched(EventType, Repository),
-    /// Everything was checked; GitHub was not called, because of `DRY_RUN`.
-    DryRun(EventType, Repository),
+    /// Everything was checked, and nothing follows, because of `DRY_RUN`: neither the event, if there is one, nor a
+    /// release by the job that waits.
+    DryRun(Option<EventType>, Repository),
     /// The decision was made before, and this click sent nothing.
     AlreadyDecided(Repository, Earlier),
     /// The opposite was decided before.
@@ -42,6 +43,8 @@ pub enum Outcome {
         /// The repository of the release.
         repository: Repository,
     },
+    /// Approved, and nothing is to be sent: the waiting job goes on.
+    Approved(Repository),
     /// Rejected, and nothing is to be sent.
     Rejected(Repository),
     /// The decision is recorded, and will be delivered. GitHub's answer, if it was tried.
@@ -74,6 +77,7 @@ impl Outcome {
             Self::Conflict(..) => "conflict",
             Self::Expired(_) | Self::Ended(_) => "expired",
             Self::Counted { .. } => "counted",
+            Self::Approved(_) => "approved",
             Self::Rejected(_) => "rejected",
             Self::Recorded(..) | Self::Postponed(..) => "recorded",
             Self::Refused(..) | Self::GivenUp(..) => "refused",
@@ -150,6 +154,8 @@ pub enum Invalid {
     TooFewApprovers,
     /// Relayed buttons may send this event type, so an approval could be forged.
     RelayedEventType,
+    /// This event type stands without `event_type`, and so without anything to send.
+    WithoutEventType(&'static str),
     /// `rejected_event_type` is `event_type`.
     SameEventTypes,
     /// `client_payload` leaves no room for the names of those who decided.
@@ -335,7 +341,9 @@ pub enum Earlier {
     /// The earlier one was a dry run, too.
     DryRun,
     /// The earlier one was a rejection, and nothing is to be sent.
-    Nothing,
+    Rejected,
+    /// The earlier one was an approval, and nothing is to be sent.
+    Approved,
 }
 
 #[cfg(test)]

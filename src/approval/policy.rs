@@ -127,7 +127,7 @@ impl Policy {
     // T4
     pub fn request(&self, asked: &Terms, workload: &Workload) -> Result<(), Outcome> {
         let invalid = |why| Err(Outcome::Invalid(why));
-        if self.relay_event_types.contains(&asked.event_type) {
+        if asked.event_type.as_ref().is_some_and(|event_type| self.relay_event_types.contains(event_type)) {
             return invalid(Invalid::RelayedEventType);
         }
         let here = match &self.approvers {

@@ -51,8 +51,8 @@ impl fmt::Display for ApprovalId {
 /// The contents of a request's body.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The event type that is sent once it is approved.
-    pub event_type: EventType,
+    /// The event type that is sent once it is approved; `None` if nothing is sent, and the waiting job reads the decision.
+    pub event_type: Option<EventType>,
     /// The payload of the event, to which the decision is added.
     pub client_payload: Option<ClientPayload>,
     /// The event type that is sent once it is rejected, if there is one.
@@ -167,7 +167,7 @@ impl Request {
     /// The type of the event that is sent after this ending, if there is one.
     pub fn event_type(&self, ending: Ending) -> Option<&EventType> {
         match ending {
-            Ending::Approved => Some(&self.terms.event_type),
+            Ending::Approved => self.terms.event_type.as_ref(),
             Ending::Rejected => self.terms.rejected_event_type.as_ref(),
             Ending::Expired => None,
         }

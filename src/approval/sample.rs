@@ -8,7 +8,7 @@ impl Terms {
     /// A request for one person's approval of this event, without any optional field.
     pub fn sample(event_type: EventType) -> Self {
         Self {
-            event_type,
+            event_type: Some(event_type),
             client_payload: None,
             rejected_event_type: None,
             title: None,

@@ -96,7 +96,7 @@ impl Stories {
         match ledger.record(decision, None, until).await? {
             Recorded::First(decision) => {
                 let Dispatch { event_type, repository, .. } = decision.dispatch;
-                Ok(Outcome::DryRun(event_type, repository).into())
+                Ok(Outcome::DryRun(Some(event_type), repository).into())
             }
             Recorded::Before(before) => Ok(decided_dry(&before)),
             Recorded::InDoubt(_, error) => Err(error),

@@ -186,8 +186,10 @@ impl Stories {
                 let sent = self.send_ruling(&mut standing, visible, claim, timing).await;
                 Event { event_type: &event_type, repository: &repository }.sent_now(sent)
             }
-            (Some(event_type), None) => Outcome::DryRun(event_type, repository).into(),
-            (None, _) => Outcome::Rejected(repository).into(),
+            (Some(event_type), None) => Outcome::DryRun(Some(event_type), repository).into(),
+            (None, _) if ending == Ending::Rejected => Outcome::Rejected(repository).into(),
+            (None, _) if self.policy.dry_run => Outcome::DryRun(None, repository).into(),
+            (None, _) => Outcome::Approved(repository).into(),
         };
         self.follow_up(standing.request.id.clone(), timing);
         report.about(standing)
@@ -247,8 +249,9 @@ impl Stories {
         let already = |earlier| Report::from(Outcome::AlreadyDecided(repository.clone(), earlier));
         let report = match (standing.ending(), standing.event_type().cloned()) {
             (Some(ending), _) if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
-            (_, None) => already(Earlier::Nothing),
-            (_, Some(_)) if self.policy.dry_run => already(Earlier::DryRun),
+            (Some(Ending::Rejected), None) => already(Earlier::Rejected),
+            _ if self.policy.dry_run => already(Earlier::DryRun),
+            (_, None) => already(Earlier::Approved),
             (_, Some(event_type)) => {
                 let mut sent = self.outbox.send_event_again(Matter::Approval(&standing), timing).await;
                 if let Some(progress) = sent.as_mut().ok().and_then(|sent| sent.progress.take()) {

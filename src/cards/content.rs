@@ -247,6 +247,7 @@ fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec
     let Standing { request, ballots, .. } = standing;
     let sends = |ending| match request.event_type(ending) {
         Some(event_type) => Value::Code(event_type.as_str()),
+        None if ending == Ending::Approved => Value::words("nothing; the waiting job goes on"),
         None => Value::words("nothing"),
     };
     let approvals = count(count_approvals(ballots), request.terms.approvals_required);
@@ -291,6 +292,8 @@ fn delivery_of(request: &Request, state: State, of: Delivery, is_dry_run: bool) 
     let State::Ended(ending) = state else { return Vec::new() };
     let words = match request.event_type(ending) {
         Some(_) => delivery_words(&of, is_dry_run),
+        None if ending == Ending::Approved && is_dry_run => "dry run: the waiting job gets no approval",
+        None if ending == Ending::Approved => "nothing to send; the waiting job goes on",
         None => "nothing to send",
     };
     let mut facts = vec![fact(labels::DELIVERY, Value::words(words))];

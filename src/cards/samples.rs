@@ -76,7 +76,7 @@ pub fn asked(said: &str) -> Standing {
 pub fn wild(text: &str) -> Standing {
     let mut approval = asked(text);
     let Request { terms, workload, .. } = &mut approval.request;
-    terms.event_type = event_type(text);
+    terms.event_type = Some(event_type(text));
     terms.rejected_event_type = Some(event_type(text));
     for field in [
         &mut workload.git_ref,

@@ -84,7 +84,16 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Dispatched(event_type, repository) => {
             format!("GitHub accepted {} for {}.", show_event(event_type), show(repository))
         }
-        Outcome::DryRun(event_type, repository) => dry_run(show_event(event_type), &show(repository)),
+        Outcome::DryRun(Some(event_type), repository) => dry_run(show_event(event_type), &show(repository)),
+        Outcome::DryRun(None, repository) => {
+            format!(
+                "Dry run: the approval for {} is checked, and the waiting job gets none.",
+                show(repository)
+            )
+        }
+        Outcome::Approved(repository) => {
+            format!("Approved for {}. The waiting job goes on; nothing is sent.", show(repository))
+        }
         Outcome::AlreadyDecided(repository, earlier) => already_decided(&show(repository), *earlier),
         Outcome::Conflict(ending, repository) => conflict(ending.as_str(), &show(repository)),
         Outcome::Expired(_) => UNDELIVERED.into(),
@@ -220,6 +229,9 @@ fn invalid(why: &Invalid) -> String {
         Invalid::RelayedEventType => {
             "event_type is one of RELAY_EVENT_TYPES, so a card could send it without an approval."
         }
+        Invalid::WithoutEventType(field) => {
+            return format!("{field} needs event_type: without it nothing is sent.");
+        }
         Invalid::SameEventTypes => "rejected_event_type must differ from event_type.",
         Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
         Invalid::Activity => "this is not an activity of the Bot Connector.",
@@ -287,7 +299,8 @@ fn already_decided(repository: &str, earlier: Earlier) -> String {
             format!("Already decided: GitHub has accepted it for {repository}. Nothing more was sent.")
         }
         Earlier::OnItsWay => format!("Already decided, and on its way to {repository}. Nothing more to do."),
-        Earlier::Nothing => format!("Already rejected for {repository}. There is nothing to send."),
+        Earlier::Rejected => format!("Already rejected for {repository}. There is nothing to send."),
+        Earlier::Approved => format!("Already approved for {repository}. The waiting job goes on."),
         Earlier::DryRun => format!("Already decided for {repository}, in a dry run. Nothing was sent."),
     }
 }
@@ -455,6 +468,7 @@ mod tests {
             Invalid::DuplicateKey(wild.clone()),
             Invalid::UnknownField(wild),
             Invalid::MissingField("event_type"),
+            Invalid::WithoutEventType("rejected_event_type"),
             Invalid::NotText("event_type"),
             Invalid::BothModes,
             Invalid::BrokenName("rejected_event_type"),
@@ -515,19 +529,22 @@ mod tests {
             Outcome::Unavailable(Unreached::Record),
             Outcome::Ended(repository.clone()),
             Outcome::Rejected(repository.clone()),
+            Outcome::Approved(repository.clone()),
+            Outcome::DryRun(None, repository.clone()),
             Outcome::Counted { approvals: usize::MAX, required: usize::MAX, repository: repository.clone() },
             Outcome::Conflict(Ending::Approved, repository.clone()),
             Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
             Outcome::Dispatched(event_type(), repository.clone()),
-            Outcome::DryRun(event_type(), repository.clone()),
+            Outcome::DryRun(Some(event_type()), repository.clone()),
         ]
     }
 
     /// Every outcome, with the longest and wildest text that may stand in it.
     fn outcomes() -> Vec<Outcome> {
         let repository = repository();
-        let standings = [Earlier::Delivered, Earlier::OnItsWay, Earlier::DryRun, Earlier::Nothing];
+        let standings =
+            [Earlier::Delivered, Earlier::OnItsWay, Earlier::DryRun, Earlier::Rejected, Earlier::Approved];
         let mut outcomes = others(&repository);
         outcomes.extend(invalid().into_iter().map(Outcome::Invalid));
         outcomes.extend(forbidden(repository.clone()).into_iter().map(Outcome::Forbidden));

@@ -16,7 +16,8 @@ use tokio::time::Instant;
 
 use super::{Ledger, records::Record};
 use crate::approval::{
-    ApprovalId, Ending, MessageName, Progress, RelayId, RelayStanding, Standing, Subject, hash,
+    ApprovalId, Ending, EventType, MessageName, Progress, RelayId, RelayStanding, Ruling, Standing, Subject,
+    hash,
 };
 
 /// The orders of the lines that people page through.
@@ -170,16 +171,22 @@ impl Ledger {
         tokio::try_join!(self.note_line(&listed, until), self.note_line(&decided, until)).map(drop)
     }
 
-    /// Writes the line of an event that GitHub has accepted, so that the next release of the kind finds the last one.
+    /// Writes the line of a release: an event that GitHub has accepted or, where nothing is sent, an approval. So the
+    /// next release of the kind finds the last one.
     async fn note_release(&self, standing: &Standing, until: Instant) -> anyhow::Result<()> {
         let request = &standing.request;
-        let is_approved = standing.ending() == Some(Ending::Approved);
-        let (true, Progress::Done(Some(at))) = (is_approved, standing.progress(&MessageName::DISPATCH))
-        else {
+        let Some(Ruling { ending: Ending::Approved, decided_at, .. }) = &standing.ruling else {
             return Ok(());
         };
+        let event_type = request.terms.event_type.as_ref();
+        let at = match standing.progress(&MessageName::DISPATCH) {
+            Progress::Done(Some(at)) => at,
+            _ if event_type.is_none() => decided_at,
+            _ => return Ok(()),
+        };
         let environment = request.workload.environment.as_deref().unwrap_or_default();
-        let group = hash(["event", request.terms.event_type.as_str(), environment].map(str::as_bytes));
+        let event_type = event_type.map_or("", EventType::as_str);
+        let group = hash(["event", event_type, environment].map(str::as_bytes));
         let time = LAST - at.timestamp_millis();
         let (repository, id) = (&request.workload.repository_id, &request.id);
         self.note(&format!("released/{repository}/{}/{time:013}.{id}", &group[..16]), until).await

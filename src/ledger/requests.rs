@@ -6,7 +6,7 @@ use object_store::{ObjectMeta, path::Path};
 use tokio::time::Instant;
 
 use super::{Ledger, Line, records::Record, shapes::StoredRequest, store::Created};
-use crate::approval::{ApprovalId, Request, Subject, Visibility, Workload, hash};
+use crate::approval::{ApprovalId, EventType, Request, Subject, Visibility, Workload, hash};
 
 /// The identity of a request: the run, its attempt, the job as far as its token tells it from others, and the body.
 ///
@@ -65,7 +65,7 @@ impl Open {
         let workflow_file = workload.workflow_ref.as_deref().unwrap_or_default();
         let group = [
             workflow_file.split('@').next().unwrap_or_default(),
-            terms.event_type.as_str(),
+            terms.event_type.as_ref().map_or("", EventType::as_str),
             workload.environment.as_deref().unwrap_or_default(),
             terms.key.as_deref().unwrap_or_default(),
         ];

@@ -134,7 +134,7 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
         dry_run: is_dry_run,
         title: asked.title.as_deref(),
         repository: Some(workload.repository.to_string()),
-        event_type: Some(asked.event_type.as_str()),
+        event_type: asked.event_type.as_ref().map(|event_type| event_type.as_str()),
         rejected_event_type: asked.rejected_event_type.as_ref().map(|event_type| event_type.as_str()),
         client_payload: Some(asked.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw())),
         asked_by: Some(AskedByJson {

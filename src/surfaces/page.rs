@@ -398,6 +398,7 @@ fn refusal_page(
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }
+        | Outcome::Approved(_)
         | Outcome::Rejected(_)
         | Outcome::Recorded(..)
         | Outcome::Postponed(..)

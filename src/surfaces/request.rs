@@ -203,13 +203,14 @@ fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), In
 }
 
 fn terms(read: Fields, min_approvals: usize) -> Result<Terms, Invalid> {
-    let event_type = read.event_type.ok_or(Invalid::MissingField("event_type"))?;
-    if read.rejected_event_type.as_ref() == Some(&event_type) {
-        return Err(Invalid::SameEventTypes);
+    match (&read.event_type, &read.rejected_event_type) {
+        (None, Some(_)) => return Err(Invalid::WithoutEventType("rejected_event_type")),
+        (Some(approved), Some(rejected)) if approved == rejected => return Err(Invalid::SameEventTypes),
+        (Some(_), _) | (None, None) => {}
     }
     let required = read.approvals_required.and_then(|required| usize::try_from(required).ok());
     Ok(Terms {
-        event_type,
+        event_type: read.event_type,
         client_payload: read.client_payload,
         rejected_event_type: read.rejected_event_type,
         title: read.title,
@@ -276,8 +277,8 @@ mod tests {
     }
 
     #[test]
-    fn only_the_event_type_is_needed() {
-        let asked = parse_body(br#"{"event_type":"go"}"#, 2).expect("a request");
+    fn nothing_is_needed() {
+        let asked = parse_body(b"{}", 2).expect("a request");
         assert_eq!((asked.approvals_required, asked.expires_in), (2, TimeDelta::days(3)));
         assert!(asked.approvers.is_none() && asked.reminder.is_none() && asked.facts.is_empty());
     }
@@ -301,7 +302,7 @@ mod tests {
         for (body, expected) in [
             ("", Invalid::Empty),
             ("[]", Invalid::NotAnObject),
-            ("{}", Invalid::MissingField("event_type")),
+            (r#"{"rejected_event_type":"no"}"#, Invalid::WithoutEventType("rejected_event_type")),
             (r#"{"event_type":""}"#, Invalid::EventTypeLength("event_type")),
             (r#"{"event_type":1}"#, Invalid::NotText("event_type")),
             (r#"{"event_type":"go","event_type":"go"}"#, Invalid::DuplicateKey("event_type".into())),

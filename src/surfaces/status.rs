@@ -23,6 +23,7 @@ pub fn status(outcome: &Outcome) -> u16 {
         | Outcome::Recorded(..)
         | Outcome::Postponed(..)
         | Outcome::Counted { .. }
+        | Outcome::Approved(_)
         | Outcome::Rejected(_) => 200,
     }
 }

@@ -23,6 +23,8 @@ in_one_mode! {
     a_relay_cannot_send_what_a_request_guards
     without_a_token_for_github_nothing_is_decided
     in_a_dry_run_nothing_is_sent
+    without_an_event_the_waiting_job_reads_the_decision
+    a_dry_run_gives_a_waiting_job_no_approval
     the_largest_decision_fits_into_githubs_limit
     a_given_up_dispatch_is_sent_by_another_click
 }
@@ -189,6 +191,41 @@ async fn in_a_dry_run_nothing_is_sent(mode: Mode) {
     assert_eq!((&seen["status"], &seen["delivery"]), (&json!("dry-run"), &json!("none")));
     assert_eq!(seen["dry_run"], true, "nothing may take it for an approval");
     host.click_as(&alex, CLICK).await.assert_outcome(200, "dry-run");
+}
+
+const WAITS: &str = r#"{"client_payload":{"version":"1.4.2"},"approvals_required":2}"#;
+
+async fn without_an_event_the_waiting_job_reads_the_decision(mode: Mode) {
+    let around = Surroundings::start().await;
+    // Nothing is sent to GitHub, so nothing is needed to send it with.
+    let host = around.host(mode).without("GITHUB_TOKEN").start().await;
+    let (alex, sam) = (around.token_of(&Someone::alex()), around.token_of(&Someone::number(1)));
+    let id = around.ask_for_id(&host, WAITS).await;
+
+    host.vote(&alex, &id, "approve").await.assert_outcome(200, "counted");
+    let sentence = host.vote(&sam, &id, "approve").await.assert_outcome(200, "approved");
+    assert!(sentence.contains("octo/app") && sentence.contains("waiting job goes on"), "{sentence}");
+    let sentence = host.vote(&alex, &id, "approve").await.assert_outcome(200, "already-decided");
+    assert!(sentence.contains("approved"), "{sentence}");
+    host.vote(&alex, &id, "reject").await.assert_outcome(409, "conflict");
+    let seen = around.status(&host, &id).await;
+    assert_eq!((&seen["status"], &seen["delivery"]), (&json!("approved"), &json!("none")));
+    assert_eq!((&seen["event_type"], &seen["client_payload"]["version"]), (&Value::Null, &json!("1.4.2")));
+
+    let rejected = around.ask_for_id(&host, r#"{"key":"2"}"#).await;
+    host.vote(&alex, &rejected, "reject").await.assert_outcome(200, "rejected");
+    assert_eq!(around.status(&host, &rejected).await["status"], "rejected");
+}
+
+async fn a_dry_run_gives_a_waiting_job_no_approval(mode: Mode) {
+    let around = Surroundings::start().await;
+    let host = around.host(mode).setting("DRY_RUN", "true").without("GITHUB_TOKEN").start().await;
+    let alex = around.token_of(&Someone::alex());
+    let id = around.ask_for_id(&host, "{}").await;
+
+    host.vote(&alex, &id, "approve").await.assert_outcome(200, "dry-run");
+    host.vote(&alex, &id, "approve").await.assert_outcome(200, "already-decided");
+    assert_eq!(around.status(&host, &id).await["status"], "dry-run");
 }
 
 async fn the_largest_decision_fits_into_githubs_limit(mode: Mode) {

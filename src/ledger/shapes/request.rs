@@ -109,7 +109,7 @@ impl From<&Terms> for StoredAsked {
     fn from(terms: &Terms) -> Self {
         let text = |event_type: &EventType| event_type.as_str().to_owned();
         Self {
-            event_type: Some(text(&terms.event_type)),
+            event_type: terms.event_type.as_ref().map(text),
             client_payload: terms.client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
             rejected_event_type: terms.rejected_event_type.as_ref().map(text),
             title: terms.title.clone(),
@@ -132,7 +132,7 @@ impl StoredAsked {
             return None;
         }
         Some(Terms {
-            event_type: EventType::parse(&self.event_type?)?,
+            event_type: parsed(self.event_type, |text| EventType::parse(&text))?,
             client_payload: parsed(self.client_payload, |raw| ClientPayload::parse(&raw).ok())?,
             rejected_event_type: parsed(self.rejected_event_type, |text| EventType::parse(&text))?,
             title: self.title,

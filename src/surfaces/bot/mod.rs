@@ -356,6 +356,7 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }
+        | Outcome::Approved(_)
         | Outcome::Rejected(_)
         | Outcome::Recorded(..)
         | Outcome::Postponed(..)
