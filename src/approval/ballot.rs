@@ -32,6 +32,26 @@ pub struct Ruling {
     pub decided_at: DateTime<Utc>,
     /// The ticket that identifies the run that the dispatch starts; older versions gave none.
     pub ticket: Option<Ticket>,
+    /// The withdrawal, if it ended so.
+    pub withdrawal: Option<Withdrawal>,
+}
+
+/// A withdrawal: an approval is taken back before anything is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Withdrawal {
+    /// The person or run that withdrew it.
+    pub by: Withdrawer,
+    /// The person's reason; a run gives none.
+    pub comment: String,
+}
+
+/// The person or run that withdraws an approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawer {
+    /// An approver.
+    Person(Performer),
+    /// A run, by its id: the one that asked, or a newer one that takes its place.
+    Run(String),
 }
 
 /// 128 random bits, as 32 hexadecimal digits; nothing but the dispatch of a decision holds them. Never printed.
@@ -65,6 +85,16 @@ impl fmt::Debug for Ticket {
 }
 
 impl Ruling {
+    /// The word for a withdrawal where a vote's verdict stands.
+    pub const WITHDRAW: &str = "withdraw";
+
+    /// The end of an approval by `withdrawal`, after these votes.
+    pub fn withdrawn(withdrawal: Withdrawal, ballots: &[Ballot], now: DateTime<Utc>) -> Self {
+        let ballots = ballots.iter().take(Self::MAX_BALLOTS).cloned().collect();
+        let (ending, withdrawal) = (Ending::Withdrawn, Some(withdrawal));
+        Self { ending, ballots, decided_at: now, ticket: None, withdrawal }
+    }
+
     /// The most votes that are kept with a ruling, so that the dispatch stays within GitHub's limit.
     pub const MAX_BALLOTS: usize = 10;
 
@@ -113,7 +143,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
     ballots.sort_by_key(|ballot| (ballot.verdict == Verdict::Approve, ballot.at));
     ballots.truncate(Ruling::MAX_BALLOTS);
     ballots.sort_by_key(|ballot| ballot.at);
-    Some(Ruling { ending, ballots, decided_at: now, ticket: None })
+    Some(Ruling { ending, ballots, decided_at: now, ticket: None, withdrawal: None })
 }
 
 /// The number of different people who said yes.
@@ -148,7 +178,7 @@ pub struct PerformerJson<'a> {
     /// The display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
-    /// `approve` or `reject`.
+    /// `approve`, `reject` or `withdraw`.
     pub verdict: &'static str,
     /// The person's remark.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,6 +214,20 @@ impl<'a> PerformerJson<'a> {
 /// The votes in the form that others get; if `is_public`, without people's names and remarks.
 pub fn performers(ballots: &[Ballot], is_public: bool) -> Vec<PerformerJson<'_>> {
     ballots.iter().map(|ballot| PerformerJson::of(ballot, is_public)).collect()
+}
+
+/// The person who withdrew an approval, in the form that others get; none if nobody did, or a run.
+pub fn withdrawer(ruling: &Ruling, is_public: bool) -> Option<PerformerJson<'_>> {
+    let Withdrawal { by: Withdrawer::Person(performer), comment } = ruling.withdrawal.as_ref()? else {
+        return None;
+    };
+    Some(PerformerJson {
+        id: performer.to_string(),
+        name: if is_public { None } else { performer.display_name() },
+        verdict: Ruling::WITHDRAW,
+        comment: (!is_public).then_some(comment.as_str()),
+        at: rfc_3339(ruling.decided_at),
+    })
 }
 
 /// A time in the form of answers and records.

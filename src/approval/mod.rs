@@ -15,7 +15,10 @@ mod request;
 mod sample;
 mod standing;
 
-pub use ballot::{Ballot, PerformerJson, Ruling, Ticket, count_approvals, performers, rfc_3339, tally};
+pub use ballot::{
+    Ballot, PerformerJson, Ruling, Ticket, Withdrawal, Withdrawer, count_approvals, performers, rfc_3339,
+    tally, withdrawer,
+};
 pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
 pub use decision::{Decision, RelayId, hash, hex};
 pub use message::{

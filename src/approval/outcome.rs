@@ -30,6 +30,10 @@ pub enum Outcome {
     AlreadyDecided(Repository, Earlier),
     /// The opposite was decided before.
     Conflict(Ending, Repository),
+    /// It ended so before, and cannot be withdrawn any more.
+    TooLateToWithdraw(Ending, Repository),
+    /// Withdrawn by this click.
+    Withdrawn(Repository),
     /// The decision was made and given up, and is too old to be sent now.
     Expired(Repository),
     /// Nobody decided in time, and now no one can.
@@ -74,7 +78,8 @@ impl Outcome {
             Self::Dispatched(..) => "dispatched",
             Self::DryRun(..) => "dry-run",
             Self::AlreadyDecided(..) => "already-decided",
-            Self::Conflict(..) => "conflict",
+            Self::Conflict(..) | Self::TooLateToWithdraw(..) => "conflict",
+            Self::Withdrawn(_) => "withdrawn",
             Self::Expired(_) | Self::Ended(_) => "expired",
             Self::Counted { .. } => "counted",
             Self::Approved(_) => "approved",
@@ -154,6 +159,10 @@ pub enum Invalid {
     TooFewApprovers,
     /// Relayed buttons may send this event type, so an approval could be forged.
     RelayedEventType,
+    /// The withdrawal gives no reason.
+    NoReason,
+    /// This field is neither true nor false.
+    NotABoolean(&'static str),
     /// This event type stands without `event_type`, and so without anything to send.
     WithoutEventType(&'static str),
     /// `rejected_event_type` is `event_type`.
@@ -181,6 +190,8 @@ pub enum Forbidden {
     Nameless,
     /// The person has no object id, like guests and people from outside in Teams: no list could name them.
     NoObjectId,
+    /// Another run asked for the approval, so this one may not withdraw it.
+    OtherRun,
     /// The run is one of a pull request, whose code nobody has accepted yet.
     PullRequest,
     /// The click came from a web page of another site, or to a host name that is not this computer's.
@@ -344,6 +355,8 @@ pub enum Earlier {
     Rejected,
     /// The earlier one was an approval, and nothing is to be sent.
     Approved,
+    /// The approval was withdrawn before.
+    Withdrawn,
 }
 
 #[cfg(test)]

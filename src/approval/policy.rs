@@ -34,6 +34,8 @@ pub struct Judgement {
     pub approve: Result<(), Forbidden>,
     /// The right to reject it.
     pub reject: Result<(), Forbidden>,
+    /// The right to withdraw it, whose repository need not be allowed any more: nothing is sent.
+    pub withdraw: Result<(), Forbidden>,
     /// True if the name that administrators gave the performer could change that: approvers are listed by name, and
     /// the performer's object id is not among them.
     pub needs_name: bool,
@@ -163,10 +165,11 @@ impl Policy {
         let some_by_name = matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
             || request.terms.approvers.as_deref().is_some_and(by_name);
         let is_allowed = if is_listed { Ok(()) } else { Err(Forbidden::Performer) };
-        let vote = self.may_send(request).and(is_allowed);
+        let vote = self.may_send(request).and(is_allowed.clone());
         Judgement {
             approve: vote.clone(),
             reject: vote,
+            withdraw: is_allowed,
             needs_name: some_by_name && !is_listed,
             is_open: ruling.is_none() && now < request.expires_at(),
         }

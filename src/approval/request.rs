@@ -73,6 +73,8 @@ pub struct Terms {
     pub reminder: Option<TimeDelta>,
     /// A text that makes this request another than one that is otherwise equal.
     pub key: Option<String>,
+    /// True if it withdraws the open approvals of the same kind that earlier runs of its workflow asked for.
+    pub supersedes: bool,
 }
 
 impl Terms {
@@ -169,7 +171,7 @@ impl Request {
         match ending {
             Ending::Approved => self.terms.event_type.as_ref(),
             Ending::Rejected => self.terms.rejected_event_type.as_ref(),
-            Ending::Expired => None,
+            Ending::Expired | Ending::Withdrawn => None,
         }
     }
 }
@@ -183,6 +185,8 @@ pub enum Ending {
     Rejected,
     /// Too few people said yes in time.
     Expired,
+    /// Taken back before anything was decided.
+    Withdrawn,
 }
 
 impl Ending {
@@ -192,12 +196,14 @@ impl Ending {
             Self::Approved => "approved",
             Self::Rejected => "rejected",
             Self::Expired => "expired",
+            Self::Withdrawn => "withdrawn",
         }
     }
 
     /// Reads that word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Approved, Self::Rejected, Self::Expired].into_iter().find(|ending| ending.as_str() == text)
+        let all = [Self::Approved, Self::Rejected, Self::Expired, Self::Withdrawn];
+        all.into_iter().find(|ending| ending.as_str() == text)
     }
 }
 

@@ -11,6 +11,7 @@ impl Terms {
             event_type: Some(event_type),
             client_payload: None,
             rejected_event_type: None,
+            supersedes: false,
             title: None,
             text: None,
             facts: Vec::new(),

@@ -99,20 +99,23 @@ impl Stories {
             }
         };
         let is_new = opened.id == request.id;
-        let open = async {
+        let opening = async {
             match !is_new && ledger.was_opened(&opened.id, until).await? {
                 true => Ok(()),
                 false => ledger.open(&opened, until).await,
             }
         };
         let newest = self.note_visibility(&request.workload, visibility, known, until);
-        let ((), newest) = tokio::try_join!(open, newest)?;
+        let ((), newest) = tokio::try_join!(opening, newest)?;
         drop(place);
         let looked = match is_new {
             true => None,
             false => self.look_in(&opened.id, Detail::Attempts, timing).await?,
         };
         let mut standing = looked.unwrap_or_else(|| Standing::new(opened));
+        if standing.request.terms.supersedes && standing.ruling.is_none() {
+            self.supersede(&standing.request, &open, timing).await;
+        }
         if standing.ruling.is_none() {
             let occasion = if is_new { Occasion::New } else { Occasion::Again };
             self.outbox.post_first_cards(&mut standing, occasion, timing).await;
@@ -178,7 +181,8 @@ mod tests {
         let new = request(9_999_999, u64::MAX);
         noted[0] = Open::of(&new);
         assert_eq!(within_limits(&new, &noted, &[]), Ok(()));
-        noted[0] = Open { expires_at: new.created_at, ..open(1)[0].clone() };
+        noted[0] = open(1)[0].clone();
+        noted[0].expires_at = new.created_at;
         assert_eq!(within_limits(&new, &noted, &[]), Ok(()));
         noted[0].expires_at += chrono::TimeDelta::milliseconds(1);
         assert_eq!(within_limits(&new, &noted, &[]), Err(Outcome::Limited(Limited::Repository)));

@@ -11,6 +11,7 @@ mod relay;
 mod sample;
 mod sweep;
 mod vote;
+mod withdraw;
 
 use std::{sync::Arc, time::Duration};
 

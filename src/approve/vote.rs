@@ -210,7 +210,7 @@ impl Stories {
     }
 
     /// Sends a ruling that turns out to be ours, while nobody waits.
-    fn resolve_ruling_beside(
+    pub(super) fn resolve_ruling_beside(
         self: &Arc<Self>,
         standing: Standing,
         doubt: InDoubt<Ruling>,
@@ -278,7 +278,7 @@ fn with(ballots: &[Ballot], ballot: &Ballot) -> Vec<Ballot> {
 }
 
 /// The performer, under a name that is harmless to read, and short enough for the event to fit.
-fn shown(mut performer: Performer) -> Performer {
+pub(super) fn shown(mut performer: Performer) -> Performer {
     if let Performer::Person(person) = &mut performer {
         person.display_name = person.display_name.as_deref().map(|name| plain(name, MAX_NAME));
     }
@@ -295,7 +295,7 @@ fn too_late(ending: Ending, request: &Request) -> Outcome {
     let repository = request.workload.repository.clone();
     match ending {
         Ending::Expired => Outcome::Ended(repository),
-        Ending::Approved | Ending::Rejected => Outcome::Conflict(ending, repository),
+        Ending::Approved | Ending::Rejected | Ending::Withdrawn => Outcome::Conflict(ending, repository),
     }
 }
 

@@ -118,7 +118,7 @@ fn color(content: &Content) -> &'static str {
         State::Waiting => "accent",
         State::Ended(Ending::Approved) => "good",
         State::Ended(Ending::Rejected) => "attention",
-        State::Ended(Ending::Expired) => "warning",
+        State::Ended(Ending::Expired | Ending::Withdrawn) => "warning",
     }
 }
 

@@ -14,9 +14,9 @@ use super::{
 };
 use crate::approval::{
     Ballot, Delivery, DeliveryState, Ending, Members, Performer, Policy, Repository, Request, Standing,
-    Verdict, Workload, count_approvals, tally,
+    Verdict, Vote, Withdrawal, Withdrawer, Workload, count_approvals, tally,
 };
-use crate::text::identifier::identifier;
+use crate::text::{identifier::identifier, line::plain};
 
 /// The content of an approval, at one time.
 #[derive(Clone, Debug)]
@@ -189,6 +189,7 @@ impl State {
             Self::Ended(Ending::Approved) => "Approved",
             Self::Ended(Ending::Rejected) => "Rejected",
             Self::Ended(Ending::Expired) => "Expired",
+            Self::Ended(Ending::Withdrawn) => "Withdrawn",
         }
     }
 
@@ -197,7 +198,7 @@ impl State {
         match self {
             Self::Ended(Ending::Approved) => Some(Verdict::Approve),
             Self::Ended(Ending::Rejected) => Some(Verdict::Reject),
-            Self::Ended(Ending::Expired) | Self::Waiting => None,
+            Self::Ended(Ending::Expired | Ending::Withdrawn) | Self::Waiting => None,
         }
     }
 }
@@ -270,11 +271,26 @@ fn result(standing: &Standing, state: State) -> Vec<Fact<'_>> {
     if state.is_waiting() {
         return Vec::new();
     }
-    let mut facts = vec![fact(labels::DECIDED_BY, Value::People(deciders(standing, state)))];
+    let withdrawal = standing.ruling.as_ref().and_then(|ruling| ruling.withdrawal.as_ref());
+    let mut facts = match withdrawal {
+        Some(withdrawal) => withdrawn(&standing.request, withdrawal),
+        None => vec![fact(labels::DECIDED_BY, Value::People(deciders(standing, state)))],
+    };
     // An approval expires at its deadline, and not when that was noticed.
     let ruling = standing.ruling.as_ref().filter(|ruling| ruling.ending != Ending::Expired);
     facts.extend(ruling.map(|ruling| fact(labels::DECIDED, Value::Time(ruling.decided_at))));
     facts
+}
+
+fn withdrawn<'a>(request: &Request, Withdrawal { by, comment }: &'a Withdrawal) -> Vec<Fact<'a>> {
+    let by = match by {
+        Withdrawer::Person(performer) => Value::People(vec![performer]),
+        Withdrawer::Run(id) if *id == request.workload.run_id => Value::words("the run that asked for it"),
+        Withdrawer::Run(id) => Value::Words(format!("run {}, which takes its place", identifier(id)).into()),
+    };
+    let comment = Some(plain(comment, Vote::MAX_COMMENT)).filter(|comment| !comment.is_empty());
+    let comment = comment.map(|comment| fact(labels::COMMENT, Value::Words(comment.into())));
+    [fact(labels::WITHDRAWN_BY, by)].into_iter().chain(comment).collect()
 }
 
 /// The people whose votes decided, each once.

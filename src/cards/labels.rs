@@ -33,6 +33,8 @@ pub const DECISION_MADE: &str = "Decision";
 pub const RESULT: &str = "Result";
 pub const DECIDED_BY: &str = "Decided by";
 pub const DECIDED: &str = "Decided";
+pub const WITHDRAWN_BY: &str = "Withdrawn by";
+pub const COMMENT: &str = "Comment";
 pub const DELIVERY: &str = "Delivery";
 pub const REASON: &str = "Reason";
 

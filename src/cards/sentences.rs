@@ -96,6 +96,15 @@ pub fn sentence(outcome: &Outcome) -> String {
         }
         Outcome::AlreadyDecided(repository, earlier) => already_decided(&show(repository), *earlier),
         Outcome::Conflict(ending, repository) => conflict(ending.as_str(), &show(repository)),
+        Outcome::TooLateToWithdraw(ending, repository) => {
+            format!("Already {} for {}. It cannot be withdrawn any more.", ending.as_str(), show(repository))
+        }
+        Outcome::Withdrawn(repository) => {
+            format!(
+                "Withdrawn for {}. Nothing is sent, and nobody can approve it any more.",
+                show(repository)
+            )
+        }
         Outcome::Expired(_) => UNDELIVERED.into(),
         Outcome::Ended(repository) => ended(&show(repository)),
         Outcome::Counted { approvals, required, repository } => {
@@ -229,6 +238,8 @@ fn invalid(why: &Invalid) -> String {
         Invalid::RelayedEventType => {
             "event_type is one of RELAY_EVENT_TYPES, so a card could send it without an approval."
         }
+        Invalid::NoReason => "a withdrawal needs a comment that says why.",
+        Invalid::NotABoolean(field) => return format!("{field} must be true or false."),
         Invalid::WithoutEventType(field) => {
             return format!("{field} needs event_type: without it nothing is sent.");
         }
@@ -284,6 +295,7 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::NoObjectId => {
             "Teams gives no object id for you, as for all guests. Ask one of the APPROVERS to click.".into()
         }
+        Forbidden::OtherRun => "another run asked for this approval. Only that run may withdraw it.".into(),
         Forbidden::PullRequest => {
             "runs of pull requests may not ask, since anyone can open one. Ask from a push or a tag.".into()
         }
@@ -300,6 +312,7 @@ fn already_decided(repository: &str, earlier: Earlier) -> String {
         }
         Earlier::OnItsWay => format!("Already decided, and on its way to {repository}. Nothing more to do."),
         Earlier::Rejected => format!("Already rejected for {repository}. There is nothing to send."),
+        Earlier::Withdrawn => format!("Already withdrawn for {repository}. Nothing is sent."),
         Earlier::Approved => format!("Already approved for {repository}. The waiting job goes on."),
         Earlier::DryRun => format!("Already decided for {repository}, in a dry run. Nothing was sent."),
     }
@@ -469,6 +482,8 @@ mod tests {
             Invalid::UnknownField(wild),
             Invalid::MissingField("event_type"),
             Invalid::WithoutEventType("rejected_event_type"),
+            Invalid::NoReason,
+            Invalid::NotABoolean("supersedes"),
             Invalid::NotText("event_type"),
             Invalid::BothModes,
             Invalid::BrokenName("rejected_event_type"),
@@ -503,6 +518,7 @@ mod tests {
         vec![
             Forbidden::Repository(repository),
             Forbidden::EventType(event_type()),
+            Forbidden::OtherRun,
             Forbidden::Performer,
             Forbidden::Nameless,
             Forbidden::NoObjectId,
@@ -530,6 +546,9 @@ mod tests {
             Outcome::Ended(repository.clone()),
             Outcome::Rejected(repository.clone()),
             Outcome::Approved(repository.clone()),
+            Outcome::Withdrawn(repository.clone()),
+            Outcome::Conflict(Ending::Withdrawn, repository.clone()),
+            Outcome::TooLateToWithdraw(Ending::Approved, repository.clone()),
             Outcome::DryRun(None, repository.clone()),
             Outcome::Counted { approvals: usize::MAX, required: usize::MAX, repository: repository.clone() },
             Outcome::Conflict(Ending::Approved, repository.clone()),
@@ -543,8 +562,14 @@ mod tests {
     /// Every outcome, with the longest and wildest text that may stand in it.
     fn outcomes() -> Vec<Outcome> {
         let repository = repository();
-        let standings =
-            [Earlier::Delivered, Earlier::OnItsWay, Earlier::DryRun, Earlier::Rejected, Earlier::Approved];
+        let standings = [
+            Earlier::Delivered,
+            Earlier::OnItsWay,
+            Earlier::DryRun,
+            Earlier::Rejected,
+            Earlier::Approved,
+            Earlier::Withdrawn,
+        ];
         let mut outcomes = others(&repository);
         outcomes.extend(invalid().into_iter().map(Outcome::Invalid));
         outcomes.extend(forbidden(repository.clone()).into_iter().map(Outcome::Forbidden));

@@ -19,7 +19,13 @@ fn url(text: &str) -> Url {
 }
 
 fn ruled(approval: &Standing, ending: Ending) -> Standing {
-    let ruling = Ruling { ending, ballots: approval.ballots.clone(), decided_at: noon(), ticket: None };
+    let ruling = Ruling {
+        ending,
+        ballots: approval.ballots.clone(),
+        decided_at: noon(),
+        ticket: None,
+        withdrawal: None,
+    };
     approval.clone().ruled(ruling)
 }
 

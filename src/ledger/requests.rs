@@ -51,6 +51,8 @@ pub struct Open {
     pub expires_at: DateTime<Utc>,
     /// The approval's id.
     pub id: ApprovalId,
+    /// The kind of approval: the same for all that can take each other's place.
+    group: String,
 }
 
 /// The note that an approval is open.
@@ -61,7 +63,17 @@ impl Open {
     /// `{run_id}.{expires_at}.{group}.{id}`: the time is in milliseconds since 1970, and the group is the same for
     /// all approvals that can supersede each other.
     fn name(request: &Request) -> String {
-        let Request { id, terms, workload, .. } = request;
+        let Request { id, workload, .. } = request;
+        format!(
+            "{}.{}.{}.{id}",
+            workload.run_id,
+            request.expires_at().timestamp_millis(),
+            Self::group_of(request)
+        )
+    }
+
+    fn group_of(request: &Request) -> String {
+        let Request { terms, workload, .. } = request;
         let workflow_file = workload.workflow_ref.as_deref().unwrap_or_default();
         let group = [
             workflow_file.split('@').next().unwrap_or_default(),
@@ -69,28 +81,36 @@ impl Open {
             workload.environment.as_deref().unwrap_or_default(),
             terms.key.as_deref().unwrap_or_default(),
         ];
-        let group = hash(group.map(str::as_bytes));
-        format!("{}.{}.{}.{id}", workload.run_id, request.expires_at().timestamp_millis(), &group[..16])
+        hash(group.map(str::as_bytes))[..16].to_owned()
     }
 
     /// The note of `request`.
     pub fn of(request: &Request) -> Self {
         let (run_id, expires_at) = (request.workload.run_id.clone(), request.expires_at());
-        Self { run_id, expires_at, id: request.id.clone() }
+        Self { run_id, expires_at, id: request.id.clone(), group: Self::group_of(request) }
+    }
+
+    /// True if `newer`, which may supersede, takes the place of this one: it is of the same kind, and a later run's.
+    pub fn is_superseded_by(&self, newer: &Self) -> bool {
+        let number = |run_id: &str| run_id.parse::<u64>().ok();
+        let is_later =
+            number(&self.run_id).zip(number(&newer.run_id)).is_some_and(|(this, newer)| this < newer);
+        is_later && self.group == newer.group
     }
 
     /// The note of an approval whose request cannot be read: nobody knows when it expires.
     pub fn unreadable(id: ApprovalId) -> Self {
-        Self { run_id: String::new(), expires_at: id.created_at(), id }
+        Self { run_id: String::new(), expires_at: id.created_at(), id, group: String::new() }
     }
 
     fn parse(name: &str) -> Option<Self> {
         let mut parts = name.split('.');
-        let (run_id, expires_at, _group, id) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let (run_id, expires_at, group, id) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         Some(Self {
             run_id: run_id.to_owned(),
             expires_at: DateTime::from_timestamp_millis(expires_at.parse().ok()?)?,
             id: ApprovalId::parse(id)?,
+            group: group.to_owned(),
         })
     }
 }

@@ -239,7 +239,7 @@ mod tests {
     fn decided(ending: Ending) -> Standing {
         let standing = voted(open());
         let ballots = standing.ballots.clone();
-        standing.ruled(Ruling { ending, ballots, decided_at: at(6), ticket: None })
+        standing.ruled(Ruling { ending, ballots, decided_at: at(6), ticket: None, withdrawal: None })
     }
 
     /// The same, with the bot's card in the channel.

@@ -23,6 +23,7 @@ use crate::{
     cards::sentences::Reader,
     host::{Answer, Body, Invocation, parse_urlencoded},
     identity::{Rejection, entra::ActionTokens},
+    text::line::visible,
 };
 
 /// The largest decoded body, in bytes, which is GitHub's limit.
@@ -191,10 +192,23 @@ fn vote(fields: Fields) -> Result<Vote, Invalid> {
 
 /// A vote, if its verdict is valid and its comment is not too long.
 pub fn vote_of(approval: String, verdict: &str, comment: String) -> Result<Vote, Invalid> {
-    if comment.chars().count() > Vote::MAX_COMMENT {
-        return Err(Invalid::CommentTooLong);
-    }
+    let comment = short(comment)?;
     Ok(Vote { approval, verdict: Verdict::parse(verdict).ok_or(Invalid::Verdict)?, comment })
+}
+
+/// The reason for a withdrawal, which must say something.
+pub fn reason_of(comment: String) -> Result<String, Invalid> {
+    match visible(&comment).trim() {
+        "" => Err(Invalid::NoReason),
+        _ => short(comment).map(|comment| visible(&comment)),
+    }
+}
+
+fn short(comment: String) -> Result<String, Invalid> {
+    match comment.chars().count() <= Vote::MAX_COMMENT {
+        true => Ok(comment),
+        false => Err(Invalid::CommentTooLong),
+    }
 }
 
 #[cfg(test)]

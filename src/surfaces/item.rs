@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::{
     approval::{
         Delivery, Ending, Item, PerformerJson, RelayStanding, Standing, Verdict, performers, rfc_3339,
+        withdrawer,
     },
     approve::Stories,
     cards::sentences,
@@ -31,12 +32,13 @@ pub struct ItemJson<'a> {
     delivered_at: Option<String>,
     delivery: &'static str,
     delivery_error: Option<String>,
-    /// The run that a dispatch started, the changes of the release, the rule that held, and a withdrawal's comment:
-    /// this version knows none of them.
+    /// The run that a dispatch started, the changes of the release, and the rule that held: this version knows none of
+    /// them.
     run: Option<()>,
     changes: Option<()>,
     policy: Option<()>,
-    comment: Option<()>,
+    /// The comment of a withdrawal.
+    comment: Option<&'a str>,
 }
 
 /// The members that only a requested approval has.
@@ -128,6 +130,9 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
     let Standing { request, ballots, ruling, .. } = standing;
     let (cards, is_dry_run) = (&stories.outbox.cards, stories.policy.dry_run);
     let (asked, workload) = (&request.terms, &request.workload);
+    let hides_names = reader == ShownTo::Job && workload.is_public;
+    let withdrawer = ruling.as_ref().and_then(|ruling| withdrawer(ruling, hides_names));
+    let comment = withdrawer.as_ref().and_then(|withdrawer| withdrawer.comment);
     ItemJson {
         id: request.id.as_str(),
         status: status(standing, is_dry_run),
@@ -152,7 +157,8 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
             posted: stories.outbox.posted(standing).as_str(),
             url: cards.page_url(&request.id),
         }),
-        performers: performers(ballots, reader == ShownTo::Job && workload.is_public),
+        performers: performers(ballots, hides_names).into_iter().chain(withdrawer).collect(),
+        comment,
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
         ..with_delivery(stories.policy.delivery(standing))
     }
@@ -174,7 +180,7 @@ pub fn status(standing: &Standing, is_dry_run: bool) -> &'static str {
     match standing.ending() {
         None => "pending",
         Some(Ending::Approved) => approved(is_dry_run),
-        Some(ending @ (Ending::Rejected | Ending::Expired)) => ending.as_str(),
+        Some(ending @ (Ending::Rejected | Ending::Expired | Ending::Withdrawn)) => ending.as_str(),
     }
 }
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{
     CARD_ACTION_STATUS,
-    action_message::vote_of,
+    action_message::{reason_of, vote_of},
     fields::{media_type, once, text_of},
     item::{self, ItemJson, ShownTo},
     json_answer,
@@ -20,7 +20,10 @@ use super::{
     log_line, report_answer, status,
 };
 use crate::{
-    approval::{ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Standing, Unreached, Vote},
+    approval::{
+        ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Ruling, Standing, Unreached,
+        Withdrawal, Withdrawer,
+    },
     approve::{Clicked, List, Report, Stories, failed},
     cards::{
         content::Content,
@@ -196,10 +199,32 @@ impl Pages {
             return Err(Outcome::TooLarge.into());
         }
         let performer = self.approver(request)?;
-        let vote = read_vote(request, id).map_err(Outcome::Invalid)?;
+        let form = read_form(request).map_err(Outcome::Invalid)?;
+        if form.verdict == Ruling::WITHDRAW {
+            return self.withdraw(request, id, &performer, form.comment).await;
+        }
+        let vote = vote_of(id.to_owned(), &form.verdict, form.comment).map_err(Outcome::Invalid)?;
         let clicked = Clicked { click: Click::Vote(vote), repository: None, performer: performer.clone() };
         let report = self.stories.click(clicked, request.timing).await;
         Ok(self.voted(request, &performer, &report))
+    }
+
+    async fn withdraw(
+        &self,
+        request: &Invocation,
+        id: &str,
+        performer: &Performer,
+        comment: String,
+    ) -> Result<Answer, Refusal> {
+        let comment = reason_of(comment).map_err(Outcome::Invalid)?;
+        let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
+        let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
+        let standing = standing.ok_or(Outcome::Unknown)?;
+        let judgement = self.stories.policy.judge(&standing, performer, request.timing.now);
+        judgement.withdraw.map_err(Outcome::Forbidden)?;
+        let withdrawal = Withdrawal { by: Withdrawer::Person(performer.clone()), comment };
+        let report = self.stories.withdraw(standing, withdrawal, request.timing).await;
+        Ok(self.voted(request, performer, &report))
     }
 
     /// The page after a click, with the outcome of the click.
@@ -262,7 +287,7 @@ impl Pages {
 }
 
 /// The fields of the page's form.
-fn read_vote(request: &Invocation, id: &str) -> Result<Vote, Invalid> {
+fn read_form(request: &Invocation) -> Result<Form, Invalid> {
     let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
     if media_type(request.header("content-type").unwrap_or_default()) != "application/x-www-form-urlencoded" {
         return Err(Invalid::ContentType);
@@ -277,7 +302,13 @@ fn read_vote(request: &Invocation, id: &str) -> Result<Vote, Invalid> {
     }
     // Browsers count a line break as one character, and send two.
     let comment = comment.unwrap_or_default().replace("\r\n", "\n");
-    vote_of(id.to_owned(), &verdict.ok_or(Invalid::MissingField("verdict"))?, comment)
+    Ok(Form { verdict: verdict.ok_or(Invalid::MissingField("verdict"))?, comment })
+}
+
+/// The fields of a form on the page.
+struct Form {
+    verdict: String,
+    comment: String,
 }
 
 /// True if a browser says that our own page made this request; if it does not say, its origin decides.
@@ -399,6 +430,8 @@ fn refusal_page(
         | Outcome::Ended(_)
         | Outcome::Counted { .. }
         | Outcome::Approved(_)
+        | Outcome::Withdrawn(_)
+        | Outcome::TooLateToWithdraw(..)
         | Outcome::Rejected(_)
         | Outcome::Recorded(..)
         | Outcome::Postponed(..)

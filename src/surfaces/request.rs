@@ -14,12 +14,12 @@ use super::{
     bearer,
     fields::{Field, json_of, media_type, name, once},
     item::{self, ShownTo},
-    json_answer, rejected, report_answer,
+    json_answer, log_line, rejected, report_answer,
 };
 use crate::{
     approval::{
         ApprovalId, Approver, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Standing,
-        Terms, Unreached, Workload, rfc_3339,
+        Terms, Unreached, Withdrawal, Withdrawer, Workload, rfc_3339,
     },
     approve::{NewRequest, Report, Stories, failed},
     cards::content::Content,
@@ -63,8 +63,9 @@ impl Requests {
         let answered = match (request.method.to_ascii_uppercase().as_str(), &request.id) {
             ("POST", None) => self.ask(&request).await,
             ("GET", Some(id)) => self.show(&request, id).await,
+            ("DELETE", Some(id)) => self.withdraw(&request, id).await,
             (_, None) => Err(Outcome::Invalid(Invalid::Method("POST")).into()),
-            (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
+            (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET, DELETE")).into()),
         };
         answered
             .unwrap_or_else(|report| report_answer(FUNCTION, Reader::Job(&self.audience), &request, &report))
@@ -134,6 +135,29 @@ impl Requests {
         Ok(json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Job)))
     }
 
+    /// The approval, withdrawn by the run that asked for it.
+    async fn withdraw(&self, request: &Invocation, id: &str) -> Result<Answer, Report> {
+        let Job { workload, visibility, .. } = self.job(request).await??;
+        let unknown = || Report::from(Outcome::Unknown);
+        let id = ApprovalId::parse(id).ok_or_else(unknown)?;
+        let standing = self.stories.look_as_job(&id, &workload, visibility, request.timing).await;
+        let standing = standing.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
+        // T35. A run may take back its own word, and nobody else's.
+        if standing.request.workload.run_id != workload.run_id {
+            return Err(Outcome::Forbidden(Forbidden::OtherRun).into());
+        }
+        let withdrawal = Withdrawal { by: Withdrawer::Run(workload.run_id), comment: String::new() };
+        let report = self.stories.withdraw(standing, withdrawal, request.timing).await;
+        match (&report.outcome, &report.standing) {
+            (Outcome::Withdrawn(_) | Outcome::AlreadyDecided(..), Some(standing)) => {
+                let mut answer = json_answer(200, &item::requested(&self.stories, standing, ShownTo::Job));
+                answer.log.push(log_line(FUNCTION, request, &report));
+                Ok(answer)
+            }
+            _ => Err(report),
+        }
+    }
+
     /// One line that reads alone: the repository and run that asked, and the approval.
     fn asked_line(&self, request: &Invocation, standing: &Standing) -> String {
         let Workload { repository, run_id, run_attempt, .. } = &standing.request.workload;
@@ -161,6 +185,7 @@ struct Fields {
     expires_in_minutes: Option<i64>,
     reminder_minutes: Option<i64>,
     key: Option<String>,
+    supersedes: Option<bool>,
 }
 
 /// Reads the body of a request. The default number of approvals is `min_approvals`.
@@ -198,6 +223,7 @@ fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), In
             once(&mut read.reminder_minutes, name, number(value, "reminder_minutes", Terms::MAX_MINUTES)?)
         }
         "key" => once(&mut read.key, name, key(text("key")?)?),
+        "supersedes" => once(&mut read.supersedes, name, boolean(value, "supersedes")?),
         _ => Err(Invalid::UnknownField(name.to_owned())),
     }
 }
@@ -221,6 +247,7 @@ fn terms(read: Fields, min_approvals: usize) -> Result<Terms, Invalid> {
         expires_in: TimeDelta::minutes(read.expires_in_minutes.unwrap_or(Terms::DEFAULT_MINUTES)),
         reminder: read.reminder_minutes.map(TimeDelta::minutes),
         key: read.key,
+        supersedes: read.supersedes.unwrap_or_default(),
     })
 }
 
@@ -260,6 +287,10 @@ fn approvers(value: &RawValue) -> Result<Vec<Approver>, Invalid> {
     let texts: Vec<String> = serde_json::from_str(value.get()).map_err(|_| Invalid::NotAList("approvers"))?;
     let approver = |text| Approver::parse(name(text, "approvers")?.trim()).ok_or(Invalid::Approver);
     texts.into_iter().map(approver).collect()
+}
+
+fn boolean(value: &RawValue, name: &'static str) -> Result<bool, Invalid> {
+    serde_json::from_str(value.get()).map_err(|_| Invalid::NotABoolean(name))
 }
 
 /// A whole number from 1 to `most`.

@@ -204,7 +204,6 @@ async fn a_refusal_is_told_in_the_services_words() {
     let (deployment, _host) = Deployment::start().await;
     for (input, value, saying) in [
         ("inputs.event-type", "release-approved", "RELAY_EVENT_TYPES"),
-        ("inputs.event-type", "", "event_type"),
         ("inputs.client-payload", "not JSON", "client_payload"),
         ("inputs.client-payload", "null", "client_payload"),
         ("inputs.facts", r#"{"n": 1}"#, "facts"),

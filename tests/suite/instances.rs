@@ -126,8 +126,13 @@ impl Instances {
             comment: String::new(),
             at: timing.now,
         };
-        let ruling =
-            Ruling { ending: Ending::Approved, ballots: vec![ballot], decided_at: timing.now, ticket: None };
+        let ruling = Ruling {
+            ending: Ending::Approved,
+            ballots: vec![ballot],
+            decided_at: timing.now,
+            ticket: None,
+            withdrawal: None,
+        };
         self.start().outbox.ledger.rule(id, ruling, None, timing.deadline).await.expect("it is recorded");
     }
 

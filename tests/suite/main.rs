@@ -56,6 +56,7 @@ mod token_desk;
 mod tokens;
 mod web_server;
 mod wire;
+mod withdrawals;
 mod yaml;
 
 mod app_files;

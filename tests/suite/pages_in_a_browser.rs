@@ -169,7 +169,8 @@ async fn the_decision_is_in_reach_however_long_the_request_is() {
 }
 
 /// The places of the buttons that decide, as the window shows them before anyone scrolls.
-const DECIDING: &str = "return [...document.querySelectorAll('button[name=verdict]')].map(button => {
+const DECIDING: &str =
+    "return [...document.querySelectorAll('#your-vote button[name=verdict]')].map(button => {
     const place = button.getBoundingClientRect();
     return [place.top, place.bottom, place.height, scrollY];
 })";

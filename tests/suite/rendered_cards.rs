@@ -77,8 +77,13 @@ fn approval(text: &str, ending: Option<Ending>) -> Standing {
         display_name: Some(ALEX_NAME.to_owned()),
     });
     let ballots = vec![Ballot { performer, verdict: Verdict::Approve, comment: text.to_owned(), at: now }];
-    let ruling =
-        ending.map(|ending| Ruling { ending, ballots: ballots.clone(), decided_at: now, ticket: None });
+    let ruling = ending.map(|ending| Ruling {
+        ending,
+        ballots: ballots.clone(),
+        decided_at: now,
+        ticket: None,
+        withdrawal: None,
+    });
     let request = Request { id: ApprovalId::new(now, [7; 16]), terms, workload, created_at: now };
     Standing { ballots, ruling, ..Standing::new(request) }
 }

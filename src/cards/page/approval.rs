@@ -12,7 +12,7 @@ use super::{
     LIST, MARK, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
-    approval::{Forbidden, Judgement, Performer, Verdict, Vote, count_approvals},
+    approval::{Forbidden, Judgement, Performer, Ruling, Verdict, Vote, count_approvals},
     text::{identifier, line, markdown},
 };
 
@@ -75,6 +75,10 @@ impl Page<'_> {
     /// True if the reader finds a form here, or the reason why there is none.
     fn is_open(&self) -> bool {
         self.content.state.is_waiting() && self.view.judgement.is_open
+    }
+
+    fn may_withdraw(&self) -> bool {
+        self.is_open() && self.view.judgement.withdraw.is_ok()
     }
 
     fn vouched(&self) -> impl Iterator<Item = &Fact<'_>> {

@@ -72,7 +72,9 @@ fn class(state: &State, is_stuck: &bool) -> &'static str {
     match state {
         State::Ended(_) if *is_stuck => "stuck",
         State::Waiting => "waiting",
-        State::Ended(ending @ (Ending::Approved | Ending::Rejected | Ending::Expired)) => ending.as_str(),
+        State::Ended(
+            ending @ (Ending::Approved | Ending::Rejected | Ending::Expired | Ending::Withdrawn),
+        ) => ending.as_str(),
     }
 }
 

@@ -18,9 +18,15 @@ use crate::{
 };
 
 /// The rights of an approver, and of anyone else.
-pub const MAY: Judgement = Judgement { approve: Ok(()), reject: Ok(()), needs_name: false, is_open: true };
-const MAY_NOT: Judgement =
-    Judgement { approve: Err(Forbidden::Performer), reject: Err(Forbidden::Performer), ..MAY };
+pub const MAY: Judgement =
+    Judgement { approve: Ok(()), reject: Ok(()), withdraw: Ok(()), needs_name: false, is_open: true };
+const MAY_NOT: Judgement = Judgement {
+    approve: Err(Forbidden::Performer),
+    reject: Err(Forbidden::Performer),
+    withdraw: Err(Forbidden::Performer),
+    needs_name: false,
+    is_open: true,
+};
 
 const HOSTILE: &str =
     r#"</title></style></textarea><script>alert(1)</script>"><img src=x onerror='alert(2)'>&lt;"#;
@@ -67,7 +73,13 @@ fn decided(ending: Ending, delivery: DeliveryState) -> Standing {
         seen.ballots[0].verdict = Verdict::Reject;
     }
     let ballots = seen.ballots.clone();
-    seen.ruling = Some(Ruling { ending, ballots, decided_at: noon() - TimeDelta::minutes(5), ticket: None });
+    seen.ruling = Some(Ruling {
+        ending,
+        ballots,
+        decided_at: noon() - TimeDelta::minutes(5),
+        ticket: None,
+        withdrawal: None,
+    });
     with_delivery(seen, delivery)
 }
 
@@ -139,7 +151,13 @@ fn pages(text: &str) -> Vec<String> {
     let of = |seen: &Standing| show_to(seen, &View { said, ..view(&alex) });
     let mut over = saying(text);
     let ballots = over.ballots.clone();
-    over.ruling = Some(Ruling { ending: Ending::Approved, ballots, decided_at: noon(), ticket: None });
+    over.ruling = Some(Ruling {
+        ending: Ending::Approved,
+        ballots,
+        decided_at: noon(),
+        ticket: None,
+        withdrawal: None,
+    });
     let over = with_delivery(over, DeliveryState::Dead);
     let items = [requested(over.clone()), requested(saying(text)), relayed(text)];
     vec![

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{attempt::StoredAttempt, parsed};
 use crate::approval::{
     Attempt, Ballot, ClientPayload, Decision, Dispatch, Ending, EventType, Guid, Performer, Person,
-    Repository, Ruling, Ticket, Verdict,
+    Repository, Ruling, Ticket, Verdict, Withdrawal, Withdrawer,
 };
 use crate::ledger::Decided;
 
@@ -141,6 +141,9 @@ pub struct StoredRuling {
     /// The first attempt to send its dispatch, if it was claimed with the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     claim: Option<StoredAttempt>,
+    /// The withdrawal, if it ended so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<StoredWithdrawal>,
     #[serde(flatten)]
     later: LaterRuling,
 }
@@ -154,9 +157,6 @@ struct LaterRuling {
     /// The requirements of that rule, and the people who met them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     requirements: Option<Vec<StoredRequirement>>,
-    /// The withdrawal: by whom or what, and the reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    withdrawn: Option<StoredWithdrawal>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,11 +166,33 @@ struct StoredRequirement {
     met_by: Vec<StoredPerson>,
 }
 
+/// A withdrawal by a run, or by a person; by neither if nobody had to say who they are.
 #[derive(Serialize, Deserialize)]
 struct StoredWithdrawal {
     by: Option<StoredPerson>,
     run_id: Option<String>,
     comment: Option<String>,
+}
+
+impl From<&Withdrawal> for StoredWithdrawal {
+    fn from(Withdrawal { by, comment }: &Withdrawal) -> Self {
+        let (by, run_id) = match by {
+            Withdrawer::Person(performer) => (StoredPerson::of(performer), None),
+            Withdrawer::Run(id) => (None, Some(id.clone())),
+        };
+        Self { by, run_id, comment: Some(comment.clone()).filter(|comment| !comment.is_empty()) }
+    }
+}
+
+impl StoredWithdrawal {
+    fn withdrawal(self) -> Option<Withdrawal> {
+        let by = match (self.by, self.run_id) {
+            (_, Some(id)) => Withdrawer::Run(id),
+            (Some(person), None) => Withdrawer::Person(person.performer()?),
+            (None, None) => Withdrawer::Person(Performer::Anonymous),
+        };
+        Some(Withdrawal { by, comment: self.comment.unwrap_or_default() })
+    }
 }
 
 impl StoredRuling {
@@ -182,6 +204,7 @@ impl StoredRuling {
             decided_at: ruling.decided_at,
             ticket: ruling.ticket.as_ref().map(|ticket| ticket.expose().to_owned()),
             claim: claim.map(StoredAttempt::from),
+            withdrawn: ruling.withdrawal.as_ref().map(StoredWithdrawal::from),
             later: LaterRuling::default(),
         }
     }
@@ -193,7 +216,33 @@ impl StoredRuling {
             ballots: self.votes.iter().map(StoredBallot::ballot).collect::<Option<_>>()?,
             decided_at: self.decided_at,
             ticket: parsed(self.ticket, |ticket| Ticket::parse(&ticket))?,
+            withdrawal: parsed(self.withdrawn, StoredWithdrawal::withdrawal)?,
         };
         Some(Decided { decision: ruling, claim: self.claim.map(StoredAttempt::attempt) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_withdrawal_is_read_as_it_was_written() {
+        let by_run = r#"{"verdict":"withdrawn","votes":[],"decided_at":"2026-11-27T12:00:00Z","withdrawn":{"by":null,"run_id":"4712","comment":null}}"#;
+        let person = r#"{"object_id":"0a0b0c0d-1111-2222-3333-444455556666","tenant":"99999999-1111-2222-3333-444455556666","display_name":"Alex Wilber"}"#;
+        let by_person = format!(
+            r#"{{"verdict":"withdrawn","votes":[],"decided_at":"2026-11-27T12:00:00Z","withdrawn":{{"by":{person},"run_id":null,"comment":"Wrong branch."}}}}"#
+        );
+        let read = |json: &str| {
+            let stored: StoredRuling = serde_json::from_str(json).expect("a record");
+            let ruling = stored.ruled().expect("a ruling").decision;
+            assert_eq!(serde_json::to_string(&StoredRuling::of(&ruling, None)).expect("JSON"), json);
+            (ruling.ending, ruling.withdrawal.expect("a withdrawal"))
+        };
+        let run = Withdrawal { by: Withdrawer::Run("4712".to_owned()), comment: String::new() };
+        assert_eq!(read(by_run), (Ending::Withdrawn, run));
+        let (_, withdrawal) = read(&by_person);
+        assert_eq!(withdrawal.comment, "Wrong branch.");
+        assert!(matches!(withdrawal.by, Withdrawer::Person(Performer::Person(_))));
     }
 }

@@ -33,6 +33,8 @@ struct StoredAsked {
     reminder_minutes: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    supersedes: bool,
     #[serde(flatten)]
     later: LaterAsked,
 }
@@ -48,8 +50,6 @@ struct LaterAsked {
     git_ref: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inputs: Option<BTreeMap<String, String>>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    supersedes: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ref_must_not_move: bool,
 }
@@ -120,6 +120,7 @@ impl From<&Terms> for StoredAsked {
             expires_in_minutes: terms.expires_in.num_minutes(),
             reminder_minutes: terms.reminder.map(|reminder| reminder.num_minutes()),
             key: terms.key.clone(),
+            supersedes: terms.supersedes,
             later: LaterAsked::default(),
         }
     }
@@ -143,6 +144,7 @@ impl StoredAsked {
             expires_in: TimeDelta::try_minutes(self.expires_in_minutes)?,
             reminder: parsed(self.reminder_minutes, TimeDelta::try_minutes)?,
             key: self.key,
+            supersedes: self.supersedes,
         })
     }
 }

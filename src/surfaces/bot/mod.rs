@@ -357,6 +357,8 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::Ended(_)
         | Outcome::Counted { .. }
         | Outcome::Approved(_)
+        | Outcome::Withdrawn(_)
+        | Outcome::TooLateToWithdraw(..)
         | Outcome::Rejected(_)
         | Outcome::Recorded(..)
         | Outcome::Postponed(..)
