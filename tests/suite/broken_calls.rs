@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use approve_release::{
-    approval::{Item, Outcome, Verdict},
+    approval::{Ending, Item, Outcome, Verdict, Withdrawal, Withdrawer},
     approve::Stories,
     surfaces::status,
 };
@@ -113,6 +113,36 @@ async fn of_requests_few_are_unavailable_and_each_is_one_approval() {
     }
     let opened = deployment.names("dry-run/requested/").await;
     assert_eq!(opened.iter().filter(|name| name.ends_with("/request")).count(), asked.len());
+}
+
+#[tokio::test]
+async fn of_withdrawals_none_is_lost_and_none_is_sent() {
+    let github = GitHub::start().await;
+    let deployment = Instances::sending_to(&github);
+    let mut ids = Vec::new();
+    for number in 0..100 {
+        ids.push(deployment.asked(asking_of(1, asking("1", &number.to_string()))).await);
+    }
+    let instance = breaking(&deployment);
+    let withdrawals = ids.iter().map(|id| {
+        let (instance, timing) = (&instance, deployment.after(TimeDelta::minutes(1)));
+        async move {
+            let Ok(Some(standing)) = instance.look(id, timing).await else { return None };
+            let by = Withdrawer::Run(standing.request.workload.run_id.clone());
+            let withdrawal = Withdrawal { by, comment: String::new() };
+            Some(instance.withdraw(standing, withdrawal, timing).await.outcome)
+        }
+    });
+    let outcomes: Vec<_> = stream::iter(withdrawals).buffered(AT_ONCE).collect().await;
+    let told: Vec<_> = outcomes.iter().flatten().cloned().collect();
+    assert_few_unavailable(&told, "withdrawals");
+    deployment.settled().await;
+    for (id, outcome) in ids.iter().zip(&outcomes) {
+        let is_safe = outcome.as_ref().is_some_and(|outcome| status(outcome) == 200);
+        let seen = deployment.look(id, TimeDelta::minutes(2)).await;
+        assert!(!is_safe || seen.ending() == Some(Ending::Withdrawn), "{outcome:?}");
+    }
+    assert_eq!(github.dispatches().len(), 0);
 }
 
 /// The time of one call, in milliseconds.
