@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Ballot, Decision, Ending, EventType, Forbidden, Kind, MessageName, Performer, PostedMessage, Progress,
-    Request, Ruling, Subject, TargetName,
+    Request, Ruling, Subject, TargetName, Withdrawal, Withdrawer,
 };
 
 /// The standing of an approval.
@@ -84,6 +84,13 @@ impl Standing {
         if self.request.workload.is_public {
             let ruled = standing.ruling.as_mut().map(|ruling| &mut ruling.ballots);
             ruled.into_iter().chain([&mut standing.ballots]).flatten().for_each(forget_names);
+            let withdrawal = standing.ruling.as_mut().and_then(|ruling| ruling.withdrawal.as_mut());
+            if let Some(Withdrawal { by, comment }) = withdrawal {
+                comment.clear();
+                if let Withdrawer::Person(Performer::Person(person)) = by {
+                    person.display_name = None;
+                }
+            }
         }
         standing
     }

@@ -114,7 +114,7 @@ impl Stories {
         };
         let mut standing = looked.unwrap_or_else(|| Standing::new(opened));
         if standing.request.terms.supersedes && standing.ruling.is_none() {
-            self.supersede(&standing.request, &open, timing).await;
+            self.supersede(&standing.request, timing).await;
         }
         if standing.ruling.is_none() {
             let occasion = if is_new { Occasion::New } else { Occasion::Again };

@@ -394,6 +394,9 @@ impl Sweep<'_> {
             (true, true) => ledger.remove_open(&standing.request, timing.deadline).await?,
             (true, false) | (false, true) => {}
         }
+        if standing.ruling.is_none() && standing.request.terms.supersedes {
+            stories.supersede(&standing.request, timing).await;
+        }
         let line = has_ruled.then(|| {
             let ending = standing.ending().map_or("", |ending| ending.as_str());
             (Level::Info, format!("approval {}: {ending}", id.short()))

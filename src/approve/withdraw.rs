@@ -92,10 +92,22 @@ impl Stories {
         }
     }
 
-    /// Withdraws what earlier runs of the workflow of `request` asked for and `request` takes the place of. `open` are
-    /// the approvals of its repository. Those that fail stay open, and the log says so; if the job asks again, they are
-    /// tried again.
-    pub(super) async fn supersede(self: &Arc<Self>, request: &Request, open: &[Open], timing: Timing) {
+    /// Withdraws what earlier runs of the workflow of `request` asked for and `request` takes the place of.
+    ///
+    /// Its own note stands by now, so that of two requests at the same moment one at least sees the other. The log says
+    /// what stays open, because the store broke or time ran out; a sweep tries that again.
+    pub(super) async fn supersede(self: &Arc<Self>, request: &Request, timing: Timing) {
+        // Which workflow asked is not known then, and any could pass for it.
+        if request.workload.workflow_ref.is_none() {
+            return;
+        }
+        let open = match self.outbox.ledger.open_in(&request.workload.repository_id, timing.deadline).await {
+            Ok(open) => open,
+            Err(error) => {
+                log::warn!("approval {} supersedes nothing yet: {}", request.id.short(), describe(&error));
+                return;
+            }
+        };
         let own = Open::of(request);
         let earlier = open.iter().filter(|open| open.is_superseded_by(&own)).map(|open| &open.id);
         let run_id = &request.workload.run_id;

@@ -75,7 +75,7 @@ impl Cards {
     /// in it, so that no name passes for another part.
     fn matters(&self, workload: &Workload, content: &Content, client: Client) -> String {
         let part = |before: &str, text: &str| {
-            let text = identifier(text).replace('\u{b7}', r"\u{b7}");
+            let text = without_separators(&identifier(text));
             literal(&format!("{before}{}", one_line(&text, MAX_IN_LINE)))
         };
         let environment = workload.environment.as_deref().filter(|environment| !environment.is_empty());
@@ -126,6 +126,19 @@ fn color(content: &Content) -> &'static str {
 fn title(content: &Content) -> Json {
     let title = heading(&literal(&content.title));
     if content.has_own_title() { frame(labels::SAID, vec![title]) } else { title }
+}
+
+/// `text` with everything beyond ASCII that is neither a letter nor a digit as an escape: many such characters look like
+/// the point between two parts.
+fn without_separators(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_ascii() || character.is_alphanumeric() {
+            true => shown.push(character),
+            false => shown.extend(character.escape_unicode()),
+        }
+    }
+    shown
 }
 
 /// An identifier or JSON, which has nothing invisible in it any more, as one line.

@@ -106,7 +106,7 @@ impl<'a> Content<'a> {
         Self {
             request,
             state,
-            headline: headline(state, &delivery),
+            headline: headline(state, &delivery, policy.dry_run),
             title: title(request),
             proven: proven(&request.workload),
             text: request.terms.text.as_deref(),
@@ -204,8 +204,9 @@ impl State {
 }
 
 /// The state in words, with how its event stands if that is no good news.
-pub fn headline(state: State, delivery: &Delivery) -> &'static str {
+pub fn headline(state: State, delivery: &Delivery, is_dry_run: bool) -> &'static str {
     match (state, delivery.state, &delivery.error) {
+        (State::Ended(Ending::Approved), ..) if is_dry_run => "Approved, in a dry run",
         (State::Ended(Ending::Approved), DeliveryState::Pending, None) => "Approved, on its way to GitHub",
         (State::Ended(Ending::Approved), DeliveryState::Pending, Some(_)) => {
             "Approved, but GitHub refused it"
@@ -258,8 +259,8 @@ fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec
         fact(labels::APPROVALS, Value::Words(approvals.into())),
         fact(labels::REQUESTED, Value::Time(request.created_at)),
     ];
-    // After a vote has decided, it is not open until then.
-    if state.verdict().is_none() {
+    // After a decision it is not open until then.
+    if matches!(state, State::Waiting | State::Ended(Ending::Expired)) {
         let until = request.expires_at();
         let left = state.is_waiting().then(|| until - now);
         facts.push(fact(labels::OPEN_UNTIL, Value::Deadline(until, left)));

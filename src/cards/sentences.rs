@@ -111,7 +111,10 @@ pub fn sentence(outcome: &Outcome) -> String {
             counted(*approvals, *required, &show(repository))
         }
         Outcome::Rejected(repository) => {
-            format!("Rejected. Nothing is sent to {}, as the workflow asked.", show(repository))
+            format!(
+                "Rejected. Nothing is sent to {}: the workflow names no event for that.",
+                show(repository)
+            )
         }
         Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
         Outcome::Postponed(repository, status, wait_s) => postponed(&show(repository), *status, *wait_s),
@@ -163,7 +166,7 @@ fn unavailable(unreached: Unreached) -> &'static str {
 }
 
 fn dry_run(event: &str, repository: &str) -> String {
-    format!("Dry run: {event} for {repository} is in order; nothing was sent.")
+    format!("Dry run: recorded. {event} for {repository} is in order; nothing was sent.")
 }
 
 fn conflict(ended: &str, repository: &str) -> String {

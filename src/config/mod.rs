@@ -5,6 +5,7 @@
 
 mod bot;
 mod forms;
+mod misspelt;
 mod reader;
 mod store;
 mod unlikely;
@@ -129,7 +130,7 @@ impl Config {
 
     /// Reads settings, naming all that are unusable.
     pub fn parse(settings: &BTreeMap<String, String>) -> Result<Self, Unusable> {
-        let mut reader = Reader { settings, unusable: Vec::new() };
+        let mut reader = Reader { settings, unusable: Vec::new(), asked: std::cell::RefCell::default() };
         let listen = listen(&mut reader);
         let authority =
             reader.url("ENTRA_AUTHORITY").unwrap_or_else(|| known_url("https://login.microsoftonline.com"));
@@ -169,6 +170,7 @@ impl Config {
         };
         refuse_later_settings(&mut reader);
         config.warnings = config.unlikely(&reader, &entra_authority);
+        config.warnings.extend(misspelt::warnings(&reader));
         match reader.unusable.is_empty() {
             true => Ok(config),
             false => Err(Unusable(reader.unusable)),
@@ -210,6 +212,8 @@ fn local_settings() -> anyhow::Result<BTreeMap<String, String>> {
         is_encrypted: bool,
         #[serde(default)]
         values: Option<BTreeMap<String, Value>>,
+        #[serde(flatten)]
+        others: BTreeMap<String, Value>,
     }
 
     let text = match fs::read_to_string(LOCAL_SETTINGS) {
@@ -224,6 +228,10 @@ fn local_settings() -> anyhow::Result<BTreeMap<String, String>> {
         bail!(
             "local.settings.json is encrypted: run `func settings decrypt`, or set the values in the environment"
         );
+    }
+    let is_ours = |name: &String| !matches!(name.as_str(), "Host" | "ConnectionStrings");
+    if settings.values.is_none() && settings.others.keys().any(is_ours) {
+        bail!("local.settings.json has no \"Values\": put the settings into an object of that name");
     }
     // As Core Tools take them: numbers and booleans become texts.
     let text = |value| match value {

@@ -1,6 +1,9 @@
 //! Reading settings one by one: the form of each, and the complaint about one that does not have it.
 
-use std::collections::BTreeMap;
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use chrono::TimeDelta;
 use secrecy::SecretString;
@@ -12,11 +15,14 @@ use crate::{approval::Terms, http_client::SecretUrl, urls::is_safe_url};
 pub struct Reader<'a> {
     pub settings: &'a BTreeMap<String, String>,
     pub unusable: Vec<String>,
+    /// The names that were asked for.
+    pub asked: RefCell<BTreeSet<String>>,
 }
 
 impl Reader<'_> {
     /// The setting, without space around it; an empty one is not set.
     pub fn text(&self, name: &str) -> Option<String> {
+        self.asked.borrow_mut().insert(name.to_owned());
         let value = self.settings.get(name)?.trim();
         (!value.is_empty()).then(|| value.to_owned())
     }

@@ -92,7 +92,7 @@ impl Open {
 
     /// True if `newer`, which may supersede, takes the place of this one: it is of the same kind, and a later run's.
     pub fn is_superseded_by(&self, newer: &Self) -> bool {
-        let number = |run_id: &str| run_id.parse::<u64>().ok();
+        let number = |run_id: &str| run_id.parse::<u128>().ok();
         let is_later =
             number(&self.run_id).zip(number(&newer.run_id)).is_some_and(|(this, newer)| this < newer);
         is_later && self.group == newer.group

@@ -27,9 +27,9 @@ use self::{
     signals::Signals,
 };
 use crate::{
-    approval::TargetName,
+    approval::{EventType, EventTypes, TargetName},
     approve::Stories,
-    cards::Cards,
+    cards::{Cards, sentences::sentence},
     config::{Config, Listen},
     identity::{bot_connector::ConnectorTokens, entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
@@ -167,7 +167,7 @@ async fn offer_sample(rooms: &Rooms) {
         Ok(id) => {
             log::info!("a sample approval to click: {}", rooms.stories.outbox.cards.page_url(&id))
         }
-        Err(report) => log::warn!("the sample was refused: {}", report.outcome.name()),
+        Err(report) => log::warn!("there is no sample: {} {}", sentence(&report.outcome), report.detail),
     }
 }
 
@@ -278,12 +278,22 @@ fn github_pages(issuer: &Url) -> Url {
 /// Tells a person who started us by hand what to do next.
 fn announce(rooms: &Rooms) {
     let Listen::Standalone(port) = rooms.listen else { return };
-    let mode = if rooms.stories.policy.dry_run { " in dry run: nothing is sent to GitHub" } else { "" };
-    log::info!("listening on http://localhost:{port}{mode}");
-    log::info!(
-        "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \
-         -d '{{\"event_type\":\"release-approved\",\"client_payload\":{{\"run_id\":\"1\"}}}}'"
-    );
+    let policy = &rooms.stories.policy;
+    if !policy.dry_run {
+        log::info!("listening on http://localhost:{port}: what is decided is sent to GitHub");
+        return;
+    }
+    log::info!("listening on http://localhost:{port} in dry run: nothing is sent to GitHub");
+    let event_type = match &policy.relay_event_types {
+        EventTypes::Any => Some("release-approved"),
+        EventTypes::Only(listed) => listed.first().map(EventType::as_str),
+    };
+    if let Some(event_type) = event_type {
+        log::info!(
+            "try: curl -i http://localhost:{port}/api/ApproveRelease -H 'Content-Type: application/json' \
+             -d '{{\"event_type\":\"{event_type}\",\"client_payload\":{{\"run_id\":\"1\"}}}}'"
+        );
+    }
 }
 
 #[cfg(test)]

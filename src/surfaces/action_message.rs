@@ -117,6 +117,13 @@ fn content_type(request: &Invocation) -> &str {
 /// The repository that the address names, if it names one.
 fn repository(query: &[(String, String)]) -> Result<Option<Repository>, Invalid> {
     let mut named = query.iter().filter(|(key, _)| key.eq_ignore_ascii_case("repository"));
+    // A misspelt name would send the event to the default repository.
+    let is_misspelt = |(key, _): &(String, String)| {
+        key.to_ascii_lowercase().starts_with("repo") && !key.eq_ignore_ascii_case("repository")
+    };
+    if query.iter().any(is_misspelt) {
+        return Err(Invalid::Repository);
+    }
     match (named.next(), named.next()) {
         (None, _) => Ok(None),
         (Some((_, text)), None) => Repository::parse(text).map(Some).ok_or(Invalid::Repository),

@@ -18,7 +18,7 @@ use url::Url;
 use crate::{
     approval::{Invalid, Outcome, Unreached},
     approve::Report,
-    cards::sentences::{Reader, sentence, sentence_to},
+    cards::sentences::{Reader, sentence_to},
     host::{Answer, Invocation},
     identity::{Check, Rejection},
     text::log::printable,
@@ -71,14 +71,14 @@ pub fn outcome_answer(reader: Reader, outcome: &Outcome) -> Answer {
 /// The answer that tells the outcome of a request, and the line for the log.
 fn report_answer(function: &str, reader: Reader, request: &Invocation, report: &Report) -> Answer {
     let mut answer = outcome_answer(reader, &report.outcome);
-    answer.log.push(log_line(function, request, report));
+    answer.log.push(log_line(function, reader, request, report));
     answer
 }
 
 /// One line that reads alone: the outcome of a request, with the ids that the client and the host gave it,
 /// by which people look for it.
 // T32
-fn log_line(function: &str, request: &Invocation, report: &Report) -> (Level, String) {
+fn log_line(function: &str, reader: Reader, request: &Invocation, report: &Report) -> (Level, String) {
     let level = match status(&report.outcome) {
         200 => Level::Info,
         _ => Level::Warn,
@@ -87,7 +87,7 @@ fn log_line(function: &str, request: &Invocation, report: &Report) -> (Level, St
     let line = format!(
         "{function}: {}: {}{} (card {}, action {}, invocation {})",
         report.outcome.name(),
-        sentence(&report.outcome),
+        sentence_to(reader, &report.outcome),
         if report.detail.is_empty() { String::new() } else { format!(" [{}]", report.detail) },
         id(request.header("card-correlation-id")),
         id(request.header("action-request-id")),

@@ -237,7 +237,7 @@ impl Pages {
         let said = Said { sentence: &sentence, is_error: status != 200 };
         let mut answer = html_answer(status, self.html(standing, performer, Some(said), request));
         answer.headers.push((CARD_ACTION_STATUS, sentence));
-        answer.log.push(log_line(FUNCTION, request, report));
+        answer.log.push(log_line(FUNCTION, Reader::Browser, request, report));
         answer
     }
 

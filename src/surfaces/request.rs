@@ -151,7 +151,7 @@ impl Requests {
         match (&report.outcome, &report.standing) {
             (Outcome::Withdrawn(_) | Outcome::AlreadyDecided(..), Some(standing)) => {
                 let mut answer = json_answer(200, &item::requested(&self.stories, standing, ShownTo::Job));
-                answer.log.push(log_line(FUNCTION, request, &report));
+                answer.log.push(log_line(FUNCTION, Reader::Job(&self.audience), request, &report));
                 Ok(answer)
             }
             _ => Err(report),

@@ -27,10 +27,28 @@ pub fn identifier(text: &str) -> String {
 
 /// JSON as it came, one member a line, with each character of its texts that is not plainly visible as `\u{200b}`.
 ///
-/// JSON's own escapes stay: it has none with a brace, so that nothing else looks like this one.
+/// JSON's own escapes stay: it has none with a brace, so that nothing else looks like this one. A text with a word of
+/// mixed alphabets gets the same mark as an identifier, behind it.
 pub fn json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
+    // The text that is open, and whether the next character is escaped.
+    let (mut text, mut is_escaped): (Option<String>, bool) = (None, false);
     for character in pretty(json).chars() {
+        match (character, &mut text) {
+            ('"', None) => text = Some(String::new()),
+            ('"', Some(inside)) if !is_escaped => {
+                let mark = if has_mixed_alphabets(inside) { MIXED } else { "" };
+                shown.push('"');
+                shown.push_str(mark);
+                text = None;
+                continue;
+            }
+            (character, Some(inside)) => {
+                inside.push(character);
+                is_escaped = character == '\\' && !is_escaped;
+            }
+            (_, None) => {}
+        }
         match character {
             ' ' | '\n' => shown.push(character),
             visible if is_visible(visible) => shown.push(visible),
@@ -63,11 +81,11 @@ fn escaped(text: &str) -> String {
 fn is_visible(character: char) -> bool {
     match character {
         '!'..='~' => true,
-        // Two that are empty, and belong to no list of the invisible.
-        '\u{2800}' | '\u{1D159}' => false,
+        // Some that are empty or only join others, and belong to no list of the invisible.
+        '\u{2800}' | '\u{1D159}' | '\u{2D7F}' | '\u{16FE4}' | '\u{13430}' | '\u{1107F}' => false,
         _ if character.is_ascii() || character.is_whitespace() || is_hidden(character) => false,
-        // Unassigned, or for private use.
-        _ => character.script() != Script::Unknown,
+        // Unassigned, or for private use; or a mark on the character before it, which may look like a whole one.
+        _ => !matches!(character.script(), Script::Unknown | Script::Inherited),
     }
 }
 
@@ -115,6 +133,8 @@ mod tests {
             (" main ", r"\u{20}main\u{20}"),
             ("a  b", r"a\u{20}\u{20}b"),
             ("❤\u{fe0f}", r"❤\u{fe0f}"),
+            ("cafe\u{301}", r"cafe\u{301}"),
+            ("a\u{2d7f}\u{16fe4}", r"a\u{2d7f}\u{16fe4}"),
         ] {
             assert_eq!(identifier(text), shown, "{text:?}");
         }
@@ -127,6 +147,18 @@ mod tests {
         for one in ["релиз", "release-релиз", "東京タワー", "v2東京"] {
             assert_eq!(identifier(one), one, "{one}");
         }
+    }
+
+    #[test]
+    fn a_text_in_json_with_mixed_alphabets_is_marked() {
+        let shown = json("{\"ref\":\"m\u{430}in\",\"n\":\"a \\\" \u{ff14}.2\\\\\",\"ok\":\"релиз\"}");
+        assert!(shown.contains("\"m\u{430}in\" (mixed alphabets),"), "{shown}");
+        assert_eq!(
+            shown.matches("(mixed").count(),
+            1 + usize::from(has_mixed_alphabets("\u{ff14}")),
+            "{shown}"
+        );
+        assert!(shown.contains("\"релиз\"\n"), "{shown}");
     }
 
     #[test]

@@ -3,10 +3,15 @@
 //! All text from a request, a token or a person passes through here before it becomes part of a card or a page.
 //! It is then harmless as text; for markdown or HTML it must be escaped as well.
 
+use unicode_script::{Script, UnicodeScript};
+
 /// The end of a text that was cut.
 pub const CUT: &str = " […]";
 
 const JOINERS: [char; 2] = ['\u{200C}', '\u{200D}'];
+/// The most marks on one character.
+const MAX_MARKS: usize = 4;
+
 /// Asks for the coloured form of the character before it.
 const EMOJI_STYLE: char = '\u{FE0F}';
 
@@ -29,7 +34,7 @@ pub fn plain_lines(text: &str, limit: usize) -> String {
 // T11
 pub fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
-    let mut before = ' ';
+    let (mut before, mut marks) = (' ', 0);
     for character in text.replace("\r\n", "\n").chars() {
         let shown = match character {
             '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => '\n',
@@ -37,6 +42,11 @@ pub fn visible(text: &str) -> String {
             hidden if is_hidden(hidden) && !belongs(hidden, before) => continue,
             other => other,
         };
+        // More marks on one character than any language has would be drawn over the lines above and below.
+        marks = if shown.script() == Script::Inherited { marks + 1 } else { 0 };
+        if marks > MAX_MARKS {
+            continue;
+        }
         visible.push(shown);
         before = shown;
     }
@@ -109,6 +119,12 @@ mod tests {
         let hidden = "\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}\u{feff}\u{e0041}\u{e007f}\u{200b}\u{ad}\u{7}\u{9b}";
         assert_eq!(plain(&format!("a{hidden}b{hidden}"), 80), "ab");
         assert_eq!(plain("ap\u{200d}prove\u{fe0f}", 80), "approve");
+    }
+
+    #[test]
+    fn a_character_has_no_more_marks_than_a_language_needs() {
+        let marked = format!("Z{}a\u{301}", "\u{301}\u{335}".repeat(100));
+        assert_eq!(plain(&marked, 800), "Z\u{301}\u{335}\u{301}\u{335}a\u{301}");
     }
 
     #[test]

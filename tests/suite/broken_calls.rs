@@ -145,6 +145,28 @@ async fn of_withdrawals_none_is_lost_and_none_is_sent() {
     assert_eq!(github.dispatches().len(), 0);
 }
 
+#[tokio::test]
+async fn runs_that_ask_at_once_leave_the_latest_open_after_a_sweep_at_most() {
+    let deployment = Instances::dry_run();
+    let instances = [deployment.start(), deployment.start()];
+    let asks = (1..=20).map(|run| {
+        let mut asking = asking(&run.to_string(), "{}");
+        asking.terms.supersedes = true;
+        asking.workload.workflow_ref = Some("octo/app/.github/workflows/release.yml@refs/heads/main".to_owned());
+        let (instance, timing) = (&instances[run % 2], deployment.after(TimeDelta::zero()));
+        async move { instance.ask(asking, timing).await.map_err(|report| report.outcome).expect("it is open") }
+    });
+    let asked = futures_util::future::join_all(asks).await;
+    deployment.settled().await;
+    deployment.sweep(TimeDelta::minutes(2)).await;
+    deployment.settled().await;
+    for (place, (standing, _)) in asked.iter().enumerate() {
+        let seen = deployment.look(&standing.request.id, TimeDelta::minutes(3)).await;
+        let expected = if place + 1 < asked.len() { Some(Ending::Withdrawn) } else { None };
+        assert_eq!(seen.ending(), expected, "run {}", standing.request.workload.run_id);
+    }
+}
+
 /// The time of one call, in milliseconds.
 const CALL_MS: usize = 500;
 

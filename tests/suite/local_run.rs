@@ -2,6 +2,7 @@
 
 use crate::{
     github::{GitHub, TOKEN},
+    handler_process::until,
     http1::Request,
     protocol::payload_of,
     relay::{CLICK, new_click},
@@ -208,7 +209,9 @@ async fn a_payload_cannot_hide_a_web_page_behind_headers_of_its_own() {
 
 #[tokio::test]
 async fn an_unreadable_settings_file_is_named_and_the_process_exits() {
-    for broken in ["", "{", r#"{"Values":[]}"#, r#"{"IsEncrypted":true,"Values":{}}"#] {
+    for broken in
+        ["", "{", r#"{"Values":[]}"#, r#"{"IsEncrypted":true,"Values":{}}"#, r#"{"DRY_RUN":"true"}"#]
+    {
         let (status, output) = Standalone::run_to_exit(broken).await;
         assert!(!status.success(), "{broken}: {output}");
         assert!(output.contains("local.settings.json"), "{broken}: {output}");
@@ -222,6 +225,13 @@ async fn unusable_values_in_the_settings_file_are_named_and_the_process_exits() 
 
     assert!(!status.success(), "{output}");
     assert!(output.contains("DRY_RUN") && output.contains("GITHUB_REPOSITORY"), "{output}");
+}
+
+#[tokio::test]
+async fn a_setting_that_is_nearly_one_of_ours_is_asked_about() {
+    let standalone = Standalone::start_with_our_settings(&[("DRYRUN", "true")]).await;
+    let asked = "nothing reads the setting DRYRUN: is it meant to be DRY_RUN?";
+    until("it asks", async || standalone.stderr().contains(asked)).await;
 }
 
 #[tokio::test]

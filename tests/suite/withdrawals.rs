@@ -17,6 +17,7 @@ in_one_mode! {
     an_approver_withdraws_on_the_page_and_says_why
     whoever_may_not_decide_may_not_withdraw
     a_newer_run_takes_the_place_of_earlier_ones_of_its_kind
+    runs_whose_workflow_nobody_knows_take_nobodys_place
     the_channel_hears_of_a_withdrawal_once
     a_public_repository_hears_no_names_of_who_withdrew
     a_vote_and_a_withdrawal_at_once_are_one_decision
@@ -199,6 +200,19 @@ async fn a_newer_run_takes_the_place_of_earlier_ones_of_its_kind(mode: Mode) {
     assert!(answer.assert_outcome(400, "invalid").contains("supersedes"));
 }
 
+async fn runs_whose_workflow_nobody_knows_take_nobodys_place(mode: Mode) {
+    let (around, host) = Surroundings::with_host(mode).await;
+    let run = |id: &str| Token::of_job(&around.actions).claim("run_id", id);
+    let body = json!({"event_type": "go-live", "supersedes": true}).to_string();
+    let unknown = opened(&host, &run("1").without("workflow_ref"), &body).await;
+    opened(&host, &run("2").without("workflow_ref"), &body).await;
+    assert_eq!(status_of(&around, &host, &unknown).await, "pending");
+    // Twenty digits are a number, too.
+    let huge = opened(&host, &run("18446744073709551615"), &body).await;
+    opened(&host, &run("18446744073709551616"), &body).await;
+    assert_eq!(status_of(&around, &host, &huge).await, "withdrawn");
+}
+
 async fn the_channel_hears_of_a_withdrawal_once(mode: Mode) {
     let (around, channel) = (Surroundings::start().await, Channel::start().await);
     let host = around.host(mode).settings(channel.setting()).start().await;
@@ -220,6 +234,11 @@ async fn a_public_repository_hears_no_names_of_who_withdrew(mode: Mode) {
     host.send(Someone::alex().press(&id, "withdraw", "Secret reason")).await;
     let item = host.status_as(&job, &id).await.text();
     assert!(item.contains("withdraw") && !item.contains(ALEX_NAME) && !item.contains("Secret"), "{item}");
+    let again = host.ask_as(&job, BODY).await.text();
+    assert!(
+        again.contains("Withdrawn by") && !again.contains(ALEX_NAME) && !again.contains("Secret"),
+        "{again}"
+    );
 }
 
 async fn a_vote_and_a_withdrawal_at_once_are_one_decision(mode: Mode) {

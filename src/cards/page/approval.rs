@@ -17,8 +17,15 @@ use crate::{
 };
 
 /// The facts that GitHub vouches for and that matter most to who decides; the others are folded.
-const FIRST: [&str; 6] =
-    [labels::REPOSITORY, labels::REF, labels::BRANCH, labels::TAG, labels::ENVIRONMENT, labels::STARTED_BY];
+const FIRST: [&str; 7] = [
+    labels::REPOSITORY,
+    labels::REF,
+    labels::BRANCH,
+    labels::TAG,
+    labels::COMMIT,
+    labels::ENVIRONMENT,
+    labels::STARTED_BY,
+];
 
 /// The facts that say until when and by how many people a decision is made.
 const TIMES: [&str; 3] = [labels::APPROVALS, labels::REQUESTED, labels::OPEN_UNTIL];

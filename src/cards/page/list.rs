@@ -12,9 +12,15 @@ use super::{
     LIST, MARK, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
-    approval::{Ending, Item, Performer, Policy, RelayStanding, Standing},
-    text::identifier::identifier,
+    approval::{Dispatch, Ending, Item, Performer, Policy, RelayStanding, Standing},
+    text::{
+        identifier::{self, identifier},
+        line::cut,
+    },
 };
+
+/// The part of a relay's payload that a row shows, in characters.
+const MAX_PAYLOAD: usize = 80;
 
 /// A page of the list.
 #[derive(Clone, Debug)]
@@ -115,9 +121,10 @@ impl Row {
         let (workload, terms) = (&standing.request.workload, &standing.request.terms);
         let find = |label| content.decision.iter().chain(&content.result).find(|fact| fact.label == label);
         let approvals = find(labels::APPROVALS).filter(|_| is_open && terms.approvals_required > 1);
-        let people = match find(labels::DECIDED_BY).map(|fact| &fact.value) {
+        let people = match find(labels::DECIDED_BY).or(find(labels::WITHDRAWN_BY)).map(|fact| &fact.value) {
             Some(Value::People(people)) => people.iter().map(|one| words::name(one)).collect(),
-            _ => Vec::new(),
+            Some(by) => vec![by.text()],
+            None => Vec::new(),
         };
         let (label, name) = words::reference(&workload.git_ref);
         let ended_at = standing.ruling.as_ref().map(|ruling| ruling.decided_at);
@@ -146,10 +153,10 @@ impl Row {
         Self {
             repository: identifier(&decision.dispatch.repository.to_string()),
             state: Some(State::Ended(Ending::Approved)),
-            headline: headline(State::Ended(Ending::Approved), &delivery),
+            headline: headline(State::Ended(Ending::Approved), &delivery, policy.dry_run),
             is_stuck: is_stuck(&delivery),
             by: vec![words::name(&decision.performer)],
-            ..Self::unlike(identifier(decision.dispatch.event_type.as_str()), decision.decided_at)
+            ..Self::unlike(event(&decision.dispatch), decision.decided_at)
         }
     }
 
@@ -176,5 +183,17 @@ impl Row {
             left: None,
             at,
         }
+    }
+}
+
+/// An event with the beginning of its payload, which tells it from others.
+fn event(Dispatch { event_type, client_payload, .. }: &Dispatch) -> String {
+    let event_type = identifier(event_type.as_str());
+    match client_payload {
+        Some(payload) => {
+            let payload = identifier::json(payload.as_str()).split_whitespace().collect::<Vec<_>>().join(" ");
+            format!("{event_type} {}", cut(&payload, MAX_PAYLOAD))
+        }
+        None => event_type,
     }
 }

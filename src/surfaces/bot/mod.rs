@@ -146,7 +146,7 @@ impl Messages {
         }
         let report = self.vote(bot, activity, data, request).await;
         let mut answer = self.told(activity, &report, request.timing.now);
-        answer.log.push(log_line(FUNCTION, request, &report));
+        answer.log.push(log_line(FUNCTION, Reader::Teams, request, &report));
         answer
     }
 
@@ -267,7 +267,7 @@ impl Messages {
             _ => inside(400, ERROR, error(&report.outcome, &sentence)),
         };
         answer.headers.push((CARD_ACTION_STATUS, sentence));
-        answer.log.push(log_line(FUNCTION, request, &report));
+        answer.log.push(log_line(FUNCTION, Reader::Teams, request, &report));
         answer
     }
 
@@ -277,7 +277,7 @@ impl Messages {
         let report = self.vote(bot, activity, data, request).await;
         let mut answer =
             reply(bot, activity, &plain_text(&sentence_to(Reader::Teams, &report.outcome)), request).await;
-        answer.log.push(log_line(FUNCTION, request, &report));
+        answer.log.push(log_line(FUNCTION, Reader::Teams, request, &report));
         answer
     }
 
@@ -297,7 +297,7 @@ impl Messages {
             Err(report) => {
                 let told = plain_text(&sentence_to(Reader::Teams, &report.outcome));
                 let mut answer = reply(bot, activity, &told, request).await;
-                answer.log.push(log_line(FUNCTION, request, &report));
+                answer.log.push(log_line(FUNCTION, Reader::Teams, request, &report));
                 answer
             }
         }
@@ -376,7 +376,7 @@ fn refreshed_not(report: &Report, request: &Invocation) -> Answer {
         (Outcome::Forbidden(_), _) | (_, None) => inside(200, MESSAGE, json!(sentence)),
         (_, Some(status)) => inside(status, ERROR, error(outcome, &sentence)),
     };
-    let (_, line) = log_line(FUNCTION, request, report);
+    let (_, line) = log_line(FUNCTION, Reader::Teams, request, report);
     answer.log.push((Level::Info, line));
     answer
 }

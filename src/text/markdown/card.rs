@@ -275,6 +275,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_nested_too_deeply_is_text() {
+        for (bit, end) in [("> ", "a"), ("- ", "a"), ("1. ", "a")] {
+            let html = super::super::html::html(&format!("{}{end}", bit.repeat(3_000)));
+            assert!(html.len() < 1_000 && html.contains('a'), "{bit}: {} bytes", html.len());
+        }
+    }
+
+    #[test]
     fn deep_and_long_text_takes_no_time() {
         for bit in [">", "- ", "[", "*a ", "![", "<", "`", "1. ", "[a](https://b.example) ", "&lt;", "_*"] {
             let text = bit.repeat(64_000 / bit.len());

@@ -45,6 +45,9 @@ pub enum Mark {
     Link(Link),
 }
 
+/// The most marks inside each other.
+const MAX_DEPTH: usize = 12;
+
 /// Between two cells of a table.
 const CELLS: &str = " · ";
 
@@ -92,7 +95,12 @@ impl Filter {
     }
 
     fn open(&mut self, tag: Tag<'_>) {
-        let mark = self.mark(tag);
+        // Nobody reads what is nested deeper, and browsers take minutes to lay it out.
+        let is_too_deep = self.open.len() >= MAX_DEPTH;
+        let mark = if is_too_deep { None } else { self.mark(tag) };
+        if is_too_deep && !matches!(self.parts.last(), None | Some(Part::Break | Part::Open(_))) {
+            self.parts.push(Part::Break);
+        }
         self.parts.extend(mark.clone().map(Part::Open));
         self.open.push(mark);
     }
