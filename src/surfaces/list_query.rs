@@ -5,6 +5,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     approval::{Invalid, Item},
     approve::{Cursor, List},
+    cards::page::{LIST, ListView},
     host::Invocation,
 };
 
@@ -27,7 +28,7 @@ enum State {
 }
 
 /// The form and the part of the list that a request wants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ListQuery<'a> {
     /// The form.
     pub format: Format,
@@ -82,8 +83,31 @@ impl<'a> ListQuery<'a> {
         page
     }
 
-    /// The query of the page that begins at `next`, with the same filters and in the same form.
+    /// The links to the parts of the list, for people, and to this page of it for spreadsheets.
+    pub fn views(&self) -> Vec<ListView> {
+        let part = |label, state| {
+            let href = address(&Self { format: Format::Html, after: None, state, ..*self }.text());
+            ListView { label, href, is_current: self.state == state }
+        };
+        let csv = address(&Self { format: Format::Csv, ..self.clone() }.text());
+        let every_repository = address(&Self { repository: None, after: None, ..self.clone() }.text());
+        let link = |label, href| ListView { label, href, is_current: false };
+        let parts = [
+            Some(part("All", None)),
+            Some(part("Waiting", Some(State::Waiting))),
+            Some(part("Decided", Some(State::Decided))),
+            self.repository.map(|_| link("All repositories", every_repository)),
+            Some(link("This page as CSV", csv)),
+        ];
+        parts.into_iter().flatten().collect()
+    }
+
+    /// The address of the page that begins at `next`, with the same filters and in the same form.
     pub fn at(&self, next: &Cursor) -> String {
+        address(&Self { after: Some(next.clone()), ..self.clone() }.text())
+    }
+
+    fn text(&self) -> String {
         let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
         let format = match self.format {
             Format::Html => None,
@@ -95,7 +119,13 @@ impl<'a> ListQuery<'a> {
             State::Decided => "state=decided".to_owned(),
         });
         let repository = self.repository.map(|repository| format!("repository={}", encoded(repository)));
-        let after = Some(format!("after={}", encoded(&next.as_text())));
+        let after = self.after.as_ref().map(|after| format!("after={}", encoded(&after.as_text())));
         [format, repository, state, after].into_iter().flatten().collect::<Vec<_>>().join("&")
     }
+}
+
+/// The address of the list with this query.
+fn address(query: &str) -> String {
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{LIST}{mark}{query}")
 }

@@ -27,7 +27,7 @@ use crate::{
     approve::{Clicked, List, Report, Stories, failed},
     cards::{
         content::Content,
-        page::{Listing, SIGN_OUT, Said, View, approval, list, note, style_hash},
+        page::{LIST, Listing, SIGN_OUT, Said, View, approval, list, note, style_hash},
         sentences::{Reader, sentence_to},
     },
     host::{Answer, Body, Invocation, parse_urlencoded},
@@ -36,9 +36,6 @@ use crate::{
 
 /// The function's name in the log.
 const FUNCTION: &str = "Approvals";
-
-/// The path of the list.
-const LIST: &str = "/api/approvals";
 
 /// The link to the list.
 const TO_LIST: Option<(&str, &str)> = Some((LIST, "All approvals"));
@@ -101,7 +98,7 @@ impl Pages {
         let page =
             self.stories.list(query.after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
         let page = query.filter(page);
-        let next = page.next.as_ref().map(|next| format!("{LIST}?{}", query.at(next)));
+        let next = page.next.as_ref().map(|next| query.at(next));
         let link = next.as_deref().map(|next| {
             let base = self.public_url.as_str().trim_end_matches('/');
             ("Link", format!("<{base}{next}>; rel=\"next\""))
@@ -141,6 +138,7 @@ impl Pages {
     ) -> String {
         let listing = Listing {
             reader,
+            views: &query.views(),
             waiting: &page.waiting,
             recent: &page.decided,
             is_first: query.is_whole(),

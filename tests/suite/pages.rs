@@ -486,6 +486,18 @@ async fn the_list_is_filtered_and_comes_as_csv() {
     assert_eq!(ids(&get("format=json&repository=octo/other").await.json()), [""; 0]);
     get("format=json&state=open").await.assert_outcome(400, "invalid");
 
+    let page = get("state=waiting&repository=OCTO/App").await.text();
+    for link in [
+        r#"<a href="/api/approvals?repository=OCTO%2FApp">All</a>"#,
+        r#"<a href="/api/approvals?repository=OCTO%2FApp&#38;state=waiting" aria-current="page">Waiting</a>"#,
+        r#"<a href="/api/approvals?repository=OCTO%2FApp&#38;state=decided">Decided</a>"#,
+        r#"<a href="/api/approvals?state=waiting">All repositories</a>"#,
+        r#"<a href="/api/approvals?format=csv&#38;repository=OCTO%2FApp&#38;state=waiting">This page as CSV</a>"#,
+    ] {
+        assert!(page.contains(link), "{link} in {page}");
+    }
+    assert!(get("").await.text().contains(r#"<a href="/api/approvals" aria-current="page">All</a>"#));
+
     let csv = get("format=csv&state=decided").await;
     assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
     let lines: Vec<_> = csv.text().split("\r\n").map(str::to_owned).collect();

@@ -164,10 +164,13 @@ impl Page<'_> {
 
     /// The readers of a comment, named before it is written.
     fn about_comment(&self) -> String {
-        let readers = match self.content.request.workload.is_public {
-            true => "Other approvers can read it.",
-            false => "Other approvers can read it, and it is sent to GitHub with your name.",
+        let request = &self.content.request;
+        let sent = match (self.is_dry_run, request.workload.is_public, &request.terms.rejected_event_type) {
+            (true, ..) => ". In a dry run it is not sent to GitHub.",
+            (false, true, _) => ". It is not sent to GitHub, as everybody can read the repository.",
+            (false, false, Some(_)) => ", and it is sent to GitHub with your name.",
+            (false, false, None) => ". If this is approved, it is sent to GitHub with your name.",
         };
-        format!("At most {} characters. {readers}", Vote::MAX_COMMENT)
+        format!("At most {} characters. Other approvers can read it{sent}", Vote::MAX_COMMENT)
     }
 }

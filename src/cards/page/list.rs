@@ -27,6 +27,8 @@ const MAX_PAYLOAD: usize = 80;
 pub struct Listing<'a> {
     /// The person who looks.
     pub reader: &'a Performer,
+    /// The links to the parts of the list, and to its other forms.
+    pub views: &'a [ListView],
     /// The approvals that wait for a decision.
     pub waiting: &'a [Item],
     /// The decisions.
@@ -43,12 +45,24 @@ pub struct Listing<'a> {
     pub now: DateTime<Utc>,
 }
 
+/// A link to a part of the list, or to another form of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListView {
+    /// Its words.
+    pub label: &'static str,
+    /// Its address.
+    pub href: String,
+    /// True if this is the part that is shown.
+    pub is_current: bool,
+}
+
 /// The page of the list.
 pub fn list(cards: &Cards, listing: &Listing) -> String {
     let rows = |items: &[Item], is_open| items.iter().map(|item| Row::of(item, is_open, listing)).collect();
     html(&Page {
         cards,
         reader: listing.reader,
+        views: listing.views,
         is_dry_run: listing.policy.dry_run,
         offers_samples: listing.offers_samples,
         waiting: rows(listing.waiting, true),
@@ -64,6 +78,7 @@ pub fn list(cards: &Cards, listing: &Listing) -> String {
 struct Page<'a> {
     cards: &'a Cards,
     reader: &'a Performer,
+    views: &'a [ListView],
     is_dry_run: bool,
     offers_samples: bool,
     waiting: Vec<Row>,

@@ -18,7 +18,7 @@ use ring::digest::{SHA256, digest};
 
 pub use self::{
     approval::{Said, View, approval},
-    list::{Listing, list},
+    list::{ListView, Listing, list},
 };
 use super::{content::State, words};
 use crate::{
@@ -36,7 +36,7 @@ static MARK: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The address of the list.
-const LIST: &str = "/api/approvals";
+pub const LIST: &str = "/api/approvals";
 
 /// The SHA-256 of the pages' style sheet, in base64, as `style-src 'sha256-…'` has it.
 pub fn style_hash() -> &'static str {

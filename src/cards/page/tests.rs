@@ -130,6 +130,7 @@ fn show_to(seen: &Standing, view: &View) -> String {
 fn listing<'a>(policy: &'a Policy, waiting: &'a [Item], recent: &'a [Item]) -> Listing<'a> {
     Listing {
         reader: &Performer::Anonymous,
+        views: &[],
         waiting,
         recent,
         is_first: true,
@@ -551,9 +552,22 @@ fn a_request_without_a_title_is_called_by_its_repository() {
 #[test]
 fn the_reader_of_a_comment_is_named_before_it_is_written() {
     let mut seen = release();
-    assert!(show(&seen).contains("it is sent to GitHub with your name"));
+    let hint = |seen: &Standing, dry_run| {
+        let (policy, alex) = (Policy { dry_run, ..policy() }, person(None));
+        let page = approval(&cards(), &Content::of(seen, &policy, noon()), &view(&alex));
+        let (_, hint) = page.split_once("At most 500 characters. ").expect("a hint");
+        hint.split_once("</p>").expect("its end").0.to_owned()
+    };
+    let of = |rest: &str| format!("Other approvers can read it{rest}");
+    let only_if_approved = of(". If this is approved, it is sent to GitHub with your name.");
+    assert_eq!(hint(&seen, false), only_if_approved);
+    seen.request.terms.rejected_event_type = Some(event_type("release-rejected"));
+    assert_eq!(hint(&seen, false), of(", and it is sent to GitHub with your name."));
+    assert_eq!(hint(&seen, true), of(". In a dry run it is not sent to GitHub."));
     seen.request.workload.is_public = true;
-    assert!(!show(&seen).contains("with your name"));
+    let public = of(". It is not sent to GitHub, as everybody can read the repository.");
+    assert_eq!(hint(&seen, false), public);
+    assert_eq!(hint(&seen, true), of(". In a dry run it is not sent to GitHub."));
 }
 
 #[test]
