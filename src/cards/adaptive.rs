@@ -1,9 +1,12 @@
 //! Adaptive Cards: their elements, their size, and the one that is posted to Teams.
 
+use std::mem;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use super::{Cards, body::Body, content::Content, labels, words::readable};
+use crate::text::markdown::literal;
 
 /// The largest card that is made, in bytes: Teams takes about 28 KB with the message around it.
 pub const MAX_BYTES: usize = 25_000;
@@ -39,7 +42,7 @@ const LIMITS: [Limits; 6] = [
     Limits { payload: 0, ..ROOMY },
     Limits { payload: 0, text: 600, ..ROOMY },
     Limits { payload: 0, text: 600, facts: 10, value: 80, ..ROOMY },
-    Limits { payload: 0, text: 200, facts: 5, value: 60, comment: 60, proven: 60 },
+    Limits { payload: 0, text: 100, facts: 4, value: 50, comment: 50, proven: 50 },
 ];
 
 /// A client that shows cards.
@@ -131,10 +134,59 @@ pub fn line(text: &str, color: &str) -> Value {
     json!({"type": "TextBlock", "text": text, "wrap": true, "weight": "bolder", "color": color})
 }
 
-/// Names and values, both markdown.
-pub fn fact_set(facts: impl IntoIterator<Item = (String, String)>) -> Value {
-    let facts = facts.into_iter().map(|(title, value)| json!({"title": title, "value": value}));
-    json!({"type": "FactSet", "facts": facts.collect::<Vec<_>>()})
+/// A fact on a card.
+pub struct Row {
+    /// The name.
+    name: String,
+    /// The value, as Markdown.
+    value: String,
+    /// True if it needs the whole width: clients cut off a column that cannot be broken.
+    is_wide: bool,
+}
+
+impl Row {
+    /// The widest words of a name and a value that stand side by side on a phone, in narrow letters.
+    const MAX_WIDTH: usize = 30;
+
+    /// A fact whose value is `shown`, once its Markdown is read.
+    pub fn new(name: &str, shown: &str, value: String) -> Self {
+        let is_wide = widest_word(name) + widest_word(shown) > Self::MAX_WIDTH;
+        Self { name: literal(name), value, is_wide }
+    }
+}
+
+/// The width of the widest word, in narrow letters.
+fn widest_word(text: &str) -> usize {
+    let is_narrow = |letter: char| match letter {
+        'm' | 'w' | '@' | '%' => false,
+        _ => letter.is_ascii() && !letter.is_ascii_uppercase(),
+    };
+    let width = |word: &str| word.chars().map(|letter| if is_narrow(letter) { 1 } else { 2 }).sum();
+    text.split_whitespace().map(width).max().unwrap_or(0)
+}
+
+/// Names and values: side by side, or one below the other where that needs more room.
+pub fn fact_set(rows: impl IntoIterator<Item = Row>) -> Value {
+    let (mut parts, mut narrow) = (Vec::new(), Vec::new());
+    for Row { name, value, is_wide } in rows {
+        if is_wide {
+            parts.extend(narrow_facts(&mut narrow));
+            parts.push(json!({"type": "TextBlock", "text": name, "wrap": true, "weight": "bolder", "spacing": "small"}));
+            parts.push(json!({"type": "TextBlock", "text": value, "wrap": true, "spacing": "none"}));
+        } else {
+            narrow.push(json!({"title": name, "value": value}));
+        }
+    }
+    parts.extend(narrow_facts(&mut narrow));
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => json!({"type": "Container", "items": parts}),
+    }
+}
+
+fn narrow_facts(facts: &mut Vec<Value>) -> Option<Value> {
+    let facts = mem::take(facts);
+    (!facts.is_empty()).then(|| json!({"type": "FactSet", "facts": facts}))
 }
 
 /// A group of elements.
@@ -142,11 +194,12 @@ pub fn group(items: Vec<Value>) -> Value {
     json!({"type": "Container", "separator": true, "items": items})
 }
 
-/// What the workflow wrote, on a ground of its own, below a line that says so.
+/// What the workflow wrote, on a ground of its own, below a line that says so. That ground is hard to see in the dark:
+/// Teams draws a border too, of which other clients know nothing.
 pub fn frame(label: &str, items: Vec<Value>) -> Value {
     let label = json!({"type": "TextBlock", "text": label, "wrap": true, "size": "small"});
     let items: Vec<_> = [label].into_iter().chain(items).collect();
-    json!({"type": "Container", "style": "emphasis", "items": items})
+    json!({"type": "Container", "style": "emphasis", "showBorder": true, "roundedCorners": true, "items": items})
 }
 
 /// A link and the button that unfolds the rest, and the rest below them.

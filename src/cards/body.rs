@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{
     Cards,
-    adaptive::{Client, Limits, fact_set, frame, group, heading, label, line, text_block},
+    adaptive::{Client, Limits, Row, fact_set, frame, group, heading, label, line, text_block},
     content::{Content, Fact, State, Value},
     labels,
     words::{MAX_NAME, count, name, reference},
@@ -47,7 +47,9 @@ impl Cards {
 
     /// The state, the title, what matters, how far it has come, and the first lines of what is sent along.
     fn glance(&self, content: &Content, client: Client, limits: &Limits) -> Vec<Json> {
-        let mut glance = vec![line(content.headline, color(content)), title(content)];
+        let mut glance = vec![line(content.headline, color(content))];
+        glance.extend(content.is_dry_run.then(|| text_block(labels::DRY_RUN)));
+        glance.push(title(content));
         glance.push(text_block(&self.matters(&content.request.workload, content, client)));
         if !content.members.is_empty() {
             glance.push(first_members(content));
@@ -96,8 +98,9 @@ impl Cards {
         client: Client,
         limits: &Limits,
     ) -> Json {
-        let row =
-            |Fact { label, value }: &Fact| ((*label).to_owned(), self.markdown(value, client, limits.proven));
+        let row = |Fact { label, value }: &Fact| {
+            Row::new(label, &value.text(), self.markdown(value, client, limits.proven))
+        };
         fact_set(facts.into_iter().map(row))
     }
 
@@ -156,8 +159,10 @@ fn said(content: &Content, limits: &Limits) -> Option<Json> {
     let mut said: Vec<_> = text.map(|text| text_block(&text)).into_iter().collect();
     if !content.facts.is_empty() {
         let shown = content.facts.iter().take(limits.facts);
-        let line = |text: &str, limit| literal(&plain(text, limit));
-        said.push(fact_set(shown.map(|(name, value)| (line(name, MAX_NAME), line(value, limits.value)))));
+        let row = |name: &str, value: &str| Row::new(name, value, literal(value));
+        said.push(fact_set(
+            shown.map(|(name, value)| row(&plain(name, MAX_NAME), &plain(value, limits.value))),
+        ));
     }
     said.extend(and_more(content.facts.len(), limits.facts));
     (!said.is_empty()).then(|| frame(labels::SAID, said))
@@ -186,9 +191,9 @@ fn other_members(content: &Content, limits: &Limits) -> Option<Json> {
 }
 
 /// A member of the payload: its key, and its JSON to the letter.
-fn shown_member((key, json): &(String, &str), limit: usize) -> (String, String) {
-    let shown = |text: &str, limit| literal(&one_line(text, limit));
-    (shown(&identifier(key), MAX_NAME), shown(&identifier::json(json), limit))
+fn shown_member((key, json): &(String, &str), limit: usize) -> Row {
+    let shown = one_line(&identifier::json(json), limit);
+    Row::new(&one_line(&identifier(key), MAX_NAME), &shown, literal(&shown))
 }
 
 /// How many have approved, and who, while that does not suffice.
@@ -217,16 +222,11 @@ fn votes(ballots: &[Ballot], client: Client, limits: &Limits) -> Vec<Json> {
     votes
 }
 
-fn vote(
-    Ballot { performer, verdict, comment, at }: &Ballot,
-    client: Client,
-    limit: usize,
-) -> (String, String) {
-    let comment = match plain(comment, limit) {
-        empty if empty.is_empty() => empty,
-        comment => format!(": “{}”", literal(&comment)),
-    };
-    (literal(&name(performer)), format!("{} {}{comment}", labels::voted(verdict), client.time(*at)))
+fn vote(Ballot { performer, verdict, comment, at }: &Ballot, client: Client, limit: usize) -> Row {
+    let comment = plain(comment, limit);
+    let quoted = if comment.is_empty() { String::new() } else { format!(": “{}”", literal(&comment)) };
+    let vote = format!("{} {}{quoted}", labels::voted(verdict), client.time(*at));
+    Row::new(&name(performer), &comment, vote)
 }
 
 fn and_more(all: usize, shown: usize) -> Option<Json> {

@@ -41,6 +41,8 @@ pub const REASON: &str = "Reason";
 pub const VOTES: &str = "Votes";
 pub const NO_VOTES: &str = "Nobody has voted.";
 
+pub const DRY_RUN: &str = "Dry run: nothing is sent to GitHub.";
+
 pub const RECORDED: &str = "Recorded";
 
 pub const OPEN_PAGE: &str = "Open the page";

@@ -4,12 +4,15 @@ use serde_json::{Value, json};
 
 use super::{
     Cards, Mail,
-    adaptive::{Client, card, fitting, open_url},
+    adaptive::{Client, card, fitting, open_url, text_block},
     body::Body,
     content::Content,
     labels,
 };
-use crate::approval::{ApprovalId, Verdict, Vote};
+use crate::{
+    approval::{ApprovalId, Verdict, Vote},
+    text::markdown::link,
+};
 
 impl Cards {
     /// The card for a mail, if mail cards are configured. While the approval waits, it has a comment and two buttons
@@ -19,13 +22,19 @@ impl Cards {
         Some(fitting(|limits| {
             let Body { glance: mut body, rest } = self.body(content, Client::Outlook, limits);
             body.extend(rest);
-            body.extend(content.state.is_waiting().then(comment));
+            let page = self.page_url(id);
+            let votes: Vec<_> = content.verdicts.iter().map(|verdict| mail.vote(*verdict, id)).collect();
+            let actions = if votes.is_empty() {
+                vec![open_url(labels::OPEN_PAGE, &page)]
+            } else {
+                // Apart from the votes: three buttons in a row are cut off where a mail is narrow.
+                body.extend([text_block(&link(labels::OPEN_PAGE, &page)), comment()]);
+                votes
+            };
             let mut card = card("1.0", body);
             card["originator"] = json!(mail.originator);
             card["hideOriginalBody"] = json!(true);
-            let votes = content.verdicts.iter().map(|verdict| mail.vote(*verdict, id));
-            // A decided approval can still be looked at.
-            card["actions"] = votes.chain([open_url(labels::OPEN_PAGE, &self.page_url(id))]).collect();
+            card["actions"] = json!(actions);
             card
         }))
     }

@@ -11,7 +11,7 @@ use super::{
     words::title,
     *,
 };
-use crate::approval::{ApprovalId, ClientPayload, Ending, Item, Ruling, Standing};
+use crate::approval::{ApprovalId, ClientPayload, Ending, Item, Policy, Ruling, Standing};
 use chrono::TimeDelta;
 
 fn url(text: &str) -> Url {
@@ -131,7 +131,7 @@ fn assert_sound(approval: &Standing) -> [usize; 4] {
     let expected: [&[&str]; 4] = [
         &["Action.OpenUrl", "Action.ToggleVisibility"],
         &["Action.OpenUrl", "Action.ToggleVisibility"],
-        &["Action.Http", "Action.Http", "Action.OpenUrl"],
+        &["Action.Http", "Action.Http"],
         &["Action.OpenUrl"],
     ];
     for (card, expected) in cards.iter().zip(expected) {
@@ -216,7 +216,7 @@ fn paragraph(text: &str) -> Value {
 
 fn frame(label: &str, item: Value) -> Value {
     let label = json!({"type": "TextBlock", "text": label, "wrap": true, "size": "small"});
-    json!({"type": "Container", "style": "emphasis", "items": [label, item]})
+    json!({"type": "Container", "style": "emphasis", "showBorder": true, "roundedCorners": true, "items": [label, item]})
 }
 
 fn facts(facts: &[(&str, &str)]) -> Value {
@@ -509,9 +509,44 @@ fn each_cut_says_so() {
     assert_eq!(section(&card, labels::PAYLOAD_REST)["items"][1]["text"], labels::PAYLOAD_ON_PAGE);
     let said = sections(&card, labels::SAID)[1];
     assert!(said["items"][1]["text"].as_str().is_some_and(|text| text.ends_with(" \\[…\\]")), "{said}");
-    assert_eq!(said["items"][3]["text"], "and 1995 more");
-    let vote = &section(&card, labels::VOTES)["items"][1]["facts"][0]["value"];
+    assert_eq!(said["items"][3]["text"], "and 1996 more");
+    let vote = &section(&card, labels::VOTES)["items"][1]["items"][1]["text"];
     assert!(vote.as_str().is_some_and(|vote| vote.ends_with(" \\[…\\]”")), "{vote}");
+}
+
+/// Microsoft's renderer cuts off the column of a value that it cannot break.
+#[test]
+fn a_value_that_cannot_be_broken_has_the_whole_width() {
+    let mut approval = asked("a");
+    let workload = &mut approval.request.workload;
+    (workload.git_ref, workload.actor) = (format!("refs/heads/{}", "x".repeat(200)), "octo cat ".repeat(20));
+    workload.environment = Some("W".repeat(10));
+    workload.job_workflow_ref = Some("main".into());
+    let proven = section(&teams(&approval), labels::PROVEN)["items"][1].clone();
+    let items = proven["items"].as_array().expect("several parts");
+    let below = |at: usize| {
+        assert_eq!((&items[at]["weight"], &items[at + 1]["spacing"]), (&json!("bolder"), &json!("none")));
+        (&items[at]["text"], &items[at + 1]["text"])
+    };
+    assert_eq!(items[0]["facts"].as_array().map(Vec::len), Some(1), "the repository: {proven}");
+    assert_eq!(below(1), (&json!("Branch"), &json!("x".repeat(200))));
+    let beside = items[3]["facts"].as_array().expect("facts").iter().map(|fact| &fact["title"]);
+    assert_eq!(beside.collect::<Vec<_>>(), ["Commit", "Run", "Started by"]);
+    // Ten wide letters take as much room as twenty narrow ones.
+    assert_eq!(below(4), (&json!("Environment"), &json!("W".repeat(10))));
+    assert_eq!(items[6]["facts"], json!([{"title": "Workflow", "value": "main"}]));
+}
+
+#[test]
+fn a_card_says_that_it_is_a_dry_run() {
+    let approval = asked("a");
+    let shown = |dry_run| {
+        let policy = Policy { dry_run, ..policy() };
+        let content = Content::of(&approval, &policy, noon());
+        [cards().teams(&content), cards().bot(&content, None), cards().mail(&content).expect("a card")]
+    };
+    assert!(shown(true).iter().all(|card| in_sight(card).contains(labels::DRY_RUN)));
+    assert!(!shown(false).iter().any(|card| card.to_string().contains(labels::DRY_RUN)));
 }
 
 #[test]

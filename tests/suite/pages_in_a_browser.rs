@@ -1,7 +1,7 @@
 //! The page as people use it, in a real browser: with mouse and keyboard, on a phone and in the dark; and the cards
 //! that lead to it, drawn by Microsoft's own renderer.
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use thirtyfour::Key;
@@ -13,7 +13,6 @@ use crate::{
     connector::BotConnector,
     deployment::{Channel, Someone, Surroundings, page_of, text},
     functions_host::{FunctionsHost, Mode},
-    handler_process::repository_root,
     http1::Request,
     standalone::Standalone,
     tokens::Token,
@@ -225,7 +224,6 @@ async fn a_row_of_the_list_is_low_and_ten_can_be_told_apart() {
         assert!(heights.len() == 11 && heights.iter().all(|tall| *tall <= 72), "{width}: {heights:?}");
     }
     stage.browser.window_size(1280, 900).await;
-    stage.browser.screenshot(&screenshot("list.png")).await;
     let first: Vec<_> = stage.browser.texts("tbody th a").await;
     assert_eq!(first.len(), 11);
     for number in 0..10 {
@@ -240,6 +238,27 @@ async fn a_row_of_the_list_is_low_and_ten_can_be_told_apart() {
 }
 
 #[tokio::test]
+async fn the_parts_of_the_list_are_one_press_away() {
+    let Some(stage) = Stage::open().await else { return };
+    stage.around.github.expect_dispatches(1);
+    stage.visit(ONE).await;
+    stage.browser.click_text("Approve").await;
+    stage.said().await;
+    stage.browser.window_size(320, 700).await;
+    stage.browser.goto(&stage.url("/api/approvals")).await;
+    let heights = "return [...document.querySelectorAll('.views a')].map(link => link.offsetHeight)";
+    let heights: Vec<u32> =
+        serde_json::from_value(stage.browser.script(heights, vec![]).await).expect("heights");
+    assert!(heights.len() == 4 && heights.iter().all(|tall| *tall >= 44), "{heights:?}");
+    for (label, rows) in [("Waiting", 0), ("Decided", 1), ("All", 1)] {
+        stage.browser.click_text(label).await;
+        stage.browser.text_with(".views [aria-current=page]", label).await;
+        assert_eq!(stage.browser.count("tbody tr").await, rows, "{label}");
+        assert_eq!(stage.browser.accessibility_violations().await, [""; 0], "{label}");
+    }
+}
+
+#[tokio::test]
 async fn the_keyboard_is_enough() {
     let Some(stage) = Stage::open().await else { return };
     stage.around.github.expect_dispatches(1);
@@ -251,16 +270,6 @@ async fn the_keyboard_is_enough() {
     stage.said().await;
     assert_eq!(stage.browser.text(".status").await, "Approved");
     assert_eq!(stage.browser.text("blockquote").await, "Fine.");
-}
-
-/// The path of a screenshot: in the documentation if it is to be made again, else out of the way.
-fn screenshot(name: &str) -> PathBuf {
-    let folder = match std::env::var_os("UPDATE_SCREENSHOTS") {
-        Some(_) => repository_root().join("docs/images"),
-        None => PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots"),
-    };
-    fs::create_dir_all(&folder).expect("a folder");
-    folder.join(name)
 }
 
 #[tokio::test]
@@ -286,23 +295,6 @@ async fn every_page_is_for_everybody_on_a_phone_and_in_the_dark() {
             assert_eq!(stage.browser.script(light, vec![]).await, json!(dark), "{about}");
         }
     }
-}
-
-#[tokio::test]
-#[ignore = "it asserts nothing and makes pictures to look at: cargo xtask long, or cargo xtask screenshots"]
-async fn the_pages_and_the_card_look_as_the_documentation_shows_them() {
-    let Some(stage) = Stage::open().await else { return };
-    let asked = stage.ask(BODY).await;
-    let page = stage.url(&page_of(&text(&asked["id"])));
-    stage.browser.window_size(420, 1480).await;
-    stage.browser.goto(&page).await;
-    stage.browser.screenshot(&screenshot("page.png")).await;
-    stage.browser.dark_mode(true).await;
-    stage.browser.screenshot(&screenshot("page-dark.png")).await;
-    stage.browser.dark_mode(false).await;
-    stage.browser.window_size(620, 930).await;
-    let _card = CardPage::show(&stage.browser, "", &asked["card"]).await;
-    stage.browser.screenshot(&screenshot("card.png")).await;
 }
 
 #[tokio::test]
@@ -356,7 +348,8 @@ async fn a_mail_card_is_voted_on_and_becomes_the_new_one() {
     let token = stage.around.token_of(&Someone::alex());
 
     let card = CardPage::show(&stage.browser, &token, &asked["mail_card"]).await;
-    assert_eq!(card.buttons().await, ["Approve", "Reject", "Open the page"]);
+    assert_eq!(card.buttons().await, ["Approve", "Reject"]);
+    assert_eq!(stage.browser.texts("#card a").await.last().map(String::as_str), Some("Open the page"));
     card.fill("comment", "Quotes \" and \\ and {{x}}").await;
     card.click("Approve").await;
     let said = card.status().await;
@@ -377,14 +370,12 @@ async fn the_bots_card_is_voted_on_inside_teams() {
     let host = around.host(Mode::Payload).settings(connector.settings()).start().await;
     around.ask(&host, BODY).await;
     let message = connector.messages().pop().expect("a card");
-    browser.window_size(620, 1180).await;
 
     let (teams, on) = (Arc::clone(&connector), message.clone());
     let activity =
         move |verb: &str, data: Value| Activity::click(&teams, &Someone::alex(), &on, verb, data).request();
     let card = CardPage::show_of_bot(&browser, host.port(), &message.cards[0], activity).await;
     assert_eq!(card.buttons().await, ["Approve", "Reject", "Open the page", "Details"]);
-    browser.screenshot(&screenshot("bot-card.png")).await;
     card.fill("comment", "Fine with \"quotes\"").await;
     card.click("Approve").await;
     assert_eq!(card.status().await, "ok");
