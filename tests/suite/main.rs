@@ -101,6 +101,7 @@ mod package;
 mod pages;
 mod pages_in_a_browser;
 mod performers;
+mod pictures;
 mod protocol;
 mod refusals;
 mod relay;

@@ -19,11 +19,10 @@ pub fn long(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
     run(cargo_test().args(["--test", "suite", "--", "--ignored"]).args(arguments))
 }
 
-/// Makes the pictures in `docs/images` again.
+/// Makes the pictures in `docs/images` again, and those of every state in `screenshots` below the tests' folder.
 pub fn screenshots() -> anyhow::Result<()> {
-    let names = ["look_as_the_documentation_shows_them", "the_bots_card_is_voted_on_inside_teams"];
     let mut tests = cargo_test();
-    tests.args(["--test", "suite", "--", "--include-ignored"]).args(names);
+    tests.args(["--test", "suite", "--", "--include-ignored", "pictures::"]);
     run(tests.env("UPDATE_SCREENSHOTS", "1"))
 }
 

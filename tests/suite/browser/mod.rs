@@ -239,8 +239,9 @@ impl Browser {
         self.devtools("Network.setExtraHTTPHeaders", json!({"headers": headers})).await;
     }
 
-    /// Writes what the window shows as a PNG.
+    /// Writes what the window shows as a PNG, without scroll bars, which take no room on a phone.
     pub async fn screenshot(&self, path: &Path) {
+        self.devtools("Emulation.setScrollbarsHidden", json!({"hidden": true})).await;
         worked(format_args!("write {}", path.display()), self.session.screenshot(path).await);
     }
 

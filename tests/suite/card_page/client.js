@@ -1,9 +1,11 @@
 // What a client does with a card: shows it, and acts on its buttons.
 "use strict";
 
-const { AdaptiveCard, CardObjectRegistry, ExecuteAction, GlobalRegistry, HttpAction, OpenUrlAction, SerializationContext,
-  ToggleVisibilityAction, Version } =
-  AdaptiveCards;
+const { AdaptiveCard, BoolProperty, CardObjectRegistry, Container, ExecuteAction, GlobalRegistry, HostConfig, HttpAction,
+  OpenUrlAction, SerializationContext, ToggleVisibilityAction, Version, Versions } = AdaptiveCards;
+
+// Teams knows it, and the renderer does not yet.
+Container.showBorder = new BoolProperty(Versions.v1_0, "showBorder", false);
 
 // Teams and Outlook render the text of cards as Markdown, and HTML in it as text.
 AdaptiveCard.onProcessMarkdown = (text, result) => {
@@ -13,14 +15,31 @@ AdaptiveCard.onProcessMarkdown = (text, result) => {
 
 // Shows a card in place of the one before; gives what is wrong with it.
 function showCard(source) {
+  document.getElementById("card").replaceChildren();
+  return addCard(source);
+}
+
+// Shows a card below the others; gives what is wrong with it.
+function addCard(source) {
   const context = contextFor(Version.parse(source.version, new SerializationContext()));
   const card = new AdaptiveCard();
+  card.hostConfig = new HostConfig(TEAMS);
   card.onExecuteAction = (action) => execute(action, source.correlationId);
   card.parse(source, context);
-  document.getElementById("card").replaceChildren(card.render());
+  document.getElementById("card").append(card.render());
+  drawBorders(card);
   for (const input of card.getAllInputs()) input.renderedInputControlElement.name = input.id;
   const parsing = Array.from({ length: context.eventCount }, (_, index) => context.getEventAt(index));
   return parsing.concat(card.validateProperties().validationEvents).map((event) => event.message);
+}
+
+function drawBorders(container) {
+  for (let index = 0; index < container.getItemCount(); index += 1) {
+    const item = container.getItemAt(index);
+    if (!(item instanceof Container)) continue;
+    item.renderedElement?.classList.toggle("bordered", item.getValue(Container.showBorder));
+    drawBorders(item);
+  }
 }
 
 // Action.Http is no part of Adaptive Cards any more: only clients that show cards below 1.4 still know it.

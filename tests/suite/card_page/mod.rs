@@ -75,6 +75,12 @@ impl<'a> CardPage<'a> {
         Self { browser, _server: server }
     }
 
+    /// Shows one more card below the others.
+    pub async fn add(&self, card: &Value) {
+        let problems = self.browser.script("return addCard(arguments[0])", vec![card.clone()]).await;
+        assert_eq!(problems, json!([]), "the renderer objects to {card:#}");
+    }
+
     /// Everything that the card says.
     pub async fn text(&self) -> String {
         self.browser.text("#card").await
@@ -106,6 +112,8 @@ async fn answer(request: Request, token: String) -> Answer {
     match request.path() {
         "/" => html(include_str!("page.html")),
         "/client.js" => ok("text/javascript", include_str!("client.js")),
+        "/teams.js" => ok("text/javascript", include_str!("teams.js")),
+        "/teams.css" => ok("text/css", include_str!("teams.css")),
         "/adaptivecards.js" => ok("text/javascript", package("adaptivecards/dist/adaptivecards.min.js")),
         "/adaptivecards.css" => ok("text/css", package("adaptivecards/dist/adaptivecards.css")),
         "/markdown-it.js" => {
