@@ -461,21 +461,7 @@ fn links_stay_below_their_base() {
 
 #[test]
 fn the_largest_of_everything_fits_and_says_what_is_left_out() {
-    let bits = [
-        "&",
-        "<",
-        "\\",
-        "\"",
-        "🚀",
-        "{",
-        "*",
-        "\n",
-        "- a\n",
-        "&<",
-        "[a](https://b.example) ",
-        "[a](https://b.example/\"🚀) ",
-        "**a**",
-    ];
+    let bits = ["&", "\\", "🚀", "{", "\n", "[a](https://b.example/\"🚀) "];
     // Each takes a second of a processor where nothing is optimized.
     let largest = std::thread::scope(|scope| {
         let sizes: Vec<_> = bits.into_iter().map(|bit| scope.spawn(move || the_largest_of(bit))).collect();

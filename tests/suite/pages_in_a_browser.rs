@@ -182,7 +182,7 @@ async fn a_phone_shows_the_decision_before_anyone_scrolls_and_a_wide_window_show
         "client_payload": {"list": "value ".repeat(4_000)}});
     for body in [BODY, &long.to_string()] {
         stage.visit(body).await;
-        for (width, height) in [(320, 568), (390, 844), (800, 900), (1280, 800)] {
+        for (width, height) in [(320, 568), (390, 844), (844, 390), (800, 900), (1280, 800)] {
             stage.browser.window_size(width, height).await;
             let places: Vec<[f64; 4]> =
                 serde_json::from_value(stage.browser.script(DECIDING, vec![]).await).expect("numbers");

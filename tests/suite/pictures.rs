@@ -106,11 +106,11 @@ fn decided(ending: Ending, progress: Progress) -> Standing {
     let ballots = match ending {
         Ending::Approved => vec![ballot(1, Verdict::Approve, "Tested on staging, looks good.")],
         Ending::Rejected => vec![ballot(1, Verdict::Reject, "Not on a Friday.")],
-        Ending::Expired => Vec::new(),
+        Ending::Expired | Ending::Withdrawn => Vec::new(),
     };
     let decided_at = now() - TimeDelta::minutes(5);
     standing.messages.insert(MessageName::DISPATCH, progress);
-    standing.ruled(Ruling { ending, ballots, decided_at, ticket: None })
+    standing.ruled(Ruling { ending, ballots, decided_at, ticket: None, withdrawal: None })
 }
 
 fn tried(what: SendAnswer, detail: &str, next: Next) -> Progress {
