@@ -41,6 +41,11 @@ pub struct ListQuery<'a> {
 impl<'a> ListQuery<'a> {
     /// Reads the query of a request.
     pub fn parse(request: &'a Invocation, format: Format) -> Result<Self, Invalid> {
+        for name in ["state", "repository", "after"] {
+            if request.query.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).count() > 1 {
+                return Err(Invalid::DuplicateKey(name.to_owned()));
+            }
+        }
         let state = match request.query_value("state") {
             None | Some("") => None,
             Some("waiting") => Some(State::Waiting),

@@ -485,6 +485,7 @@ async fn the_list_is_filtered_and_comes_as_csv() {
     assert_eq!(waiting, expected);
     assert_eq!(ids(&get("format=json&repository=octo/other").await.json()), [""; 0]);
     get("format=json&state=open").await.assert_outcome(400, "invalid");
+    get("format=json&state=waiting&state=decided").await.assert_outcome(400, "invalid");
 
     let page = get("state=waiting&repository=OCTO/App").await.text();
     for link in [
