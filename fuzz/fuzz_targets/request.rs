@@ -35,7 +35,8 @@ fuzz_target!(|body: &[u8]| {
     let view = View {
         performer: &Performer::Anonymous,
         judgement: &policy.judge(&standing, &Performer::Anonymous, now),
-        said: None, offers_samples: false,
+        said: None,
+        offers_samples: false,
     };
     assert!(!approval(&CARDS, &content, &view).contains("<script"));
 });

@@ -194,7 +194,7 @@ pub fn group(items: Vec<Value>) -> Value {
     json!({"type": "Container", "separator": true, "items": items})
 }
 
-/// What the workflow wrote, on a ground of its own, below a line that says so. That ground is hard to see in the dark:
+/// The workflow's own words, on a ground of its own, below a line that says so. That ground is hard to see in the dark:
 /// Teams draws a border too, of which other clients know nothing.
 pub fn frame(label: &str, items: Vec<Value>) -> Value {
     let label = json!({"type": "TextBlock", "text": label, "wrap": true, "size": "small"});

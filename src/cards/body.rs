@@ -33,7 +33,7 @@ const MAX_NAMES: usize = 5;
 
 /// The elements of a card.
 pub struct Body {
-    /// What is always in sight.
+    /// The elements that are always in sight.
     pub glance: Vec<Json>,
     /// All the rest.
     pub rest: Vec<Json>,
@@ -65,7 +65,7 @@ impl Cards {
         let mut rest: Vec<_> =
             said(content, limits).into_iter().chain(other_members(content, limits)).collect();
         rest.push(group(vec![label(labels::PROVEN), self.facts(&content.proven, client, limits)]));
-        // What an answer would do, and until when it counts, is of no use any more once there is one.
+        // The consequences of an answer, and its deadline, are of no use any more once there is one.
         if content.state.is_waiting() {
             rest.push(group(vec![label(labels::DECISION), self.facts(&content.decision, client, limits)]));
         }
@@ -196,7 +196,7 @@ fn shown_member((key, json): &(String, &str), limit: usize) -> Row {
     Row::new(&one_line(&identifier(key), MAX_NAME), &shown, literal(&shown))
 }
 
-/// How many have approved, and who, while that does not suffice.
+/// The people who have approved, and their number, while that does not suffice.
 fn votes_so_far(content: &Content) -> Option<Json> {
     let required = content.request.terms.approvals_required;
     if !content.state.is_waiting() || (required == 1 && content.votes.is_empty()) {

@@ -41,7 +41,7 @@ fn mail(standing: &Standing) -> Value {
     cards().mail(&content(standing)).expect("a mail card")
 }
 
-/// What is sent along with the event.
+/// The members that are sent with the event.
 fn payload(members: Value) -> ClientPayload {
     let raw = RawValue::from_string(members.to_string()).expect("JSON");
     ClientPayload::parse(&raw).expect("a payload")
@@ -372,7 +372,7 @@ fn a_decided_approval_says_how_it_ended_and_who_decided() {
             assert_eq!(votes[0], json!({"title": "Alex Wilber", "value": comment}));
             let shown = card.to_string();
             assert!(!shown.contains("secret@contoso.com"));
-            // What an answer would have done is of no use any more.
+            // The consequences of an answer are of no use any more.
             assert!(!shown.contains("Approve sends") && !shown.contains("Open until"), "{shown}");
         }
     }
