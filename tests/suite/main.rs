@@ -11,7 +11,7 @@
 //! - [`connector`] is the Bot Connector, through which Teams and a bot speak with each other: the bot with a token of
 //!   the [`token_desk`], Teams with [`activities`].
 //! - [`browser`] is a real one, for pages; [`card_page`] shows a card in it as Teams and Outlook do.
-//! - [`runner`] runs the steps of the workflows and the action in `examples/`, as GitHub's runners do.
+//! - [`runner`] runs the steps of the actions, and of the workflows in `examples/`, as GitHub's runners do.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
 //! - [`instances`] are of this process, with a clock that is an argument, on a store that may be a [`faulty_store`] or a
 //!   [`rough_store`].
@@ -63,6 +63,7 @@ mod app_files;
 mod approval_examples;
 mod approval_mail;
 mod approvers;
+mod asking_action;
 mod bad_connector_tokens;
 mod bad_job_tokens;
 mod bad_tokens;

@@ -1,4 +1,4 @@
-//! A runner for a step of a workflow or an action in `examples/`, like GitHub's, and the endpoint at which its job gets
+//! A runner for a step of an action, or of a workflow in `examples/`, like GitHub's, and the endpoint at which its job gets
 //! GitHub's tokens.
 //!
 //! Script and `env` are those of the file; only the values of expressions (`${{ … }}`) are given by the test. `bash` and
@@ -48,19 +48,25 @@ pub struct Ran {
     pub log: String,
     pub outputs: Values,
     pub summary: String,
+    /// The mail that it made for a later step to send.
+    pub mail: String,
 }
 
 impl Step {
     /// The step of this name in a file.
     pub fn read(path: &str, name: &str) -> Self {
-        let file = read_yaml(path);
-        let step = mappings(&file).into_iter().find(|step| text_of(step, "name") == Some(name));
+        Self::of(&read_yaml(path), name)
+    }
+
+    /// The step of this name in a document.
+    pub fn of(file: &YamlOwned, name: &str) -> Self {
+        let step = mappings(file).into_iter().find(|step| text_of(step, "name") == Some(name));
         let step = step.expect("the example has this step");
         let env = step.as_mapping_get("env").expect("the step has an environment");
         Self {
             script: text_of(step, "run").expect("the step has a script").to_owned(),
             env: members(env).map(|(name, value)| (name.to_owned(), plain(value))).collect(),
-            defaults: inputs(&file)
+            defaults: inputs(file)
                 .filter_map(|(name, input)| Some((name.to_owned(), plain(input.as_mapping_get("default")?))))
                 .collect(),
         }
@@ -114,6 +120,8 @@ impl Runner {
             ("PATH", format!("{}:{}", programs_here(), jq_in("bin"))),
             ("RUNNER_TEMP", path("")),
             ("GITHUB_JOB", "approval".to_owned()),
+            ("GITHUB_REPOSITORY", "octo/app".to_owned()),
+            ("GITHUB_REF_NAME", "main".to_owned()),
             ("GITHUB_RUN_ATTEMPT", "1".to_owned()),
             ("GITHUB_OUTPUT", path("output")),
             ("GITHUB_STEP_SUMMARY", path("summary")),
@@ -146,6 +154,25 @@ impl Runner {
     fn jq_of_windows(&self) -> String {
         let path = format!("{}:{}", programs_here(), jq_in("bin"));
         self.program("jq", &format!("set -o pipefail; PATH='{path}' jq \"$@\" | sed 's/$/\\r/'\n"))
+    }
+
+    /// Finds this bash script under a program's name before any other.
+    pub fn with_program(self, name: &str, script: &str) -> Self {
+        let folder = self.program(name, script);
+        let path = format!("{folder}:{}", self.environment["PATH"]);
+        self.setting("PATH", &path)
+    }
+
+    /// Has these programs and no others.
+    pub fn with_programs_only(self, names: &[&str]) -> Self {
+        let folder = self.folder.path().join("only");
+        fs::create_dir_all(&folder).expect("a folder");
+        for name in names {
+            let mut places = env::split_paths(&self.environment["PATH"]).map(|place| place.join(name));
+            let program = places.find(|path| path.is_file()).unwrap_or_else(|| panic!("no {name} here"));
+            std::os::unix::fs::symlink(program, folder.join(name)).expect("a link");
+        }
+        self.setting("PATH", &folder.display().to_string())
     }
 
     /// The folder of a program that is this bash script.
@@ -184,14 +211,34 @@ impl Runner {
         running.await.expect("the step ran")
     }
 
+    /// Runs a step, and sends it a signal as GitHub's runner does when its job is cancelled: to the script alone.
+    pub async fn cancel(
+        self,
+        step: Step,
+        expressions: &[(&str, &str)],
+        signal: &str,
+        once: impl Future<Output = ()>,
+    ) -> Ran {
+        let process = self.folder.path().join("process");
+        let cancel = async {
+            once.await;
+            let process = fs::read_to_string(process).expect("the script has begun");
+            let sent = Command::new("kill").args(["-s", signal, process.trim()]).status();
+            assert!(sent.expect("kill is everywhere").success(), "the script has ended by itself");
+        };
+        tokio::join!(self.run(step, expressions), cancel).0
+    }
+
     fn run_here(&self, step: &Step, expressions: &Values) -> Ran {
-        let [script, printed] = ["step.sh", "log"].map(|name| self.folder.path().join(name));
+        let [script, printed, process] =
+            ["step.sh", "log", "process"].map(|name| self.folder.path().join(name));
         fs::write(&script, &step.script).expect("a file");
         let log = fs::File::create(&printed).expect("a file");
-        // `shell: bash`, and an end to a script that would never find one.
+        // `shell: bash`, an end to a script that would never find one, and no signal that it cannot heed.
         let status = Command::new("timeout")
-            .args(["60", "bash", "--noprofile", "--norc", "-eo", "pipefail"])
-            .arg(&script)
+            .args(["60", "env", "--default-signal=INT,TERM", "bash", "-c"])
+            .arg(r#"echo $$ > "$0" && exec bash --noprofile --norc -eo pipefail "$1""#)
+            .args([&process, &script])
             .env_clear()
             .envs(&self.environment)
             .envs(step.environment(expressions))
@@ -207,6 +254,7 @@ impl Runner {
             log: fs::read_to_string(&printed).expect("UTF-8"),
             outputs: outputs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             summary: read("summary"),
+            mail: read("mail.json"),
         }
     }
 }
