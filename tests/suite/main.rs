@@ -13,6 +13,7 @@
 //! - [`browser`] is a real one, for pages; [`card_page`] shows a card in it as Teams and Outlook do.
 //! - [`runner`] runs the steps of the actions, and of the workflows in `examples/`, as GitHub's runners do.
 //! - [`stores`] are the places where decisions can live, one of them in [`azurite`], Microsoft's own emulator.
+//! - [`bicep`] reads the template of a deployment, and [`azure_types`] are what Azure says of its resources.
 //! - [`instances`] are of this process, with a clock that is an argument, on a store that may be a [`faulty_store`] or a
 //!   [`rough_store`].
 //!
@@ -31,7 +32,9 @@ mod stores;
 mod actions;
 mod activities;
 mod authority;
+mod azure_types;
 mod azurite;
+mod bicep;
 mod browser;
 mod card_answer;
 mod card_page;
@@ -112,6 +115,7 @@ mod requests;
 mod settings_of_now;
 mod stand_in;
 mod teams_app;
+mod template;
 mod unreadable;
 mod visibility;
 mod votes;
