@@ -109,6 +109,7 @@ mod pictures;
 mod protocol;
 mod refusals;
 mod relay;
+mod release;
 mod rendered_cards;
 mod request_faults;
 mod requests;

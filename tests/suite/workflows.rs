@@ -19,7 +19,7 @@ use crate::{
 #[test]
 fn every_workflow_is_valid_by_githubs_schema() {
     for path in workflows() {
-        assert_eq!(schema_errors(&path), None, "{}", path.display());
+        assert_eq!(schema_errors(&as_the_schema_knows_it(&path)), None, "{}", path.display());
     }
 }
 
@@ -161,6 +161,19 @@ fn workflows() -> Vec<PathBuf> {
 
 fn actions() -> Vec<PathBuf> {
     ["request-approval", "verify-approval"].map(|name| repository_root().join(name).join("action.yml")).into()
+}
+
+/// The file, or a copy without the permission that GitHub has and the validator's schema lacks.
+fn as_the_schema_knows_it(path: &Path) -> PathBuf {
+    let text = fs::read_to_string(path).unwrap();
+    let is_newer = |line: &&str| line.trim_start().starts_with("attestations: ");
+    if !text.lines().any(|line| is_newer(&line)) {
+        return path.to_owned();
+    }
+    let kept: Vec<_> = text.lines().filter(|line| !is_newer(line)).collect();
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join(path.file_name().unwrap());
+    fs::write(&copy, kept.join("\n")).unwrap();
+    copy
 }
 
 fn schema_errors(workflow: &Path) -> Option<String> {

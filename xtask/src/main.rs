@@ -7,6 +7,7 @@
 
 mod dist;
 mod package;
+mod release;
 mod teams_app;
 mod tests;
 
@@ -17,6 +18,8 @@ cargo xtask dist
     make dist/, a complete function app for Linux, and dist.zip; print their sizes
 cargo xtask teams-app --app-id GUID [--website URL]
     make teams-app.zip, which brings the bot with this app id into a team; URL is what people see as the app's website
+cargo xtask release --tag v1.2.3 --repository OWNER/NAME
+    make release/, all files of the release of this version with their checksums and its text
 cargo xtask long [NAME]
     run the tests that take minutes, or those whose name contains NAME
 cargo xtask screenshots
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
     let done = match arguments.next().as_deref() {
         Some("dist") => dist::make(),
         Some("teams-app") => teams_app::make(arguments),
+        Some("release") => release::make(arguments),
         Some("long") => tests::long(arguments),
         Some("screenshots") => tests::screenshots(),
         Some("busy") => tests::busy(arguments),

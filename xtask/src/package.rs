@@ -21,6 +21,13 @@ pub fn project_folder() -> anyhow::Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is not in the project's folder")
 }
 
+/// The project's version, from its `Cargo.toml`.
+pub fn version() -> anyhow::Result<String> {
+    let text = fs::read_to_string(project_folder()?.join("Cargo.toml")).context("cannot read Cargo.toml")?;
+    let version = text.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
+    Ok(version.context("Cargo.toml says no version")?.to_owned())
+}
+
 /// Writes the zip, the same bytes for the same files, and returns its size.
 pub fn write_zip(path: &Path, files: &[File]) -> anyhow::Result<u64> {
     let mut zip =

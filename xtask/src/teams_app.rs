@@ -3,12 +3,10 @@
 //! The bot is offered to teams alone, and there to standard channels: a shared or private channel has members whom the
 //! team does not have.
 
-use std::fs;
-
 use anyhow::{Context, bail, ensure};
 use serde_json::{Value, json};
 
-use crate::package::{File, project_folder, write_zip};
+use crate::package::{File, project_folder, version, write_zip};
 
 /// The app's icons: a white check mark on green, 192 by 192 pixels, and on nothing, 32 by 32.
 const COLOR: &[u8] = include_bytes!("../icons/color.png");
@@ -26,6 +24,9 @@ const MANIFEST_VERSION: &str = "1.24";
 /// The website until there is one; the name is reserved, so it is nobody else's.
 const NO_WEBSITE: &str = "https://example.com";
 
+/// The place of the app id in a release's package. Teams refuses it, since it is no GUID.
+const ANY_BOT: &str = "BOT_APP_ID";
+
 const USAGE: &str = "usage: cargo xtask teams-app --app-id GUID [--website URL]";
 
 /// Makes the package and prints its size; `arguments` are those after the command.
@@ -38,7 +39,16 @@ pub fn make(arguments: impl Iterator<Item = String>) -> anyhow::Result<()> {
         return Ok(());
     }
     let options = Options::parse(arguments.into_iter()).context(USAGE)?;
-    let manifest = format!("{:#}\n", manifest(&options, &version()?));
+    write(&options)
+}
+
+/// Makes the package of a release, in which the bot's app id has yet to be written.
+pub fn make_for_any_bot(website: &str) -> anyhow::Result<()> {
+    write(&Options { app_id: ANY_BOT.into(), website: website.into() })
+}
+
+fn write(options: &Options) -> anyhow::Result<()> {
+    let manifest = format!("{:#}\n", manifest(options, &version()?));
     let files = [
         file("manifest.json", manifest.into_bytes()),
         file("color.png", COLOR.to_vec()),
@@ -88,13 +98,6 @@ fn is_https(text: &str) -> bool {
     text.strip_prefix("https://").is_some_and(|rest| !rest.is_empty())
         && text.bytes().all(|byte| byte.is_ascii_graphic())
         && text.len() <= 2048
-}
-
-/// The project's version, from its `Cargo.toml`.
-fn version() -> anyhow::Result<String> {
-    let text = fs::read_to_string(project_folder()?.join("Cargo.toml")).context("cannot read Cargo.toml")?;
-    let version = text.lines().find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'));
-    Ok(version.context("Cargo.toml says no version")?.to_owned())
 }
 
 fn manifest(options: &Options, version: &str) -> Value {
