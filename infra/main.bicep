@@ -46,6 +46,9 @@ param alertEmail string = ''
 @description('The https address of a dist.zip. A released template knows its own; empty in any other: no package yet.')
 param packageUri string = ''
 
+@description('Brings the package as well. false: something else brings it, as setup.sh does.')
+param withPackage bool = true
+
 // A release writes these three into its azuredeploy.json.
 var releaseRepository = ''
 var releaseTag = ''
@@ -403,7 +406,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-11-01' = {
 }
 
 // Last, so that no package runs before its settings are there.
-resource code 'Microsoft.Web/sites/extensions@2024-11-01' = if (!empty(package)) {
+resource code 'Microsoft.Web/sites/extensions@2024-11-01' = if (withPackage && !empty(package)) {
   parent: app
   name: 'onedeploy'
   #disable-next-line BCP187

@@ -14,7 +14,7 @@ pub type Lines = BTreeMap<String, String>;
 type Mentions = BTreeSet<String>;
 
 /// The functions by which JSON says what Bicep has a notation for.
-const NOTATION: [&str; 10] = [
+const NOTATION: [&str; 11] = [
     "parameters",
     "variables",
     "reference",
@@ -22,6 +22,7 @@ const NOTATION: [&str; 10] = [
     "format",
     "if",
     "not",
+    "and",
     "equals",
     "createArray",
     "createObject",

@@ -114,6 +114,7 @@ mod rendered_cards;
 mod request_faults;
 mod requests;
 mod settings_of_now;
+mod setup;
 mod stand_in;
 mod teams_app;
 mod template;

@@ -28,6 +28,15 @@ const PACKAGE: &str = "dist.zip";
 /// The packages, which are made here.
 const PACKAGES: [&str; 2] = [PACKAGE, "teams-app.zip"];
 
+/// The files that people start with, and how each leaves repository, tag and digest blank; `%` is the place of a value.
+const STARTED_WITH: [(&str, [&str; 3]); 2] = [
+    (
+        "infra/azuredeploy.json",
+        [r#""releaseRepository": "%""#, r#""releaseTag": "%""#, r#""packageSha256": "%""#],
+    ),
+    ("setup.sh", ["RELEASE_REPOSITORY='%'", "RELEASE_TAG='%'", "PACKAGE_SHA256='%'"]),
+];
+
 /// The file with everything's SHA-256, as `sha256sum --check` reads it.
 const CHECKSUMS: &str = "SHA256SUMS";
 
@@ -119,8 +128,12 @@ impl Release {
             let content = fs::read(root.join(name)).with_context(|| format!("cannot read {name}"))?;
             files.push((name, content));
         }
-        let template = self.filled(&read(root, "infra/azuredeploy.json")?, &sha256(&files[0].1))?;
-        files.push(("azuredeploy.json", template.into_bytes()));
+        let package = sha256(&files[0].1);
+        let values = [self.repository.as_str(), &self.tag, &package];
+        for (path, blanks) in STARTED_WITH {
+            let name = path.rsplit('/').next().unwrap_or(path);
+            files.push((name, filled(path, &read(root, path)?, blanks, values)?.into_bytes()));
+        }
 
         let sums = files.iter().map(|(name, content)| format!("{}  {name}\n", sha256(content)));
         fs::write(folder.join(CHECKSUMS), sums.collect::<String>())?;
@@ -129,22 +142,17 @@ impl Release {
         }
         Ok(folder)
     }
+}
 
-    /// A template that knows its release.
-    fn filled(&self, template: &str, package_sha256: &str) -> anyhow::Result<String> {
-        let values = [
-            ("releaseRepository", self.repository.as_str()),
-            ("releaseTag", &self.tag),
-            ("packageSha256", package_sha256),
-        ];
-        let mut filled = template.to_owned();
-        for (name, value) in values {
-            let blank = format!("\"{name}\": \"\"");
-            ensure!(filled.matches(&blank).count() == 1, "azuredeploy.json does not say {blank} once");
-            filled = filled.replace(&blank, &format!("\"{name}\": \"{value}\""));
-        }
-        Ok(filled)
+/// A file that knows its release.
+fn filled(path: &str, text: &str, blanks: [&str; 3], values: [&str; 3]) -> anyhow::Result<String> {
+    let mut filled = text.to_owned();
+    for (form, value) in blanks.into_iter().zip(values) {
+        let blank = form.replace('%', "");
+        ensure!(filled.matches(&blank).count() == 1, "{path} does not say {blank} once");
+        filled = filled.replace(&blank, &form.replace('%', value));
     }
+    Ok(filled)
 }
 
 fn read(root: &Path, name: &str) -> anyhow::Result<String> {
@@ -244,11 +252,12 @@ mod tests {
         fs::create_dir(folder.path().join("infra")).expect("a folder");
         let template = project_folder().unwrap().join("infra/azuredeploy.json");
         fs::copy(template, folder.path().join("infra/azuredeploy.json")).expect("a copy");
+        fs::copy(project_folder().unwrap().join("setup.sh"), folder.path().join("setup.sh")).expect("a copy");
         folder
     }
 
     #[test]
-    fn the_template_of_a_release_knows_which_it_is() {
+    fn template_and_script_of_a_release_know_which_it_is() {
         let project = project();
         let folder = release("v1.0.0").collect(project.path()).expect("files");
         let template: serde_json::Value =
@@ -258,6 +267,11 @@ mod tests {
         assert_eq!(variables["releaseRepository"], "octo/approve-release");
         assert_eq!(variables["releaseTag"], "v1.0.0");
         assert_eq!(variables["packageSha256"], sha256(b"this is dist.zip"));
+        let script = read(&folder, "setup.sh").unwrap();
+        let digest = format!("PACKAGE_SHA256='{}'", sha256(b"this is dist.zip"));
+        for line in ["RELEASE_REPOSITORY='octo/approve-release'", "RELEASE_TAG='v1.0.0'", &digest] {
+            assert!(script.lines().any(|candidate| candidate == line), "{line}");
+        }
     }
 
     #[test]
