@@ -92,12 +92,9 @@ impl Stories {
         let Some(ruling) = &standing.ruling else { return };
         let line = Line::decided(&standing.subject(), ruling.decided_at);
         let (ledger, until) = (&self.outbox.ledger, timing.deadline);
-        // In this order, so that whoever looks at the list finds it in one of the two.
-        let closed = async {
-            ledger.note_line(&line, until).await?;
-            ledger.remove_open(&standing.request, until).await
-        };
-        if let Err(error) = closed.await {
+        let closed =
+            tokio::try_join!(ledger.remove_open(&standing.request, until), ledger.note_line(&line, until));
+        if let Err(error) = closed {
             log::warn!("approval {}: {}", standing.request.id.short(), describe(&error));
         }
     }
