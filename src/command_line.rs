@@ -5,10 +5,13 @@ use std::{ffi::OsString, fmt};
 /// The help, for a person who asks for it, or whose command line is wrong.
 pub const USAGE: &str = "\
 Usage: approve-release [--port N]
+       approve-release check [--json]
 
 Serves the functions of ApproveRelease: under an Azure Functions host at the port that the host says, else on
 127.0.0.1. Everything else is set in the environment, or in local.settings.json.
 
+  check        looks at what the deployment needs, and changes nothing; exit code 1 where something is wrong
+  --json       the same for programs
   --port N     the port outside a host; without it PORT, else 7071
   --help       shows this
   --version    shows the version and the commit it was built from
@@ -25,6 +28,11 @@ pub enum Command {
     Serve {
         /// The port outside a host.
         port: Option<u16>,
+    },
+    /// Look at what the deployment needs.
+    Check {
+        /// For programs.
+        json: bool,
     },
     /// Show [`USAGE`].
     Help,
@@ -59,6 +67,8 @@ impl Command {
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         match arguments[..] {
             [] => Ok(Self::Serve { port: None }),
+            ["check"] => Ok(Self::Check { json: false }),
+            ["check", "--json"] => Ok(Self::Check { json: true }),
             ["--help"] => Ok(Self::Help),
             ["--version"] => Ok(Self::Version),
             ["--port", number] => serve_at(number),
@@ -109,7 +119,8 @@ mod tests {
     #[test]
     fn everything_else_is_misused() {
         for arguments in [
-            &["check"][..],
+            &["check", "--policy"][..],
+            &["--json"],
             &[""],
             &["-p", "8080"],
             &["--ports=1"],

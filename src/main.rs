@@ -6,6 +6,7 @@ use std::{
 };
 
 use approve_release::{
+    cards::page::{Finding, FindingState},
     command_line::{Command, USAGE, VERSION},
     config::{Config, Listen},
     http_client, logger,
@@ -22,6 +23,7 @@ const MISUSED: u8 = 2;
 fn main() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
         Ok(Command::Serve { port }) => serve(port),
+        Ok(Command::Check { json }) => check(json),
         Ok(Command::Help) => show(USAGE),
         Ok(Command::Version) => show(VERSION),
         Err(misused) => {
@@ -40,6 +42,31 @@ fn show(text: &str) -> ExitCode {
 fn complain(text: &str) {
     // Nobody else can be told.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn check(json: bool) -> ExitCode {
+    let config = match Config::load(None) {
+        Ok(config) => config,
+        Err(error) => {
+            complain(&format!("ApproveRelease cannot be checked: {error:#}\n"));
+            return ExitCode::FAILURE;
+        }
+    };
+    http_client::use_ring();
+    let checks = actix_web::rt::System::new().block_on(server::check(config));
+    let text = match json {
+        true => format!("{}\n", serde_json::json!({"checks": *checks})),
+        false => {
+            let line =
+                |check: &Finding| format!("{:6} {}: {}\n", check.state.as_str(), check.name, check.message);
+            checks.iter().map(line).collect()
+        }
+    };
+    show(&text);
+    match checks.iter().any(|check| check.state == FindingState::Wrong) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
+    }
 }
 
 fn serve(port: Option<u16>) -> ExitCode {

@@ -190,6 +190,8 @@ pub enum Forbidden {
     Nameless,
     /// The person has no object id, like guests and people from outside in Teams: no list could name them.
     NoObjectId,
+    /// Everybody is an approver, so the checks are shown by the command alone.
+    Checks,
     /// Another run asked for the approval, so this one may not withdraw it.
     OtherRun,
     /// The run is one of a pull request, whose code nobody has accepted yet.

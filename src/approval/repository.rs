@@ -66,6 +66,12 @@ impl RepositoryPattern {
         is_pattern.then_some(Self { owner, owner_id, name })
     }
 
+    /// The repository, if the entry names one alone.
+    pub fn repository(&self) -> Option<Repository> {
+        let (name, _) = self.name.as_ref()?;
+        Some(Repository { owner: self.owner.clone(), name: name.clone() })
+    }
+
     /// The entry that allows `repository` and no other.
     pub fn one(repository: &Repository) -> Self {
         Self { owner: repository.owner.clone(), owner_id: None, name: Some((repository.name.clone(), None)) }

@@ -298,6 +298,7 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::NoObjectId => {
             "Teams gives no object id for you, as for all guests. Ask one of the APPROVERS to click.".into()
         }
+        Forbidden::Checks => "everybody may approve here, so only approve-release check shows the checks.".into(),
         Forbidden::OtherRun => "another run asked for this approval. Only that run may withdraw it.".into(),
         Forbidden::PullRequest => {
             "runs of pull requests may not ask, since anyone can open one. Ask from a push or a tag.".into()
@@ -522,6 +523,7 @@ mod tests {
             Forbidden::Repository(repository),
             Forbidden::EventType(event_type()),
             Forbidden::OtherRun,
+            Forbidden::Checks,
             Forbidden::Performer,
             Forbidden::Nameless,
             Forbidden::NoObjectId,

@@ -50,6 +50,11 @@ impl ConnectorTokens {
         }))
     }
 
+    /// True if the issuer's keys are at hand, or can be had now.
+    pub async fn reaches_keys(&self) -> bool {
+        self.0.reaches_keys().await
+    }
+
     /// Loads the keys before they are needed.
     pub fn warm_up(&self) {
         self.0.warm_up();

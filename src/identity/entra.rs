@@ -79,6 +79,12 @@ impl ActionTokens {
         Self { version_1: verifier(&[]), version_2: verifier(&["v2.0"]), tenant: app.tenant }
     }
 
+    /// True if the issuer's keys are at hand, or can be had now.
+    pub async fn reaches_keys(&self) -> bool {
+        let (one, two) = tokio::join!(self.version_1.reaches_keys(), self.version_2.reaches_keys());
+        one && two
+    }
+
     /// Loads the keys before they are needed.
     pub fn warm_up(&self) {
         self.version_1.warm_up();

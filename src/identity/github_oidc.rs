@@ -81,6 +81,11 @@ impl JobTokens {
         }))
     }
 
+    /// True if the issuer's keys are at hand, or can be had now.
+    pub async fn reaches_keys(&self) -> bool {
+        self.0.reaches_keys().await
+    }
+
     /// The job that `token` was issued to.
     // T1
     pub async fn verify(&self, token: &str, now: DateTime<Utc>) -> Result<Job, Rejection> {

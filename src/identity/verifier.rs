@@ -88,6 +88,11 @@ impl Verifier {
         Self { audiences: issuer.audiences, leeway_s: issuer.leeway_s, keys }
     }
 
+    /// True if the issuer's keys are at hand, or can be had now.
+    pub async fn reaches_keys(&self) -> bool {
+        !matches!(self.keys.find("").await, Found::NotReached)
+    }
+
     /// Loads the issuer's keys before they are needed.
     pub fn warm_up(&self) {
         self.keys.warm_up();

@@ -100,6 +100,11 @@ impl Ledger {
         self.store.prepare().await
     }
 
+    /// Reads the store once, to see whether it can be read.
+    pub async fn can_read(&self, until: Instant) -> anyhow::Result<()> {
+        self.store.get(&self.path("check"), until).await.map(drop)
+    }
+
     /// Removes the half-written files that killed writers left in a folder.
     pub async fn tidy(&self) -> anyhow::Result<()> {
         self.store.tidy().await

@@ -192,9 +192,13 @@ async fn call(rooms: &Rooms, function: Function, request: Invocation) -> Answer 
     let answer = match function {
         Function::ApproveRelease => rooms.action_messages.answer(request).await,
         Function::RequestApproval => rooms.requests.answer(request).await,
+        Function::Approvals if request.id.as_deref() == Some("check") => {
+            rooms.pages.checks(request, rooms.checks()).await
+        }
         Function::Approvals => rooms.pages.answer(request).await,
         Function::Messages => rooms.messages.answer(request).await,
         Function::Deliver => {
+            *rooms.fired_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Instant::now());
             Answer { log: sweep(&rooms.stories).await, ..plain_answer(200, "swept", sentences::SWEPT) }
         }
     };

@@ -1,13 +1,14 @@
 //! Wires the rooms, serves, and sweeps.
 
 mod address;
+mod checks;
 mod entry;
 mod in_work;
 mod signals;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
 
@@ -29,7 +30,7 @@ use self::{
 use crate::{
     approval::{EventType, EventTypes, TargetName},
     approve::Stories,
-    cards::{Cards, sentences::sentence},
+    cards::{Cards, page::Finding, sentences::sentence},
     config::{Config, Listen},
     identity::{bot_connector::ConnectorTokens, entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
@@ -83,6 +84,11 @@ struct Rooms {
     listen: Listen,
     stopping: Notify,
     in_work: InWork,
+    /// The last look at what the deployment needs.
+    looked: checks::Looked,
+    started_at: tokio::time::Instant,
+    /// The time of the host's last call of the timer.
+    fired_at: Mutex<Option<tokio::time::Instant>>,
 }
 
 /// Serves until the process is asked to stop, then finishes the answers in flight.
@@ -104,6 +110,11 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     let _ =
         timeout(Duration::from_secs(SHUTDOWN_SECONDS), async { tokio::join!(sweeps, tasks.wait()) }).await;
     stop.await.context("the wait for signals broke off")
+}
+
+/// What the deployment needs, looked at once, without serving.
+pub async fn check(config: Config) -> Arc<Vec<Finding>> {
+    rooms(config).checks().await
 }
 
 /// The server at `port`, or at any free port if that is 0; and its addresses.
@@ -253,6 +264,9 @@ fn rooms(config: Config) -> Rooms {
         listen: config.listen,
         stopping: Notify::new(),
         in_work: InWork::new(MOST),
+        looked: checks::Looked::default(),
+        started_at: tokio::time::Instant::now(),
+        fired_at: Mutex::default(),
     }
 }
 

@@ -21,13 +21,13 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Ruling, Standing, Unreached,
-        Withdrawal, Withdrawer,
+        ApprovalId, Approvers, Click, Forbidden, Guid, Invalid, Outcome, Performer, Ruling, Standing,
+        Unreached, Withdrawal, Withdrawer,
     },
     approve::{Clicked, List, Report, Stories, failed},
     cards::{
         content::Content,
-        page::{LIST, Listing, SIGN_OUT, Said, View, approval, list, note, style_hash},
+        page::{Finding, LIST, Listing, SIGN_OUT, Said, View, approval, checks_page, list, note, style_hash},
         sentences::{Reader, sentence_to},
     },
     host::{Answer, Body, Invocation, parse_urlencoded},
@@ -68,6 +68,12 @@ impl<T: Into<Report>> From<T> for Refusal {
     }
 }
 
+/// The checks, as JSON.
+#[derive(Serialize)]
+struct ChecksJson<'a> {
+    checks: &'a [Finding],
+}
+
 /// A page of the list, as JSON.
 #[derive(Serialize)]
 struct ListJson<'a> {
@@ -89,6 +95,39 @@ impl Pages {
         answered.unwrap_or_else(|refusal| match refusal {
             Refusal::SignIn(rejection) => sign_in(&request, &rejection),
             Refusal::Report(report) => self.refused(&request, &report),
+        })
+    }
+
+    /// Answers one request for the checks. They are looked at for an approver alone.
+    pub async fn checks(
+        &self,
+        request: Invocation,
+        looking: impl Future<Output = Arc<Vec<Finding>>>,
+    ) -> Answer {
+        let answered = match request.method.to_ascii_uppercase().as_str() {
+            "GET" => self.show_checks(&request, looking).await,
+            _ => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
+        };
+        answered.unwrap_or_else(|refusal| match refusal {
+            Refusal::SignIn(rejection) => sign_in(&request, &rejection),
+            Refusal::Report(report) => self.refused(&request, &report),
+        })
+    }
+
+    async fn show_checks(
+        &self,
+        request: &Invocation,
+        looking: impl Future<Output = Arc<Vec<Finding>>>,
+    ) -> Result<Answer, Refusal> {
+        let performer = self.approver(request)?;
+        // T36. Everybody of a tenant is no operator.
+        if self.stories.policy.approvers == Approvers::Everybody {
+            return Err(Outcome::Forbidden(Forbidden::Checks).into());
+        }
+        let checks = looking.await;
+        Ok(match wants_json(request) {
+            true => json_answer(200, &ChecksJson { checks: &checks }),
+            false => html_answer(200, checks_page(&checks, &performer)),
         })
     }
 

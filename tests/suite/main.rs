@@ -79,6 +79,7 @@ mod browser_guards;
 mod browser_tools;
 mod card_tools;
 mod channel;
+mod checks;
 mod clocks;
 mod command_line;
 mod connector_tokens;

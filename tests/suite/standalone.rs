@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener, process::ExitStatus};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
@@ -43,6 +43,13 @@ impl Standalone {
     /// Starts with a `local.settings.json` of this text, and waits for the exit of one that cannot start.
     pub async fn run_to_exit(local_settings: &str) -> (ExitStatus, String) {
         spawn(&folder_with(local_settings), free_port(), &[]).until_exit().await
+    }
+
+    /// Runs `check --json` with these settings, and waits for the exit.
+    pub async fn check(settings: Value) -> (ExitStatus, String) {
+        let folder = folder_with(&json!({"IsEncrypted": false, "Values": settings}).to_string());
+        let home = Environment::from([("HOME".to_owned(), folder.path().to_string_lossy().into_owned())]);
+        HandlerProcess::spawn_with(&["check", "--json"], &binary(), folder.path(), &home).until_exit().await
     }
 
     /// Starts while another program has the port, and waits for the exit; gives the port, too.

@@ -5,6 +5,7 @@
 //! is escaped by the templates, and stands in elements of its own so that its direction cannot reorder what is ours.
 
 mod approval;
+mod checks;
 mod list;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use ring::digest::{SHA256, digest};
 
 pub use self::{
     approval::{Said, View, approval},
+    checks::{Finding, FindingState, checks_page},
     list::{ListView, Listing, list},
 };
 use super::{content::State, words};

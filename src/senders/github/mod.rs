@@ -87,22 +87,36 @@ impl GitHub {
         }
     }
 
+    /// GitHub's answer to a question that changes nothing.
+    pub async fn get(&self, path: &[&str], timing: Timing) -> anyhow::Result<Response> {
+        let token = self.token.as_ref().context("GITHUB_TOKEN is not set")?;
+        let url = below(self.client.base(), path.iter().copied());
+        let request = self.client.get()?.get(url).header(AUTHORIZATION, authorization(token)?);
+        let request = request.header(ACCEPT, "application/vnd.github+json");
+        let request = request.header("X-GitHub-Api-Version", API_VERSION).timeout(timing.left());
+        Ok(request.send().await?)
+    }
+
     fn request(&self, dispatch: &Dispatch, token: &SecretString) -> anyhow::Result<reqwest::RequestBuilder> {
         let (owner, name) = (dispatch.repository.owner(), dispatch.repository.name());
         let url = below(self.client.base(), ["repos", owner, name, "dispatches"]);
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
-            .context("GITHUB_TOKEN does not fit into a header")?;
-        authorization.set_sensitive(true);
         Ok(self
             .client
             .get()?
             .post(url)
-            .header(AUTHORIZATION, authorization)
+            .header(AUTHORIZATION, authorization(token)?)
             .header(ACCEPT, "application/vnd.github+json")
             .header("X-GitHub-Api-Version", API_VERSION)
             .header(CONTENT_TYPE, "application/json")
             .body(dispatch.body()))
     }
+}
+
+fn authorization(token: &SecretString) -> anyhow::Result<HeaderValue> {
+    let mut authorization = HeaderValue::try_from(format!("Bearer {}", token.expose_secret()))
+        .context("GITHUB_TOKEN does not fit into a header")?;
+    authorization.set_sensitive(true);
+    Ok(authorization)
 }
 
 async fn classify(mut response: Response, token: &SecretString, now: DateTime<Utc>) -> SendResult {

@@ -7,6 +7,7 @@
 use std::{iter, time::Duration};
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{
     Method, RequestBuilder,
@@ -106,6 +107,11 @@ impl Connector {
     /// The setting without which nothing can be posted.
     pub fn lacks(&self) -> Option<&'static str> {
         self.channel.is_none().then_some("TEAMS_CHANNEL_ID")
+    }
+
+    /// Gets the bot's token, and sends nothing.
+    pub async fn can_sign_in(&self, now: DateTime<Utc>) -> Result<(), ()> {
+        self.token.get(now).await.map(drop).map_err(drop)
     }
 
     /// Builds the clients, unless they are there.

@@ -1,0 +1,378 @@
+//! The checks of a deployment: all that it needs, asked about without changing anything. Nothing is posted and nothing
+//! is dispatched; what only a write would prove says "not tried".
+
+use std::{
+    future::Future,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{FutureExt, future::BoxFuture, future::join_all};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Rooms, timing};
+use crate::{
+    approval::{Repository, RepositoryPattern},
+    cards::page::{Finding, FindingState},
+    command_line::VERSION,
+    config::Listen,
+    http_client::{LazyClient, read_start},
+    outbox::Sender,
+    text::log::describe,
+    timing::Timing,
+    urls::below,
+};
+
+/// The longest time of all checks together.
+const CHECK_TIME: Duration = Duration::from_secs(10);
+
+/// The time for which a look serves everybody who asks.
+const SERVES: Duration = Duration::from_secs(60);
+
+/// The time before its end at which a credential is to be renewed.
+const RENEW_BEFORE: TimeDelta = TimeDelta::days(14);
+
+/// The time after which a timer that fires every minute is silent.
+const SILENT_AFTER: Duration = Duration::from_secs(180);
+
+const CONNECT_TIME: Duration = Duration::from_secs(3);
+
+/// The part of an answer that is read, in bytes.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+
+/// The header in which GitHub says when a token ends, such as `2026-12-01 08:00:00 UTC`.
+/// Source: <https://docs.github.com/authentication/keeping-your-account-and-data-secure/token-expiration-and-revocation>.
+const TOKEN_ENDS: &str = "github-authentication-token-expiration";
+
+/// The last look, and its time.
+pub type Looked = tokio::sync::Mutex<Option<(Instant, Arc<Vec<Finding>>)>>;
+
+fn well(message: impl Into<String>) -> (FindingState, String) {
+    (FindingState::Well, message.into())
+}
+
+fn wrong(message: impl Into<String>) -> (FindingState, String) {
+    (FindingState::Wrong, message.into())
+}
+
+fn unused(message: impl Into<String>) -> (FindingState, String) {
+    (FindingState::Unused, message.into())
+}
+
+impl Rooms {
+    /// All checks, of at most a minute ago. Those who ask at the same time share one look.
+    pub async fn checks(&self) -> Arc<Vec<Finding>> {
+        let mut looked = self.looked.lock().await;
+        if let Some((at, checks)) = &*looked
+            && at.elapsed() < SERVES
+        {
+            return Arc::clone(checks);
+        }
+        let checks = Arc::new(self.look().await);
+        *looked = Some((Instant::now(), Arc::clone(&checks)));
+        checks
+    }
+
+    async fn look(&self) -> Vec<Finding> {
+        let timing = timing(CHECK_TIME);
+        let literal = self.stories.policy.allowed_repositories.iter();
+        let literal = literal.filter_map(|pattern| Some((pattern, pattern.repository()?)));
+        let mut checks: Vec<BoxFuture<'_, Finding>> = vec![
+            named("store".to_owned(), timing, self.store(timing)).boxed(),
+            named("github".to_owned(), timing, self.github(timing)).boxed(),
+        ];
+        checks.extend(literal.map(|(pattern, repository)| {
+            let name = format!("github:{repository}");
+            named(name, timing, self.repository(pattern, repository, timing)).boxed()
+        }));
+        checks.extend([
+            named("github-keys".to_owned(), timing, self.github_keys()).boxed(),
+            named("entra-keys".to_owned(), timing, self.entra_keys()).boxed(),
+            named("bot".to_owned(), timing, self.bot(timing)).boxed(),
+            named("webhook".to_owned(), timing, async { self.webhook() }).boxed(),
+            named("public-url".to_owned(), timing, self.public_url(timing)).boxed(),
+            named("sign-in".to_owned(), timing, self.sign_in(timing)).boxed(),
+            named("timer".to_owned(), timing, async { self.timer() }).boxed(),
+            named("policy".to_owned(), timing, async {
+                unused("POLICY is not set: one list of approvers holds for all.")
+            })
+            .boxed(),
+            named("version".to_owned(), timing, async { well(VERSION.trim()) }).boxed(),
+        ]);
+        join_all(checks).await
+    }
+
+    async fn store(&self, timing: Timing) -> (FindingState, String) {
+        match self.stories.outbox.ledger.can_read(timing.deadline).await {
+            Ok(()) => well("The store can be read; writing was not tried."),
+            Err(error) => {
+                log::debug!("{}", describe(&error));
+                wrong("The store cannot be read. See STORE_URL or AzureWebJobsStorage, and who may read it.")
+            }
+        }
+    }
+
+    /// The reason why GitHub is not asked.
+    fn without_github(&self) -> Option<&'static str> {
+        let lacks = self.stories.outbox.targets.github.lacks();
+        match self.stories.policy.dry_run {
+            true => Some("This is a dry run: GitHub is never called."),
+            false => lacks.map(|_| "GITHUB_TOKEN is not set: nothing can be sent to GitHub."),
+        }
+    }
+
+    async fn github(&self, timing: Timing) -> (FindingState, String) {
+        if let Some(why) = self.without_github() {
+            return unused(why);
+        }
+        match self.stories.outbox.targets.github.get(&["rate_limit"], timing).await {
+            Ok(answer) => token(&answer, timing.now),
+            Err(_) => wrong("GitHub was not reached. See GITHUB_API_URL."),
+        }
+    }
+
+    async fn repository(
+        &self,
+        pattern: &RepositoryPattern,
+        repository: Repository,
+        timing: Timing,
+    ) -> (FindingState, String) {
+        if let Some(why) = self.without_github() {
+            return unused(why);
+        }
+        let path = ["repos", repository.owner(), repository.name()];
+        let Ok(mut answer) = self.stories.outbox.targets.github.get(&path, timing).await else {
+            return wrong("GitHub was not reached. See GITHUB_API_URL.");
+        };
+        match answer.status() {
+            StatusCode::OK => {
+                let body = read_start(&mut answer, MAX_ANSWER_BYTES).await;
+                readable(pattern, &repository, &serde_json::from_slice(&body).unwrap_or_default())
+            }
+            StatusCode::UNAUTHORIZED => wrong("GitHub refuses GITHUB_TOKEN (401). Renew it."),
+            StatusCode::NOT_FOUND => {
+                wrong("GitHub finds no such repository, or GITHUB_TOKEN may not see it (404). Fix either.")
+            }
+            status if status.is_redirection() => {
+                wrong("The repository was renamed or moved. Put its new name into ALLOWED_REPOSITORIES.")
+            }
+            status => wrong(format!("GitHub answered {}.", status.as_u16())),
+        }
+    }
+
+    async fn github_keys(&self) -> (FindingState, String) {
+        match self.requests.tokens.reaches_keys().await {
+            true => well("The keys of GitHub's tokens are at hand."),
+            false => wrong(
+                "The keys of GitHub's tokens were not reached, so no job can ask. See GITHUB_OIDC_ISSUER.",
+            ),
+        }
+    }
+
+    async fn entra_keys(&self) -> (FindingState, String) {
+        match &self.action_messages.tokens {
+            Err(missing) => unused(format!("Nobody clicks in a mail: not set are {}.", missing.join(", "))),
+            Ok(tokens) => match tokens.reaches_keys().await {
+                true => well("The keys of Entra's tokens are at hand."),
+                false => wrong(
+                    "The keys of Entra's tokens were not reached. See ENTRA_AUTHORITY and ENTRA_TENANT_ID.",
+                ),
+            },
+        }
+    }
+
+    async fn bot(&self, timing: Timing) -> (FindingState, String) {
+        let Ok(bot) = &self.messages.bot else { return unused("There is no bot: its settings are not set.") };
+        if !bot.tokens.reaches_keys().await {
+            return wrong("The keys of the Bot Connector were not reached. See BOT_OPENID_METADATA.");
+        }
+        match (bot.connector.can_sign_in(timing.now).await, bot.connector.lacks()) {
+            (Err(()), _) => wrong("The bot gets no token from Entra. See its id and its credentials."),
+            (Ok(()), Some(missing)) => wrong(format!("The bot posts nothing, since {missing} is not set.")),
+            (Ok(()), None) => well("The bot gets its token; posting was not tried."),
+        }
+    }
+
+    fn webhook(&self) -> (FindingState, String) {
+        let channels = &self.stories.outbox.targets.channels;
+        match channels.iter().any(|target| matches!(target.sender, Sender::Webhook(_))) {
+            true => well("TEAMS_WEBHOOK_URL is set; posting was not tried."),
+            false => unused("No webhook is used."),
+        }
+    }
+
+    /// Asks for an approval that nobody has, without a token: this program's refusal is like no other's.
+    async fn public_url(&self, timing: Timing) -> (FindingState, String) {
+        let url = self.public_url.as_str().trim_end_matches('/');
+        match self.ask(&["api", "RequestApproval", "none"], None, timing).await {
+            Some((StatusCode::UNAUTHORIZED, outcome)) if outcome == "unauthenticated" => {
+                well(format!("{url} leads to this program."))
+            }
+            Some((status, _)) => wrong(format!(
+                "{url} answers {}, and not as this program does. See PUBLIC_URL, and leave /api/RequestApproval out of \
+                 App Service Authentication.",
+                status.as_u16()
+            )),
+            None => wrong(format!("{url} was not reached. See PUBLIC_URL.")),
+        }
+    }
+
+    /// Shows a principal that nobody has signed in as: only the platform may say who somebody is.
+    async fn sign_in(&self, timing: Timing) -> (FindingState, String) {
+        if !self.pages.signs_in {
+            return unused("Nobody signs in to the page: App Service Authentication is off.");
+        }
+        let forged = forged_principal(self.pages.tenant.as_ref().map(ToString::to_string).as_deref());
+        match self.ask(&["api", "approvals"], Some(&forged), timing).await {
+            Some((StatusCode::OK, _)) | Some((StatusCode::FORBIDDEN, _)) => wrong(
+                "Anyone can say who they are: a made-up principal was believed. Switch on App Service Authentication, or \
+                 take SIGN_IN out.",
+            ),
+            Some(_) => well("A made-up principal is not believed."),
+            None => {
+                wrong("PUBLIC_URL was not reached, so nobody knows whether a made-up principal is believed.")
+            }
+        }
+    }
+
+    /// The status of an answer at `PUBLIC_URL`, and the outcome that it names.
+    async fn ask(
+        &self,
+        path: &[&str],
+        principal: Option<&str>,
+        timing: Timing,
+    ) -> Option<(StatusCode, String)> {
+        let client = LazyClient::new(self.public_url.clone(), CONNECT_TIME);
+        let request = client.get().ok()?.get(below(&self.public_url, path.iter().copied()));
+        let request = request.header("Accept", "application/json").timeout(timing.left());
+        let request = match principal {
+            Some(principal) => {
+                let id = "00000000-0000-4000-8000-000000000000";
+                request
+                    .header("X-MS-CLIENT-PRINCIPAL", principal)
+                    .header("X-MS-CLIENT-PRINCIPAL-ID", id)
+                    .header("X-MS-CLIENT-PRINCIPAL-IDP", "aad")
+            }
+            None => request,
+        };
+        let mut answer = request.send().await.ok()?;
+        let body = read_start(&mut answer, MAX_ANSWER_BYTES).await;
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        Some((answer.status(), body["outcome"].as_str().unwrap_or_default().to_owned()))
+    }
+
+    fn timer(&self) -> (FindingState, String) {
+        if !matches!(self.listen, Listen::UnderHost(_)) {
+            return unused("Outside a host the program looks after its messages by itself.");
+        }
+        let fired = *self.fired_at.lock().unwrap_or_else(PoisonError::into_inner);
+        match (fired, self.started_at.elapsed()) {
+            (Some(at), _) if at.elapsed() < SILENT_AFTER => well("The host calls Deliver."),
+            (None, up) if up < SILENT_AFTER => well("The program has just begun: Deliver is not due yet."),
+            _ => wrong(
+                "The host does not call Deliver, so what failed waits. See its timer and AzureWebJobsStorage.",
+            ),
+        }
+    }
+}
+
+/// A check under its name, within the time of all.
+async fn named(name: String, timing: Timing, check: impl Future<Output = (FindingState, String)>) -> Finding {
+    let checked = timeout_at(timing.deadline, check).await;
+    let (state, message) = checked.unwrap_or_else(|_| wrong("No answer within 10 seconds."));
+    Finding { name, state, message }
+}
+
+/// GitHub's word on the token.
+fn token(answer: &Response, now: DateTime<Utc>) -> (FindingState, String) {
+    let ends = answer.headers().get(TOKEN_ENDS).and_then(|ends| token_end(ends.to_str().ok()?));
+    match answer.status() {
+        StatusCode::UNAUTHORIZED => wrong("GitHub refuses GITHUB_TOKEN (401). Renew it."),
+        status if status.is_server_error() => wrong(format!("GitHub answered {}.", status.as_u16())),
+        _ => match ends {
+            Some(ends) if ends - now <= RENEW_BEFORE => {
+                wrong(format!("GITHUB_TOKEN ends on {}. Renew it.", ends.format("%Y-%m-%d")))
+            }
+            Some(ends) => {
+                well(format!("GitHub takes GITHUB_TOKEN, which ends on {}.", ends.format("%Y-%m-%d")))
+            }
+            None => well("GitHub takes GITHUB_TOKEN."),
+        },
+    }
+}
+
+/// The end of a token: `2026-12-01 08:00:00 UTC`, or with an offset such as `+0200`.
+fn token_end(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim().replace("UTC", "+0000");
+    DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S %z").ok().map(|ends| ends.to_utc())
+}
+
+/// A repository that GitHub shows, and what the token may do there.
+fn readable(pattern: &RepositoryPattern, repository: &Repository, shown: &Value) -> (FindingState, String) {
+    let id = |value: &Value| value.as_u64().map(|id| id.to_string());
+    let (own, owner) = (id(&shown["id"]), id(&shown["owner"]["id"]));
+    let is_it = own.as_deref().is_none_or(|own| pattern.matches(repository, own, owner.as_deref()));
+    if !is_it {
+        return wrong("It is another repository than the one whose number ALLOWED_REPOSITORIES gives.");
+    }
+    if shown["archived"] == true {
+        return wrong("The repository is archived, so it takes no event.");
+    }
+    match shown["permissions"]["push"] == false {
+        true => wrong("GITHUB_TOKEN may not write there: it needs Contents: write."),
+        false => well("GITHUB_TOKEN sees the repository; a dispatch was not tried."),
+    }
+}
+
+/// A principal as the platform writes them, of nobody.
+fn forged_principal(tenant: Option<&str>) -> String {
+    let claim = |name: &str, value: &str| json!({"typ": name, "val": value});
+    let claims = [
+        claim(
+            "http://schemas.microsoft.com/identity/claims/objectidentifier",
+            "00000000-0000-4000-8000-000000000000",
+        ),
+        claim("http://schemas.microsoft.com/identity/claims/tenantid", tenant.unwrap_or_default()),
+        claim("preferred_username", "nobody@example.com"),
+        claim("name", "Nobody"),
+    ];
+    BASE64_STANDARD.encode(json!({"auth_typ": "aad", "claims": claims}).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_token_is_read_in_both_forms() {
+        for text in ["2026-12-01 08:00:00 UTC", "2026-12-01 10:00:00 +0200"] {
+            assert_eq!(
+                token_end(text).map(|at| at.to_rfc3339()).as_deref(),
+                Some("2026-12-01T08:00:00+00:00")
+            );
+        }
+        assert_eq!(token_end("soon"), None);
+    }
+
+    #[test]
+    fn a_repository_is_well_if_it_is_the_one_and_takes_events() {
+        let pattern = RepositoryPattern::parse("octo@7/app@9").expect("a pattern");
+        let repository = pattern.repository().expect("one alone");
+        let shown = |id: u64, archived: bool, push: bool| json!({"id": id, "owner": {"id": 7}, "archived": archived, "permissions": {"push": push}});
+        for (shown, expected, words) in [
+            (shown(9, false, true), FindingState::Well, "not tried"),
+            (shown(8, false, true), FindingState::Wrong, "another repository"),
+            (shown(9, true, true), FindingState::Wrong, "archived"),
+            (shown(9, false, false), FindingState::Wrong, "Contents: write"),
+            (json!({}), FindingState::Well, "not tried"),
+        ] {
+            let (state, message) = readable(&pattern, &repository, &shown);
+            assert!(state == expected && message.contains(words), "{message}");
+        }
+        assert_eq!(RepositoryPattern::parse("octo/*").expect("a pattern").repository(), None);
+    }
+}
