@@ -48,8 +48,6 @@ async fn checks(host: &FunctionsHost) -> Vec<(String, String, String)> {
 async fn every_check_has_its_line_and_nothing_is_posted_or_sent() {
     let (around, channel) = (Surroundings::start().await, Channel::start().await);
     around.github.expect_dispatches(0);
-    // Its stand-in knows dispatches alone; each question is asked once.
-    around.github.expect_refusals(2);
     let host =
         around.host(Mode::Payload).settings(channel.setting()).setting("APPROVERS", ALEX).start().await;
     let found = checks(&host).await;
@@ -58,7 +56,7 @@ async fn every_check_has_its_line_and_nothing_is_posted_or_sent() {
     for (name, expected) in [
         ("store", "well"),
         ("github", "well"),
-        ("github:octo/app", "wrong"),
+        ("github:octo/app", "well"),
         ("github-keys", "well"),
         ("bot", "unused"),
         ("webhook", "well"),
@@ -74,6 +72,25 @@ async fn every_check_has_its_line_and_nothing_is_posted_or_sent() {
     assert_eq!(checks(&host).await, found);
     let page = host.send(Someone::alex().get("/api/approvals/check")).await.text();
     assert!(page.contains("<h1>Checks</h1>") && page.contains("public-url"), "{page}");
+}
+
+#[tokio::test]
+async fn each_thing_that_is_wrong_at_github_says_what_to_do() {
+    let around = Surroundings::start().await;
+    let looked = async || checks(&around.host(Mode::Payload).setting("APPROVERS", ALEX).start().await).await;
+    let soon = chrono::Utc::now() + chrono::TimeDelta::days(13);
+    around.github.end_token_at(&soon.format("%Y-%m-%d %H:%M:%S UTC").to_string());
+    around.github.forget_repositories();
+    let found = looked().await;
+    let (github, message) = state(&found, "github");
+    assert!(github == "wrong" && message.contains(&soon.format("%Y-%m-%d").to_string()), "{message}");
+    let (repository, message) = state(&found, "github:octo/app");
+    assert!(repository == "wrong" && message.contains("404"), "{message}");
+    around.github.take_only_token("another");
+    for name in ["github", "github:octo/app"] {
+        let (found, message) = state(&looked().await, name);
+        assert!(found == "wrong" && message.contains("Renew it"), "{name}: {message}");
+    }
 }
 
 // T36

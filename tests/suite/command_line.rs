@@ -122,7 +122,8 @@ fn the_version_names_the_commit_that_it_was_built_from() {
 
 #[test]
 fn anything_else_is_answered_with_the_usage() {
-    for arguments in [&["check"][..], &["serve"], &["-h"], &["--help", "more"], &["--verbose"], &[""]] {
+    for arguments in [&["check", "more"][..], &["serve"], &["-h"], &["--help", "more"], &["--verbose"], &[""]]
+    {
         // Not even the settings are looked at.
         let output = run(arguments, &[("DRY_RUN", "perhaps")]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

@@ -30,6 +30,8 @@ pub struct GitHub {
 
 struct State {
     token: String,
+    /// The time at which the token ends, as GitHub says it.
+    token_ends: String,
     repositories: Vec<String>,
     /// Answers a good dispatch instead of 204.
     answer: Option<ResponseTemplate>,
@@ -80,6 +82,7 @@ impl GitHub {
     pub async fn start() -> Self {
         let state = Arc::new(Mutex::new(State {
             token: TOKEN.to_owned(),
+            token_ends: "2099-12-01 08:00:00 UTC".to_owned(),
             repositories: vec!["octo/app".to_owned(), "octo/other".to_owned()],
             answer: None,
             dispatches: Vec::new(),
@@ -113,6 +116,11 @@ impl GitHub {
     /// From now on takes another token only.
     pub fn take_only_token(&self, token: &str) {
         self.state().token = token.to_owned();
+    }
+
+    /// From now on says that its token ends then.
+    pub fn end_token_at(&self, time: &str) {
+        self.state().token_ends = time.to_owned();
     }
 
     /// From now on knows no repository.
@@ -172,6 +180,9 @@ struct Judge {
 impl Respond for Judge {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut state = self.state.lock().expect("nobody panicked");
+        if request.method.as_str() == "GET" {
+            return looked_at(request, &state);
+        }
         let operation = GITHUB.request(request, api_path(request), outline(&request.body).as_ref());
         let answer = match judge(request, &state) {
             Ok(dispatch) => {
@@ -189,6 +200,24 @@ impl Respond for Judge {
             (_, (status, None)) => ResponseTemplate::new(status),
             (_, (status, Some(body))) => ResponseTemplate::new(status).set_body_json(body),
         }
+    }
+}
+
+/// The answer to a question that changes nothing: what a token may do, and a repository.
+fn looked_at(request: &Request, state: &State) -> ResponseTemplate {
+    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    if authorization != Some(&format!("Bearer {}", state.token)) {
+        return ResponseTemplate::new(401).set_body_json(error_body(401, "Bad credentials"));
+    }
+    match api_path(request).strip_prefix("/repos/") {
+        None => ResponseTemplate::new(200)
+            .insert_header("GitHub-Authentication-Token-Expiration", state.token_ends.as_str())
+            .set_body_json(serde_json::json!({"resources": {}})),
+        Some(name) if state.repositories.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+            let permissions = serde_json::json!({"push": true});
+            ResponseTemplate::new(200).set_body_json(serde_json::json!({"permissions": permissions}))
+        }
+        Some(_) => ResponseTemplate::new(404).set_body_json(error_body(404, "Not Found")),
     }
 }
 
