@@ -180,8 +180,10 @@ struct Judge {
 impl Respond for Judge {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut state = self.state.lock().expect("nobody panicked");
-        if request.method.as_str() == "GET" {
-            return looked_at(request, &state);
+        if request.method.as_str() == "GET"
+            && let Some(answer) = looked_at(request, &state)
+        {
+            return answer;
         }
         let operation = GITHUB.request(request, api_path(request), outline(&request.body).as_ref());
         let answer = match judge(request, &state) {
@@ -203,22 +205,26 @@ impl Respond for Judge {
     }
 }
 
-/// The answer to a question that changes nothing: what a token may do, and a repository.
-fn looked_at(request: &Request, state: &State) -> ResponseTemplate {
+/// The answer to a question of the checks: what a token may do, and a repository. To no other.
+fn looked_at(request: &Request, state: &State) -> Option<ResponseTemplate> {
+    let repository = match api_path(request) {
+        "/rate_limit" => None,
+        path => Some(path.strip_prefix("/repos/").filter(|name| name.matches('/').count() == 1)?),
+    };
     let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
     if authorization != Some(&format!("Bearer {}", state.token)) {
-        return ResponseTemplate::new(401).set_body_json(error_body(401, "Bad credentials"));
+        return Some(ResponseTemplate::new(401).set_body_json(error_body(401, "Bad credentials")));
     }
-    match api_path(request).strip_prefix("/repos/") {
+    let is_known = |name: &str| state.repositories.iter().any(|known| known.eq_ignore_ascii_case(name));
+    Some(match repository {
         None => ResponseTemplate::new(200)
             .insert_header("GitHub-Authentication-Token-Expiration", state.token_ends.as_str())
-            .set_body_json(serde_json::json!({"resources": {}})),
-        Some(name) if state.repositories.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
-            let permissions = serde_json::json!({"push": true});
-            ResponseTemplate::new(200).set_body_json(serde_json::json!({"permissions": permissions}))
+            .set_body_json(json!({"resources": {}})),
+        Some(name) if is_known(name) => {
+            ResponseTemplate::new(200).set_body_json(json!({"permissions": {"push": true}}))
         }
         Some(_) => ResponseTemplate::new(404).set_body_json(error_body(404, "Not Found")),
-    }
+    })
 }
 
 /// A status that the description does not have, such as 401, comes with GitHub's usual error.
