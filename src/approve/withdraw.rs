@@ -75,8 +75,11 @@ impl Stories {
                 Ok(Report::from(Outcome::Withdrawn(repository)).about(standing))
             }
             Recorded::Before(before) => {
+                // T10. The request as it was seen, with its repository's newest visibility.
+                let request = standing.request.clone();
                 let now = self.outbox.standing(&id, Detail::Names, timing.deadline).await?;
-                let standing = now.unwrap_or_else(|| standing.ruled(before.decision));
+                let now = now.unwrap_or_else(|| standing.ruled(before.decision));
+                let standing = Standing { request, ..now };
                 let outcome = match standing.ending() {
                     Some(ending) if ending != Ending::Withdrawn => {
                         Outcome::TooLateToWithdraw(ending, repository)

@@ -9,7 +9,7 @@ use std::{
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::{FutureExt, future::BoxFuture, future::join_all};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -29,6 +29,9 @@ use crate::{
 
 /// The longest time of all checks together.
 const CHECK_TIME: Duration = Duration::from_secs(10);
+
+/// The most checks at the same time: a deployment may have hundreds of repositories, and GitHub dislikes bursts.
+const CHECKED_AT_ONCE: usize = 16;
 
 /// The time for which a look serves everybody who asks.
 const SERVES: Duration = Duration::from_secs(60);
@@ -103,7 +106,7 @@ impl Rooms {
             .boxed(),
             named("version".to_owned(), timing, async { well(VERSION.trim()) }).boxed(),
         ]);
-        join_all(checks).await
+        stream::iter(checks).buffered(CHECKED_AT_ONCE).collect().await
     }
 
     async fn store(&self, timing: Timing) -> (FindingState, String) {
