@@ -126,22 +126,24 @@ impl Requests {
         }
     }
 
-    async fn show(&self, request: &Invocation, id: &str) -> Result<Answer, Report> {
+    /// The job that calls, and the approval of its repository that it names.
+    async fn approval(&self, request: &Invocation, id: &str) -> Result<(Workload, Standing), Report> {
         let Job { workload, visibility, .. } = self.job(request).await??;
         let unknown = || Report::from(Outcome::Unknown);
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
         let standing = self.stories.look_as_job(&id, &workload, visibility, request.timing).await;
         let standing = standing.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
+        Ok((workload, standing))
+    }
+
+    async fn show(&self, request: &Invocation, id: &str) -> Result<Answer, Report> {
+        let (_, standing) = self.approval(request, id).await?;
         Ok(json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Job)))
     }
 
     /// The approval, withdrawn by the run that asked for it.
     async fn withdraw(&self, request: &Invocation, id: &str) -> Result<Answer, Report> {
-        let Job { workload, visibility, .. } = self.job(request).await??;
-        let unknown = || Report::from(Outcome::Unknown);
-        let id = ApprovalId::parse(id).ok_or_else(unknown)?;
-        let standing = self.stories.look_as_job(&id, &workload, visibility, request.timing).await;
-        let standing = standing.map_err(|error| failed(Unreached::Progress, &error))?.ok_or_else(unknown)?;
+        let (workload, standing) = self.approval(request, id).await?;
         // T35. A run may take back its own word, and nobody else's.
         if standing.request.workload.run_id != workload.run_id {
             return Err(Outcome::Forbidden(Forbidden::OtherRun).into());

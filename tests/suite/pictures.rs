@@ -13,12 +13,9 @@ use approve_release::{
         Ruling, SendAnswer, Standing, Terms, Verdict, Workload,
     },
     cards::{
-        Cards, Mail,
         content::Content,
         page::{self, ListView, Listing, View},
     },
-    http_client::SecretUrl,
-    time_zone::TimeZone,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -28,6 +25,7 @@ use crate::{
     browser::Browser,
     card_page::CardPage,
     handler_process::repository_root,
+    rendered_cards::cards,
     tokens::ALEX_NAME,
     web_server::{WebServer, html},
 };
@@ -194,19 +192,6 @@ fn ten() -> Vec<Standing> {
 fn policy(dry_run: bool) -> Policy {
     let allowed_repositories = vec![RepositoryPattern::parse("octo/*").expect("a pattern")];
     Policy { allowed_repositories, approvers: Approvers::Everybody, dry_run, ..Policy::default() }
-}
-
-fn cards() -> Cards {
-    let url = |text: &str| text.parse().expect("a URL");
-    Cards {
-        public_url: url("https://approve.example"),
-        github: url("https://github.com"),
-        mail: Some(Mail {
-            approve_url: SecretUrl::new(url("https://approve.example/api/ApproveRelease?code=a-key")),
-            originator: "65c680ef-36a6-4a1b-b84c-a7b5c6198792".to_owned(),
-        }),
-        time_zone: TimeZone::UTC,
-    }
 }
 
 fn page_of(standing: &Standing, policy: &Policy) -> String {

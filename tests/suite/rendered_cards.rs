@@ -88,7 +88,8 @@ fn approval(text: &str, ending: Option<Ending>) -> Standing {
     Standing { ballots, ruling, ..Standing::new(request) }
 }
 
-fn cards() -> Cards {
+/// The writer of the cards of a deployment that mails them, too.
+pub fn cards() -> Cards {
     let url = |text: &str| text.parse().expect("a URL");
     Cards {
         public_url: url("https://approve.example"),
