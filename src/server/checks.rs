@@ -16,12 +16,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Rooms, timing};
 use crate::{
-    approval::{Repository, RepositoryPattern},
+    approval::{Repository, RepositoryPattern, SendAnswer, SendResult},
     cards::page::{Finding, FindingState},
     command_line::VERSION,
     config::Listen,
     http_client::{LazyClient, read_start},
     outbox::Sender,
+    senders::github::Access,
     text::log::describe,
     timing::Timing,
     urls::below,
@@ -147,23 +148,10 @@ impl Rooms {
         if let Some(why) = self.without_github() {
             return unused(why);
         }
-        let path = ["repos", repository.owner(), repository.name()];
-        let Ok(mut answer) = self.stories.outbox.targets.github.get(&path, timing).await else {
-            return wrong("GitHub was not reached. See GITHUB_API_URL.");
-        };
-        match answer.status() {
-            StatusCode::OK => {
-                let body = read_start(&mut answer, MAX_ANSWER_BYTES).await;
-                readable(pattern, &repository, &serde_json::from_slice(&body).unwrap_or_default())
-            }
-            StatusCode::UNAUTHORIZED => wrong("GitHub refuses GITHUB_TOKEN (401). Renew it."),
-            StatusCode::NOT_FOUND => {
-                wrong("GitHub finds no such repository, or GITHUB_TOKEN may not see it (404). Fix either.")
-            }
-            status if status.is_redirection() => {
-                wrong("The repository was renamed or moved. Put its new name into ALLOWED_REPOSITORIES.")
-            }
-            status => wrong(format!("GitHub answered {}.", status.as_u16())),
+        let github = &self.stories.outbox.targets.github;
+        match github.read(&repository, Access::ReadRepository, &[], &[], timing).await {
+            Ok(shown) => readable(pattern, &repository, &shown),
+            Err(result) => unseen(&result),
         }
     }
 
@@ -312,6 +300,23 @@ fn token(answer: &Response, now: DateTime<Utc>) -> (FindingState, String) {
 fn token_end(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim().replace("UTC", "+0000");
     DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S %z").ok().map(|ends| ends.to_utc())
+}
+
+/// The reason why a repository is not seen.
+fn unseen(result: &SendResult) -> (FindingState, String) {
+    match result.what {
+        SendAnswer::Unauthorized => wrong("GitHub refuses GITHUB_TOKEN (401). Renew it."),
+        SendAnswer::NotFound => {
+            wrong("GitHub finds no such repository, or GITHUB_TOKEN may not see it (404). Fix either.")
+        }
+        SendAnswer::Moved => {
+            wrong("The repository was renamed or moved. Put its new name into ALLOWED_REPOSITORIES.")
+        }
+        SendAnswer::Unreachable | SendAnswer::TimedOut | SendAnswer::NotTried => {
+            wrong("GitHub was not reached. See GITHUB_API_URL.")
+        }
+        _ => wrong(format!("{}.", result.detail)),
+    }
 }
 
 /// A repository that GitHub shows, and what the token may do there.
