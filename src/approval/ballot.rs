@@ -98,11 +98,12 @@ impl Ruling {
     /// The most votes that are kept with a ruling, so that the dispatch stays within GitHub's limit.
     pub const MAX_BALLOTS: usize = 10;
 
-    /// The event that follows from the ruling, if one does.
+    /// The call to GitHub that follows from the ruling, if one does.
     pub fn dispatch(&self, request: &Request) -> Option<Dispatch> {
+        let ticket = self.ticket.as_ref().map(Ticket::expose);
         let approval = ApprovalJson {
             id: request.id.as_str(),
-            ticket: self.ticket.as_ref().map(Ticket::expose),
+            ticket,
             verdict: self.ending.as_str(),
             performers: performers(&self.ballots, request.workload.is_public),
             requested_by: &request.workload.actor,
@@ -112,7 +113,7 @@ impl Ruling {
             decided_at: rfc_3339(self.decided_at),
         };
         let approval = serde_json::to_string(&approval).expect("texts under fixed keys are JSON");
-        request.dispatch(self.ending, &approval)
+        request.dispatch(self.ending, &approval, ticket.unwrap_or_default())
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Invalid, Repository};
+use super::{DispatchName, Invalid, Repository, WorkflowDispatch};
 
 /// The contents of the clicked button.
 #[derive(Debug)]
@@ -156,9 +156,18 @@ impl ClientPayload {
     }
 }
 
+/// A call to GitHub that follows from a decision, allowed and ready to be sent.
+#[derive(Clone, Debug)]
+pub enum Dispatch {
+    /// An event.
+    Event(RepositoryDispatch),
+    /// The start of a workflow.
+    Workflow(WorkflowDispatch),
+}
+
 /// One `repository_dispatch`, allowed and ready to be sent.
 #[derive(Clone, Debug)]
-pub struct Dispatch {
+pub struct RepositoryDispatch {
     /// The repository that gets it.
     pub repository: Repository,
     /// The event type that the release workflow listens to.
@@ -170,7 +179,12 @@ pub struct Dispatch {
 /// The largest body that is sent, in bytes; GitHub refuses 64 KB.
 const MAX_DISPATCH_BYTES: usize = 64_000;
 
-impl Dispatch {
+impl RepositoryDispatch {
+    /// The name.
+    pub fn name(&self) -> DispatchName {
+        DispatchName::Event(self.event_type.clone())
+    }
+
     /// The body of the call, with `client_payload` to the letter.
     pub fn body(&self) -> String {
         dispatch_body(&self.event_type, self.client_payload.as_ref())
@@ -301,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_body_carries_event_type_and_payload() {
-        let dispatch = Dispatch {
+        let dispatch = RepositoryDispatch {
             repository: Repository::parse("octo/app").expect("a repository"),
             event_type: EventType::parse("say \"go\"").expect("an event type"),
             client_payload: Some(parse(r#"{"v":1.10}"#).expect("a payload")),

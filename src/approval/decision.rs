@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use ring::digest::{Context, SHA256};
 
-use super::{Dispatch, Performer};
+use super::{Performer, RepositoryDispatch};
 
 /// The decision that a relayed click made, once and for good.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Decision {
     /// Its id, which follows from the dispatch.
     pub id: RelayId,
     /// The event to send.
-    pub dispatch: Dispatch,
+    pub dispatch: RepositoryDispatch,
     /// The person who clicked first.
     pub performer: Performer,
     /// The time of the first click.
@@ -22,7 +22,7 @@ pub struct Decision {
 
 impl Decision {
     /// The decision that a click of `performer` on `dispatch` at `decided_at` asks for.
-    pub fn new(dispatch: Dispatch, performer: Performer, decided_at: DateTime<Utc>) -> Self {
+    pub fn new(dispatch: RepositoryDispatch, performer: Performer, decided_at: DateTime<Utc>) -> Self {
         Self { id: RelayId::of(&dispatch), dispatch, performer, decided_at }
     }
 }
@@ -40,7 +40,7 @@ impl RelayId {
 
     /// The id of the decision to send `dispatch`.
     // T25
-    pub fn of(dispatch: &Dispatch) -> Self {
+    pub fn of(dispatch: &RepositoryDispatch) -> Self {
         let payload = dispatch.client_payload.as_ref().map_or("", |payload| payload.as_str());
         let repository = dispatch.repository.to_string().to_ascii_lowercase();
         let parts = [Self::TAG, &repository, dispatch.event_type.as_str(), payload];
@@ -98,7 +98,7 @@ mod tests {
     use crate::approval::{ClientPayload, EventType, Repository};
 
     fn id(repository: &str, event_type: &str, payload: Option<&str>) -> RelayId {
-        RelayId::of(&Dispatch {
+        RelayId::of(&RepositoryDispatch {
             repository: Repository::parse(repository).expect("a repository"),
             event_type: EventType::parse(event_type).expect("an event type"),
             client_payload: payload.map(|json| {

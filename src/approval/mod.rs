@@ -14,12 +14,15 @@ mod repository;
 mod request;
 mod sample;
 mod standing;
+mod workflow;
 
 pub use ballot::{
     Ballot, PerformerJson, Ruling, Ticket, Withdrawal, Withdrawer, count_approvals, performers, rfc_3339,
     tally, withdrawer,
 };
-pub use click::{Click, ClientPayload, Dispatch, EventType, Members, Relay, Verdict, Vote};
+pub use click::{
+    Click, ClientPayload, Dispatch, EventType, Members, Relay, RepositoryDispatch, Verdict, Vote,
+};
 pub use decision::{Decision, RelayId, hash, hex};
 pub use message::{
     Attempt, AttemptResult, Kind, Message, MessageName, Next, PostedMessage, Progress, Subject, TargetName,
@@ -33,4 +36,7 @@ pub use repository::{Repository, RepositoryPattern};
 pub use request::{ApprovalId, Ending, Request, Terms, Workload};
 pub use standing::{
     Channel, Delivery, DeliveryError, DeliveryState, Item, Means, Posted, RelayStanding, Standing, Visibility,
+};
+pub use workflow::{
+    AsksForRun, DispatchName, GitRef, Inputs, NamedRun, WorkflowCall, WorkflowDispatch, WorkflowFile,
 };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{Ending, EventType, Repository};
+use super::{DispatchName, Ending, EventType, Repository};
 
 /// The outcome of a click, which decides the card's words and the answer's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +22,10 @@ pub enum Outcome {
     /// This setting is needed and missing.
     Misconfigured(&'static str),
     /// GitHub accepted the event.
-    Dispatched(EventType, Repository),
+    Dispatched(DispatchName, Repository),
     /// Everything was checked, and nothing follows, because of `DRY_RUN`: neither the event, if there is one, nor a
     /// release by the job that waits.
-    DryRun(Option<EventType>, Repository),
+    DryRun(Option<DispatchName>, Repository),
     /// The decision was made before, and this click sent nothing.
     AlreadyDecided(Repository, Earlier),
     /// The opposite was decided before.
@@ -163,10 +163,26 @@ pub enum Invalid {
     NoReason,
     /// This field is neither true nor false.
     NotABoolean(&'static str),
-    /// This event type stands without `event_type`, and so without anything to send.
+    /// This event type stands without `event_type` and `workflow`, and so without anything to send.
     WithoutEventType(&'static str),
-    /// `rejected_event_type` is `event_type`.
-    SameEventTypes,
+    /// These two event types are the same.
+    SameEventTypes(&'static str, &'static str),
+    /// `event_type` or `client_payload` stands beside `workflow`, `ref` or `inputs`.
+    BothWays,
+    /// This field stands without `workflow`.
+    WithoutWorkflow(&'static str),
+    /// `workflow` is not the name of a workflow's file.
+    Workflow,
+    /// `ref` is neither the full ref of a branch or a tag, nor the name of a branch.
+    Ref,
+    /// `inputs` is not an object of texts.
+    Inputs,
+    /// There are so many inputs, and may be at most [`Inputs::MAX`](super::Inputs::MAX).
+    TooManyInputs(usize),
+    /// An input has a name that is ours.
+    ReservedInput,
+    /// An event carries the inputs, too, and they have so many entries or bytes that it cannot.
+    InputsTooLarge,
     /// `client_payload` leaves no room for the names of those who decided.
     PayloadTooLarge,
     /// The body is no activity of the Bot Connector.

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Approver, Approvers, Ballot, Delivery, Dispatch, EventType, Forbidden, Invalid, MessageName, Outcome,
-    Performer, Relay, RelayStanding, Repository, RepositoryPattern, Request, Standing, Terms, Verdict,
-    Workload,
+    Approver, Approvers, Ballot, Delivery, EventType, Forbidden, Invalid, MessageName, Outcome, Performer,
+    Relay, RelayStanding, Repository, RepositoryDispatch, RepositoryPattern, Request, Standing, Terms,
+    Verdict, Workload,
 };
 
 /// The operator's rules, from the settings.
@@ -88,7 +88,7 @@ impl Policy {
         relay: Relay,
         repository: Option<Repository>,
         performer: &Performer,
-    ) -> Result<Dispatch, Outcome> {
+    ) -> Result<RepositoryDispatch, Outcome> {
         let repository = repository.or_else(|| self.default_repository.clone());
         if let Some(repository) = &repository {
             self.allow_name(repository).map_err(Outcome::Forbidden)?;
@@ -100,7 +100,11 @@ impl Policy {
             return Err(Outcome::Forbidden(Forbidden::Performer));
         }
         let Some(repository) = repository else { return Err(Outcome::Misconfigured("GITHUB_REPOSITORY")) };
-        Ok(Dispatch { repository, event_type: relay.event_type, client_payload: relay.client_payload })
+        Ok(RepositoryDispatch {
+            repository,
+            event_type: relay.event_type,
+            client_payload: relay.client_payload,
+        })
     }
 
     /// Allows or refuses to send anything to `repository`, by its name: a relay has no more than that.
@@ -196,7 +200,7 @@ impl Policy {
 
     /// The delivery of the event that follows from an approval.
     pub fn delivery(&self, standing: &Standing) -> Delivery {
-        match standing.event_type().is_some() && !self.dry_run {
+        match standing.sends() && !self.dry_run {
             true => Delivery::of(standing.progress(&MessageName::DISPATCH), self.may_send(&standing.request)),
             false => Delivery::NOTHING,
         }

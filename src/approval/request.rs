@@ -4,7 +4,10 @@ use std::fmt;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Approver, ClientPayload, Dispatch, EventType, Repository, Visibility, hex};
+use super::{
+    Approver, ClientPayload, Dispatch, DispatchName, EventType, Repository, RepositoryDispatch, Visibility,
+    WorkflowCall, hex,
+};
 
 /// The id of a requested approval: 44 hexadecimal digits, the time in milliseconds and 128 random bits.
 ///
@@ -51,12 +54,17 @@ impl fmt::Display for ApprovalId {
 /// The contents of a request's body.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The event type that is sent once it is approved; `None` if nothing is sent, and the waiting job reads the decision.
+    /// The event type that is sent once it is approved. If there is no `workflow` either, nothing is sent, and the
+    /// waiting job reads the decision.
     pub event_type: Option<EventType>,
+    /// The workflow that is started once it is approved; never beside `event_type` or `client_payload`.
+    pub workflow: Option<WorkflowCall>,
     /// The payload of the event, to which the decision is added.
     pub client_payload: Option<ClientPayload>,
     /// The event type that is sent once it is rejected, if there is one.
     pub rejected_event_type: Option<EventType>,
+    /// The event type that is sent once it has expired, if there is one.
+    pub expired_event_type: Option<EventType>,
     /// A line about the thing to approve.
     pub title: Option<String>,
     /// More about it, as markdown.
@@ -75,6 +83,8 @@ pub struct Terms {
     pub key: Option<String>,
     /// True if it withdraws the open approvals of the same kind that earlier runs of its workflow asked for.
     pub supersedes: bool,
+    /// True if it may be approved only while the head of the job's ref is the commit that was asked for.
+    pub ref_must_not_move: bool,
 }
 
 impl Terms {
@@ -157,21 +167,42 @@ impl Request {
         self
     }
 
-    /// The event that is sent after this ending, if there is one: `client_payload` to the letter, and `approval` in it.
-    pub fn dispatch(&self, ending: Ending, approval: &str) -> Option<Dispatch> {
-        Some(Dispatch {
-            repository: self.workload.repository.clone(),
+    /// The call to GitHub that is made after this ending, if there is one. An event has the payload to the letter, and
+    /// `approval` in it; a workflow its inputs to the letter, and in them the approval's id and `ticket`.
+    pub fn dispatch(&self, ending: Ending, approval: &str, ticket: &str) -> Option<Dispatch> {
+        let Self { id, terms, workload, .. } = self;
+        if let (Ending::Approved, Some(workflow)) = (ending, &terms.workflow) {
+            return Some(Dispatch::Workflow(workflow.dispatch(workload, id.as_str(), ticket)));
+        }
+        let inputs = terms.workflow.as_ref().and_then(WorkflowCall::client_payload);
+        let payload = terms.client_payload.as_ref().or(inputs.as_ref());
+        Some(Dispatch::Event(RepositoryDispatch {
+            repository: workload.repository.clone(),
             event_type: self.event_type(ending)?.clone(),
-            client_payload: Some(ClientPayload::with_approval(self.terms.client_payload.as_ref(), approval)),
-        })
+            client_payload: Some(ClientPayload::with_approval(payload, approval)),
+        }))
+    }
+
+    /// The name of that call.
+    pub fn dispatch_name(&self, ending: Ending) -> Option<DispatchName> {
+        match (ending, &self.terms.workflow) {
+            (Ending::Approved, Some(workflow)) => Some(DispatchName::Workflow(workflow.file.clone())),
+            _ => self.event_type(ending).cloned().map(DispatchName::Event),
+        }
+    }
+
+    /// True if there is one.
+    pub fn sends(&self, ending: Ending) -> bool {
+        self.dispatch_name(ending).is_some()
     }
 
     /// The type of the event that is sent after this ending, if there is one.
-    pub fn event_type(&self, ending: Ending) -> Option<&EventType> {
+    fn event_type(&self, ending: Ending) -> Option<&EventType> {
         match ending {
             Ending::Approved => self.terms.event_type.as_ref(),
             Ending::Rejected => self.terms.rejected_event_type.as_ref(),
-            Ending::Expired | Ending::Withdrawn => None,
+            Ending::Expired => self.terms.expired_event_type.as_ref(),
+            Ending::Withdrawn => None,
         }
     }
 }

@@ -9,9 +9,12 @@ impl Terms {
     pub fn sample(event_type: EventType) -> Self {
         Self {
             event_type: Some(event_type),
+            workflow: None,
             client_payload: None,
             rejected_event_type: None,
+            expired_event_type: None,
             supersedes: false,
+            ref_must_not_move: false,
             title: None,
             text: None,
             facts: Vec::new(),

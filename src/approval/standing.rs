@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ballot, Decision, Ending, EventType, Forbidden, Kind, MessageName, Performer, PostedMessage, Progress,
-    Request, Ruling, Subject, TargetName, Withdrawal, Withdrawer,
+    Ballot, Decision, DispatchName, Ending, Forbidden, Kind, MessageName, NamedRun, Performer, PostedMessage,
+    Progress, Request, Ruling, Subject, TargetName, Withdrawal, Withdrawer,
 };
 
 /// The standing of an approval.
@@ -22,13 +22,15 @@ pub struct Standing {
     pub messages: BTreeMap<MessageName, Progress>,
     /// The channels that have its card and in which it can be changed, each with the place if that was read.
     pub places: BTreeMap<TargetName, Option<PostedMessage>>,
+    /// The run that GitHub named when it started the workflow.
+    pub named_run: Option<NamedRun>,
 }
 
 impl Standing {
     /// The standing of an approval before any vote and any message.
     pub fn new(request: Request) -> Self {
         let (messages, places) = (BTreeMap::new(), BTreeMap::new());
-        Self { request, ballots: Vec::new(), ruling: None, messages, places }
+        Self { request, ballots: Vec::new(), ruling: None, messages, places, named_run: None }
     }
 
     /// The approval, as messages name it.
@@ -41,9 +43,14 @@ impl Standing {
         self.ruling.as_ref().map(|ruling| ruling.ending)
     }
 
-    /// The type of the event that follows from the ending, if one does.
-    pub fn event_type(&self) -> Option<&EventType> {
-        self.request.event_type(self.ending()?)
+    /// The name of the call to GitHub that follows from the ending, if one does.
+    pub fn dispatch_name(&self) -> Option<DispatchName> {
+        self.request.dispatch_name(self.ending()?)
+    }
+
+    /// True if one does.
+    pub fn sends(&self) -> bool {
+        self.ending().is_some_and(|ending| self.request.sends(ending))
     }
 
     /// The progress of a message.

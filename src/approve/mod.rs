@@ -24,8 +24,8 @@ pub use self::{
 };
 use crate::{
     approval::{
-        AttemptResult, Click, Decision, Dispatch, Earlier, EventType, Next, Outcome, Performer, Policy,
-        Repository, SendAnswer, Standing, Unreached,
+        AttemptResult, Click, Decision, DispatchName, Earlier, Next, Outcome, Performer, Policy, Repository,
+        SendAnswer, Standing, Unreached,
     },
     ledger::Unreadable,
     outbox::{Delivered, Outbox, Sent},
@@ -136,18 +136,14 @@ impl Stories {
     }
 }
 
-/// An event, and the repository that is to get it.
+/// The name of a call to GitHub, and the repository that it is about.
 #[derive(Clone, Copy)]
 struct Event<'a> {
-    event_type: &'a EventType,
+    name: &'a DispatchName,
     repository: &'a Repository,
 }
 
-impl<'a> Event<'a> {
-    fn of(dispatch: &'a Dispatch) -> Self {
-        Self { event_type: &dispatch.event_type, repository: &dispatch.repository }
-    }
-
+impl Event<'_> {
     /// The report of the click that decided. The decision is recorded: if this click did not send it, a sweep does.
     fn sent_now(self, sent: anyhow::Result<Sent>) -> Report {
         let recorded = |detail| Report::of(Outcome::Recorded(self.repository.clone(), None), detail);
@@ -169,7 +165,7 @@ impl<'a> Event<'a> {
     fn outcome(self, delivered: Delivered) -> Outcome {
         let repository = self.repository.clone();
         match delivered {
-            Delivered::Arrived => Outcome::Dispatched(self.event_type.clone(), repository),
+            Delivered::Arrived => Outcome::Dispatched(self.name.clone(), repository),
             Delivered::Before => Outcome::AlreadyDecided(repository, Earlier::Delivered),
             Delivered::OnItsWay => Outcome::AlreadyDecided(repository, Earlier::OnItsWay),
             Delivered::Failed(result) => failed_attempt(result, repository),

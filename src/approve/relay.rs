@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{Event, Report, Stories, doubt, failed};
 use crate::{
-    approval::{Decision, Dispatch, Earlier, Outcome, Progress, RelayStanding, Subject, Unreached},
+    approval::{Decision, Earlier, Outcome, Progress, RelayStanding, RepositoryDispatch, Subject, Unreached},
     ledger::{Decided, Entry, InDoubt, Line, Recorded},
     outbox::{Claimed, Matter},
     text::log::{describe, printable},
@@ -18,7 +18,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 impl Stories {
     pub(super) async fn relay(self: &Arc<Self>, decision: Decision, timing: Timing) -> Report {
-        let Dispatch { event_type, repository, .. } = &decision.dispatch;
+        let RepositoryDispatch { event_type, repository, .. } = &decision.dispatch;
         let event_type = printable(event_type.as_str(), 100);
         let about = format!("decision {}, {event_type} for {repository}", decision.id.short());
         let report = self.decide(decision, timing).await;
@@ -68,7 +68,8 @@ impl Stories {
     async fn decided_now(&self, decision: Decision, claimed: Claimed, timing: Timing) -> Report {
         let relay = RelayStanding { decision, progress: Progress::Untried };
         let sent = self.outbox.send_event(Matter::Relay(&relay), claimed, timing).await;
-        Event::of(&relay.decision.dispatch).sent_now(sent)
+        let RepositoryDispatch { repository, .. } = &relay.decision.dispatch;
+        Event { name: &relay.decision.dispatch.name(), repository }.sent_now(sent)
     }
 
     /// Sends a decision that turns out to be ours, while nobody waits.
@@ -95,8 +96,8 @@ impl Stories {
         futures_util::future::try_join_all(lines.iter().map(|line| ledger.note_line(line, until))).await?;
         match ledger.record(decision, None, until).await? {
             Recorded::First(decision) => {
-                let Dispatch { event_type, repository, .. } = decision.dispatch;
-                Ok(Outcome::DryRun(Some(event_type), repository).into())
+                let dispatch = decision.dispatch;
+                Ok(Outcome::DryRun(Some(dispatch.name()), dispatch.repository).into())
             }
             Recorded::Before(before) => Ok(decided_dry(&before)),
             Recorded::InDoubt(_, error) => Err(error),
@@ -124,7 +125,7 @@ impl Stories {
             let relay = self.outbox.ledger.standing_of_relay(before, timing.deadline).await?;
             self.outbox.send_event_again(Matter::Relay(&relay), timing).await
         };
-        Event::of(&dispatch).sent_again(sent.await)
+        Event { name: &dispatch.name(), repository: &dispatch.repository }.sent_again(sent.await)
     }
 }
 

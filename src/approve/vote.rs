@@ -161,9 +161,9 @@ impl Stories {
         self.outbox.targets.github.lacks().filter(|_| self.sends(request, ending))
     }
 
-    /// True if GitHub gets an event after this ending.
+    /// True if GitHub is called after this ending.
     fn sends(&self, request: &Request, ending: Ending) -> bool {
-        !self.policy.dry_run && request.event_type(ending).is_some()
+        !self.policy.dry_run && request.sends(ending)
     }
 
     /// The report of a ruling that we made just now, with the claim of its event if this vote sends it. `visible`
@@ -179,14 +179,14 @@ impl Stories {
         self.close_beside(&standing, timing);
         let Some(ending) = standing.ending() else { return Outcome::Unknown.into() };
         let repository = standing.request.workload.repository.clone();
-        let report = match (standing.event_type().cloned(), claim) {
+        let report = match (standing.dispatch_name(), claim) {
             // Somebody else's no came in between.
             _ if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
-            (Some(event_type), Some(claim)) => {
+            (Some(name), Some(claim)) => {
                 let sent = self.send_ruling(&mut standing, visible, claim, timing).await;
-                Event { event_type: &event_type, repository: &repository }.sent_now(sent)
+                Event { name: &name, repository: &repository }.sent_now(sent)
             }
-            (Some(event_type), None) => Outcome::DryRun(Some(event_type), repository).into(),
+            (Some(name), None) => Outcome::DryRun(Some(name), repository).into(),
             (None, _) if ending == Ending::Rejected => Outcome::Rejected(repository).into(),
             (None, _) if self.policy.dry_run => Outcome::DryRun(None, repository).into(),
             (None, _) => Outcome::Approved(repository).into(),
@@ -247,19 +247,19 @@ impl Stories {
     ) -> Report {
         let repository = standing.request.workload.repository.clone();
         let already = |earlier| Report::from(Outcome::AlreadyDecided(repository.clone(), earlier));
-        let report = match (standing.ending(), standing.event_type().cloned()) {
+        let report = match (standing.ending(), standing.dispatch_name()) {
             (Some(ending), _) if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
             (Some(Ending::Rejected), None) => already(Earlier::Rejected),
             _ if self.policy.dry_run => already(Earlier::DryRun),
             (_, None) => already(Earlier::Approved),
-            (_, Some(event_type)) => {
+            (_, Some(name)) => {
                 let mut sent = self.outbox.send_event_again(Matter::Approval(&standing), timing).await;
                 if let Some(progress) = sent.as_mut().ok().and_then(|sent| sent.progress.take()) {
                     standing.messages.insert(MessageName::DISPATCH, progress);
                     // The cards say how the event stands.
                     self.follow_up(standing.request.id.clone(), timing);
                 }
-                Event { event_type: &event_type, repository: &repository }.sent_again(sent)
+                Event { name: &name, repository: &repository }.sent_again(sent)
             }
         };
         report.about(standing)

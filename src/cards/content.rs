@@ -13,8 +13,8 @@ use super::{
     words::{count, name, own_title, readable, reference, run, short_commit, title},
 };
 use crate::approval::{
-    Ballot, Delivery, DeliveryState, Ending, Members, Performer, Policy, Repository, Request, Standing,
-    Verdict, Vote, Withdrawal, Withdrawer, Workload, count_approvals, tally,
+    Ballot, Delivery, DeliveryState, Ending, EventType, Inputs, Members, Performer, Policy, Repository,
+    Request, Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload, count_approvals, tally,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -35,7 +35,7 @@ pub struct Content<'a> {
     pub text: Option<&'a str>,
     /// The workflow's facts: names and values.
     pub facts: &'a [(String, String)],
-    /// The JSON that is sent with the event, to the letter.
+    /// The JSON that is sent with the event, or as the workflow's inputs, to the letter.
     pub payload: Option<&'a str>,
     /// Its members, each with its JSON.
     pub members: Vec<(String, &'a str)>,
@@ -111,7 +111,7 @@ impl<'a> Content<'a> {
             proven: proven(&request.workload),
             text: request.terms.text.as_deref(),
             facts: &request.terms.facts,
-            payload: request.terms.client_payload.as_ref().map(|payload| payload.as_str()),
+            payload: payload(request),
             members: members(request),
             decision: decision(standing, state, now),
             result: result(standing, state),
@@ -237,34 +237,53 @@ fn proven(workload: &Workload) -> Vec<Fact<'_>> {
     always.into_iter().chain(of_job).collect()
 }
 
-/// The members of what is sent with the event.
+/// The JSON that is sent with the event, or as the workflow's inputs.
+fn payload(request: &Request) -> Option<&str> {
+    let inputs = request.terms.workflow.as_ref().and_then(|workflow| workflow.inputs.as_ref());
+    let payload = request.terms.client_payload.as_ref().map(|payload| payload.as_str());
+    payload.or(inputs.map(Inputs::as_str))
+}
+
+/// The members of what is sent along.
 fn members(request: &Request) -> Vec<(String, &str)> {
-    let payload = request.terms.client_payload.as_ref();
-    let members = payload.and_then(|payload| Members::parse(payload.as_str()).ok());
+    let members = payload(request).and_then(|payload| Members::parse(payload).ok());
     let members = members.map_or_else(Vec::new, |members| members.0);
     members.into_iter().map(|(key, value)| (key, value.get())).collect()
 }
 
 fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec<Fact<'a>> {
     let Standing { request, ballots, .. } = standing;
-    let sends = |ending| match request.event_type(ending) {
-        Some(event_type) => Value::Code(event_type.as_str()),
-        None if ending == Ending::Approved => Value::words("nothing; the waiting job goes on"),
-        None => Value::words("nothing"),
-    };
     let approvals = count(count_approvals(ballots), request.terms.approvals_required);
-    let mut facts = vec![
-        fact(labels::APPROVE_SENDS, sends(Ending::Approved)),
-        fact(labels::REJECT_SENDS, sends(Ending::Rejected)),
-        fact(labels::APPROVALS, Value::Words(approvals.into())),
-        fact(labels::REQUESTED, Value::Time(request.created_at)),
-    ];
+    let mut facts = consequences(request);
+    facts.push(fact(labels::APPROVALS, Value::Words(approvals.into())));
+    facts.push(fact(labels::REQUESTED, Value::Time(request.created_at)));
     // After a decision it is not open until then.
     if matches!(state, State::Waiting | State::Ended(Ending::Expired)) {
         let until = request.expires_at();
         let left = state.is_waiting().then(|| until - now);
         facts.push(fact(labels::OPEN_UNTIL, Value::Deadline(until, left)));
     }
+    facts
+}
+
+/// The calls to GitHub that each end leads to.
+fn consequences<'a>(request: &'a Request) -> Vec<Fact<'a>> {
+    let (terms, workload) = (&request.terms, &request.workload);
+    let event = |event_type: &'a Option<EventType>| Some(Value::Code(event_type.as_ref()?.as_str()));
+    let mut facts = match &terms.workflow {
+        Some(workflow) => vec![fact(labels::APPROVE_STARTS, Value::Code(workflow.file.as_str()))],
+        None => {
+            let event = event(&terms.event_type);
+            let nothing = Value::words("nothing; the waiting job goes on");
+            vec![fact(labels::APPROVE_SENDS, event.unwrap_or(nothing))]
+        }
+    };
+    // T11. GitHub vouches for the job's own ref alone.
+    let other_ref = terms.workflow.as_ref().and_then(|workflow| workflow.other_ref(workload));
+    facts.extend(other_ref.map(|git_ref| fact(labels::STARTS_ON, Value::Code(git_ref))));
+    let rejected = event(&terms.rejected_event_type);
+    facts.push(fact(labels::REJECT_SENDS, rejected.unwrap_or(Value::words("nothing"))));
+    facts.extend(event(&terms.expired_event_type).map(|event| fact(labels::EXPIRY_SENDS, event)));
     facts
 }
 
@@ -307,7 +326,7 @@ fn deciders(standing: &Standing, state: State) -> Vec<&Performer> {
 
 fn delivery_of(request: &Request, state: State, of: Delivery, is_dry_run: bool) -> Vec<Fact<'static>> {
     let State::Ended(ending) = state else { return Vec::new() };
-    let words = match request.event_type(ending) {
+    let words = match request.dispatch_name(ending) {
         Some(_) => delivery_words(&of, is_dry_run),
         None if ending == Ending::Approved && is_dry_run => "dry run: the waiting job gets no approval",
         None if ending == Ending::Approved => "nothing to send; the waiting job goes on",

@@ -23,7 +23,10 @@ pub const PAYLOAD_ON_PAGE: &str = "It does not fit into a card. The page shows a
 
 pub const DECISION: &str = "The decision";
 pub const APPROVE_SENDS: &str = "Approve sends";
+pub const APPROVE_STARTS: &str = "Approve starts";
+pub const STARTS_ON: &str = "On a ref that the workflow names";
 pub const REJECT_SENDS: &str = "Reject sends";
+pub const EXPIRY_SENDS: &str = "Expiry sends";
 pub const APPROVALS: &str = "Approvals";
 pub const REQUESTED: &str = "Requested";
 pub const OPEN_UNTIL: &str = "Open until";

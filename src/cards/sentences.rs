@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use super::words::{count, readable};
 use crate::{
     approval::{
-        DeliveryError, Earlier, EventType, Forbidden, Invalid, Limited, Outcome, Repository, SendAnswer,
-        Terms, Unreached, Vote,
+        DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid, Limited, Outcome,
+        Repository, SendAnswer, Terms, Unreached, Vote,
     },
     text::log::printable,
 };
@@ -81,10 +81,10 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Misconfigured(_) => MISCONFIGURED.into(),
         Outcome::Limited(limited) => full(*limited),
         Outcome::Unavailable(unreached) => unavailable(*unreached).into(),
-        Outcome::Dispatched(event_type, repository) => {
-            format!("GitHub accepted {} for {}.", show_event(event_type), show(repository))
+        Outcome::Dispatched(name, repository) => {
+            format!("GitHub accepted {} for {}.", show_name(name), show(repository))
         }
-        Outcome::DryRun(Some(event_type), repository) => dry_run(show_event(event_type), &show(repository)),
+        Outcome::DryRun(Some(name), repository) => dry_run(show_name(name), &show(repository)),
         Outcome::DryRun(None, repository) => {
             format!(
                 "Dry run: the approval for {} is checked, and the waiting job gets none.",
@@ -244,9 +244,23 @@ fn invalid(why: &Invalid) -> String {
         Invalid::NoReason => "a withdrawal needs a comment that says why.",
         Invalid::NotABoolean(field) => return format!("{field} must be true or false."),
         Invalid::WithoutEventType(field) => {
-            return format!("{field} needs event_type: without it nothing is sent.");
+            return format!("{field} needs event_type or workflow: without one of them nothing is sent.");
         }
-        Invalid::SameEventTypes => "rejected_event_type must differ from event_type.",
+        Invalid::SameEventTypes(one, other) => return format!("{one} must differ from {other}."),
+        Invalid::BothWays => {
+            "a request has event_type and client_payload, or workflow, ref and inputs; not both."
+        }
+        Invalid::WithoutWorkflow(field) => return format!("{field} needs workflow."),
+        Invalid::Workflow => "workflow must be the file name of a workflow, such as release.yml.",
+        Invalid::Ref => "ref must be a branch's name, or the full ref of a branch or a tag: refs/tags/v1.",
+        Invalid::Inputs => "inputs must be one object of texts.",
+        Invalid::TooManyInputs(found) => {
+            return format!("inputs has {found} entries, and may have at most {}.", Inputs::MAX);
+        }
+        Invalid::ReservedInput => "inputs may not have approval or ticket, which are added on dispatch.",
+        Invalid::InputsTooLarge => {
+            "with an event on rejection or expiry, inputs may have 9 entries and 32,000 bytes."
+        }
         Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
         Invalid::Activity => "this is not an activity of the Bot Connector.",
         Invalid::State => "state in the address must be waiting or decided.",
@@ -421,6 +435,13 @@ fn show(repository: &Repository) -> String {
     printable(&repository.to_string(), 60)
 }
 
+fn show_name(name: &DispatchName) -> &str {
+    match name {
+        DispatchName::Event(event_type) => show_event(event_type),
+        DispatchName::Workflow(file) => named(file.as_str(), "the workflow"),
+    }
+}
+
 fn show_event(event_type: &EventType) -> &str {
     named(event_type.as_str(), "the event")
 }
@@ -510,7 +531,15 @@ mod tests {
             Invalid::TooFewApprovals(10),
             Invalid::TooFewApprovers,
             Invalid::RelayedEventType,
-            Invalid::SameEventTypes,
+            Invalid::SameEventTypes("expired_event_type", "rejected_event_type"),
+            Invalid::BothWays,
+            Invalid::WithoutWorkflow("inputs"),
+            Invalid::Workflow,
+            Invalid::Ref,
+            Invalid::Inputs,
+            Invalid::TooManyInputs(usize::MAX),
+            Invalid::ReservedInput,
+            Invalid::InputsTooLarge,
             Invalid::PayloadTooLarge,
             Invalid::Activity,
             Invalid::Cursor,
@@ -559,8 +588,8 @@ mod tests {
             Outcome::Conflict(Ending::Approved, repository.clone()),
             Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
-            Outcome::Dispatched(event_type(), repository.clone()),
-            Outcome::DryRun(Some(event_type()), repository.clone()),
+            Outcome::Dispatched(DispatchName::Event(event_type()), repository.clone()),
+            Outcome::DryRun(Some(DispatchName::Event(event_type())), repository.clone()),
         ]
     }
 

@@ -15,7 +15,8 @@ use super::{
     store::Created,
 };
 use crate::approval::{
-    Attempt, AttemptResult, Kind, Message, MessageName, PostedMessage, Progress, Subject, TargetName,
+    Attempt, AttemptResult, Kind, Message, MessageName, NamedRun, PostedMessage, Progress, Subject,
+    TargetName,
 };
 
 /// The names of all records about one subject.
@@ -72,6 +73,8 @@ impl Begun {
 /// The newest records of a message.
 pub(super) struct Newest {
     done_at: Option<DateTime<Utc>>,
+    /// The run that GitHub named, if it has arrived.
+    pub(super) run: Option<NamedRun>,
     attempt: Option<Attempt>,
     result: Option<AttemptResult>,
     has_begun: bool,
@@ -80,7 +83,7 @@ pub(super) struct Newest {
 impl Newest {
     /// The progress of the message. Its first attempt may be `claim`, which was claimed with the decision.
     pub(super) fn progress(self, message: &Message, claim: Option<Attempt>) -> anyhow::Result<Progress> {
-        let Self { done_at, attempt, result, has_begun } = self;
+        let Self { done_at, attempt, result, has_begun, run: _ } = self;
         match (done_at, attempt.or(claim)) {
             (Some(at), _) => Ok(Progress::Done(Some(at))),
             (None, Some(attempt)) => Ok(Progress::Tried(attempt, result)),
@@ -154,12 +157,12 @@ impl Ledger {
     }
 
     async fn newest(&self, message: &Message, begun: &Begun, until: Instant) -> anyhow::Result<Newest> {
-        let done_at = async {
+        let arrival = async {
             match begun.is_done {
                 true => {
                     let arrival: Option<StoredArrival> =
                         self.read(&self.message_path(message, "done"), until).await?;
-                    Ok(Some(arrival.with_context(|| format!("the arrival of {message} is gone"))?.at()))
+                    arrival.with_context(|| format!("the arrival of {message} is gone")).map(Some)
                 }
                 false => anyhow::Ok(None),
             }
@@ -183,8 +186,9 @@ impl Ledger {
                 None => Ok(None),
             }
         };
-        let (done_at, attempt, result) = tokio::try_join!(done_at, attempt, result)?;
-        Ok(Newest { done_at, attempt, result, has_begun: begun.has_begun() })
+        let (arrival, attempt, result) = tokio::try_join!(arrival, attempt, result)?;
+        let (done_at, run) = arrival.map_or((None, None), |arrival| (Some(arrival.at()), arrival.run()));
+        Ok(Newest { done_at, run, attempt, result, has_begun: begun.has_begun() })
     }
 
     async fn result(
@@ -250,15 +254,15 @@ impl Ledger {
             .context("cannot note the result of an attempt")
     }
 
-    /// Notes that `message` arrived at `at`, in `attempt`.
+    /// Notes that `message` arrived at `at`, in `attempt`, and the run that it started if GitHub named it.
     pub async fn note_arrival(
         &self,
         message: &Message,
         attempt: &Attempt,
-        at: DateTime<Utc>,
+        (at, run): (DateTime<Utc>, Option<&NamedRun>),
         until: Instant,
     ) -> anyhow::Result<()> {
-        let content = Record::of(StoredArrival::new(attempt, at))?.to_json()?;
+        let content = Record::of(StoredArrival::new(attempt, at, run))?.to_json()?;
         let path = self.message_path(message, "done");
         self.store.create(&path, content, until).await.map(drop).context("cannot note that a message arrived")
     }

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 use super::{Ledger, records::Record};
 use crate::approval::{
-    ApprovalId, Ending, EventType, MessageName, Progress, RelayId, RelayStanding, Ruling, Standing, Subject,
-    hash,
+    ApprovalId, DispatchName, Ending, MessageName, Progress, RelayId, RelayStanding, Request, Ruling,
+    Standing, Subject, hash,
 };
 
 /// The orders of the lines that people page through.
@@ -171,25 +171,22 @@ impl Ledger {
         tokio::try_join!(self.note_line(&listed, until), self.note_line(&decided, until)).map(drop)
     }
 
-    /// Writes the line of a release: an event that GitHub has accepted or, where nothing is sent, an approval. So the
-    /// next release of the kind finds the last one.
+    /// Writes the line of a release: an event or a workflow that GitHub has accepted or, where nothing is sent, an
+    /// approval. So the next release of the kind finds the last one.
     async fn note_release(&self, standing: &Standing, until: Instant) -> anyhow::Result<()> {
         let request = &standing.request;
         let Some(Ruling { ending: Ending::Approved, decided_at, .. }) = &standing.ruling else {
             return Ok(());
         };
-        let event_type = request.terms.event_type.as_ref();
+        let name = request.dispatch_name(Ending::Approved);
         let at = match standing.progress(&MessageName::DISPATCH) {
             Progress::Done(Some(at)) => at,
-            _ if event_type.is_none() => decided_at,
+            _ if name.is_none() => decided_at,
             _ => return Ok(()),
         };
-        let environment = request.workload.environment.as_deref().unwrap_or_default();
-        let event_type = event_type.map_or("", EventType::as_str);
-        let group = hash(["event", event_type, environment].map(str::as_bytes));
+        let (repository, group) = (&request.workload.repository_id, release_group(request));
         let time = LAST - at.timestamp_millis();
-        let (repository, id) = (&request.workload.repository_id, &request.id);
-        self.note(&format!("released/{repository}/{}/{time:013}.{id}", &group[..16]), until).await
+        self.note(&format!("released/{repository}/{group}/{time:013}.{}", request.id), until).await
     }
 
     async fn note(&self, path: &str, until: Instant) -> anyhow::Result<()> {
@@ -277,6 +274,18 @@ impl Ledger {
         lines.truncate(count);
         Ok(lines)
     }
+}
+
+/// The kind of a release, by which the last one before it is found: its event type or workflow, and its environment.
+pub fn release_group(request: &Request) -> String {
+    let name = request.dispatch_name(Ending::Approved);
+    let way = match &name {
+        Some(DispatchName::Workflow(_)) => "workflow",
+        Some(DispatchName::Event(_)) | None => "event",
+    };
+    let name = name.as_ref().map_or("", DispatchName::as_str);
+    let environment = request.workload.environment.as_deref().unwrap_or_default();
+    hash([way, name, environment].map(str::as_bytes))[..16].to_owned()
 }
 
 #[cfg(test)]

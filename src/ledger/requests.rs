@@ -81,7 +81,9 @@ impl Open {
             workload.environment.as_deref().unwrap_or_default(),
             terms.key.as_deref().unwrap_or_default(),
         ];
-        hash(group.map(str::as_bytes))[..16].to_owned()
+        // A workflow is one part more, so that no event is called like it.
+        let started = terms.workflow.as_ref().map(|workflow| workflow.file.as_str());
+        hash(group.into_iter().chain(started).map(str::as_bytes))[..16].to_owned()
     }
 
     /// The note of `request`.
@@ -273,7 +275,50 @@ pub(super) fn parse_request(path: &Path, content: &[u8]) -> anyhow::Result<Reque
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeSet;
+
+    use super::{super::lines::release_group, *};
+    use crate::{approval::Repository, surfaces::request::parse_body};
+
+    fn request(body: &str, environment: Option<&str>) -> Request {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+        let repository = Repository::parse("octo/app").expect("a repository");
+        let environment = environment.map(str::to_owned);
+        let workload = Workload { environment, ..Workload::sample(repository) };
+        let terms = parse_body(body.as_bytes(), 1).expect(body);
+        Request { id: ApprovalId::new(now, [7; 16]), terms, workload, created_at: now }
+    }
+
+    #[test]
+    fn only_what_leads_to_the_same_is_of_one_kind() {
+        let bodies = [
+            "{}",
+            r#"{"event_type":"go"}"#,
+            r#"{"event_type":"a.yml"}"#,
+            r#"{"workflow":"a.yml"}"#,
+            r#"{"workflow":"b.yml"}"#,
+        ];
+        let requests = || {
+            let both = |body| [None, Some("a.yml")].map(|environment| request(body, environment));
+            bodies.into_iter().flat_map(both)
+        };
+        let kinds: BTreeSet<_> = requests().map(|request| Open::group_of(&request)).collect();
+        assert_eq!(kinds.len(), 2 * bodies.len());
+        let kinds: BTreeSet<_> = requests().map(|request| release_group(&request)).collect();
+        assert_eq!(kinds.len(), 2 * bodies.len());
+        let (one, other) = (
+            request(r#"{"workflow":"a.yml","ref":"v1","title":"One"}"#, None),
+            request(r#"{"workflow":"a.yml","inputs":{"v":"2"}}"#, None),
+        );
+        assert_eq!(Open::group_of(&one), Open::group_of(&other));
+        assert_eq!(release_group(&one), release_group(&other));
+        // Names that are in stores already.
+        let event = request(r#"{"event_type":"go-live"}"#, None);
+        assert_eq!(
+            (Open::group_of(&event), release_group(&event)),
+            ("a1b54b1b24eb0bd6".into(), "1a84ff53ceb5608a".into())
+        );
+    }
 
     #[test]
     fn the_newest_visibility_is_the_greatest_and_public_in_doubt() {

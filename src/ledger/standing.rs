@@ -62,8 +62,9 @@ impl Ledger {
         )?;
         let (ruling, claim) = decided.map_or((None, None), |decided| (Some(decided.decision), decided.claim));
         let message = Message { subject, name: MessageName::DISPATCH };
+        let named_run = event.run.clone();
         messages.insert(MessageName::DISPATCH, event.progress(&message, claim)?);
-        let standing = Standing { ballots, messages, places, ..Standing::new(request) };
+        let standing = Standing { ballots, messages, places, named_run, ..Standing::new(request) };
         Ok(Some(match ruling {
             Some(ruling) => standing.ruled(ruling),
             None => standing,

@@ -170,7 +170,7 @@ impl Outbox {
     ) -> anyhow::Result<Sent> {
         let body = Body::Event(match matter {
             Matter::Approval(standing) => dispatch(standing, &standing.request)?,
-            Matter::Relay(relay) => relay.decision.dispatch.clone(),
+            Matter::Relay(relay) => Dispatch::Event(relay.decision.dispatch.clone()),
         });
         let Claimed { attempt, entry, lines } = claimed;
         let message = Message { subject: matter.subject(), name: MessageName::DISPATCH };
@@ -337,7 +337,7 @@ impl Outbox {
     /// The content, written at the last moment, so that it shows the approval as it stands.
     async fn body(&self, matter: Matter<'_>, wanted: &Wanted, timing: Timing) -> anyhow::Result<Body> {
         let standing = match matter {
-            Matter::Relay(relay) => return Ok(Body::Event(relay.decision.dispatch.clone())),
+            Matter::Relay(relay) => return Ok(Body::Event(Dispatch::Event(relay.decision.dispatch.clone()))),
             Matter::Approval(standing) => standing,
         };
         let content = Content::of(standing, &self.policy, timing.now);
@@ -468,7 +468,7 @@ impl Ended {
             ledger.note_place(message, place, until).await?;
         }
         match &self.result {
-            None => ledger.note_arrival(message, &self.attempt, self.at, until).await,
+            None => ledger.note_arrival(message, &self.attempt, (self.at, None), until).await,
             Some(result) => ledger.note_result(message, self.attempt.number, result, until).await,
         }
     }

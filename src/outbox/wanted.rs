@@ -80,8 +80,7 @@ pub fn wanted_by_relay(standing: &RelayStanding, policy: &Policy) -> Option<Want
 
 /// The event that an approval wants sent, if it is decided and one follows.
 pub fn event(standing: &Standing, policy: &Policy) -> Option<Wanted> {
-    let ruling = standing.ruling.as_ref().filter(|_| !policy.dry_run)?;
-    standing.event_type()?;
+    let ruling = standing.ruling.as_ref().filter(|_| standing.sends() && !policy.dry_run)?;
     let event = Wanted::new(MessageName::DISPATCH, ruling.decided_at, Effect::Event);
     Some(Wanted { forbidden: policy.may_send(&standing.request).err(), ..event })
 }

@@ -5,14 +5,15 @@ use serde_json::value::RawValue;
 
 use crate::{
     approval::{
-        Delivery, Ending, Item, PerformerJson, RelayStanding, Standing, Verdict, performers, rfc_3339,
-        withdrawer,
+        Delivery, Ending, EventType, Inputs, Item, PerformerJson, RelayStanding, Standing, Verdict,
+        performers, rfc_3339, withdrawer,
     },
     approve::Stories,
     cards::sentences,
 };
 
-/// The item that a waiting job, a release workflow and a reader of the list get. Absent values are `null`.
+/// The item that a waiting job, a release workflow and a reader of the list get. Absent values are `null`; three members
+/// that few requests have are left out.
 #[derive(Default, Serialize)]
 pub struct ItemJson<'a> {
     id: &'a str,
@@ -21,9 +22,15 @@ pub struct ItemJson<'a> {
     title: Option<&'a str>,
     repository: Option<String>,
     event_type: Option<&'a str>,
-    /// The workflow to start in place of an event; no request of this version has one.
+    /// The workflow that is started in place of an event, its full ref, and its inputs.
     workflow: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispatch_ref: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<&'a RawValue>,
     rejected_event_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired_event_type: Option<&'a str>,
     client_payload: Option<&'a RawValue>,
     #[serde(flatten)]
     asked_by: Option<AskedByJson<'a>>,
@@ -130,6 +137,7 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
     let Standing { request, ballots, ruling, .. } = standing;
     let (cards, is_dry_run) = (&stories.outbox.cards, stories.policy.dry_run);
     let (asked, workload) = (&request.terms, &request.workload);
+    let workflow = asked.workflow.as_ref();
     let hides_names = reader == ShownTo::Job && workload.is_public;
     let withdrawer = ruling.as_ref().and_then(|ruling| withdrawer(ruling, hides_names));
     let comment = withdrawer.as_ref().and_then(|withdrawer| withdrawer.comment);
@@ -139,9 +147,15 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
         dry_run: is_dry_run,
         title: asked.title.as_deref(),
         repository: Some(workload.repository.to_string()),
-        event_type: asked.event_type.as_ref().map(|event_type| event_type.as_str()),
-        rejected_event_type: asked.rejected_event_type.as_ref().map(|event_type| event_type.as_str()),
-        client_payload: Some(asked.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw())),
+        event_type: event_type(&asked.event_type),
+        workflow: workflow.map(|workflow| workflow.file.as_str()),
+        dispatch_ref: workflow.map(|workflow| workflow.git_ref(workload)),
+        inputs: workflow.map(|workflow| workflow.inputs.as_ref().map_or(empty(), Inputs::as_raw)),
+        rejected_event_type: event_type(&asked.rejected_event_type),
+        expired_event_type: event_type(&asked.expired_event_type),
+        client_payload: workflow
+            .is_none()
+            .then(|| asked.client_payload.as_ref().map_or(empty(), |payload| payload.as_raw())),
         asked_by: Some(AskedByJson {
             sha: &workload.sha,
             git_ref: &workload.git_ref,
@@ -162,6 +176,10 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
         ..with_delivery(stories.policy.delivery(standing))
     }
+}
+
+fn event_type(event_type: &Option<EventType>) -> Option<&str> {
+    event_type.as_ref().map(EventType::as_str)
 }
 
 /// The members about the delivery of the event.

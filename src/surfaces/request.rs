@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Approver, ClientPayload, EventType, Forbidden, Invalid, Members, Outcome, Standing,
-        Terms, Unreached, Withdrawal, Withdrawer, Workload, rfc_3339,
+        ApprovalId, Approver, ClientPayload, EventType, Forbidden, GitRef, Inputs, Invalid, Members, Outcome,
+        Standing, Terms, Unreached, Withdrawal, Withdrawer, WorkflowCall, WorkflowFile, Workload, rfc_3339,
     },
     approve::{NewRequest, Report, Stories, failed},
     cards::content::Content,
@@ -178,7 +178,11 @@ impl Requests {
 struct Fields {
     event_type: Option<EventType>,
     client_payload: Option<ClientPayload>,
+    workflow: Option<WorkflowFile>,
+    git_ref: Option<GitRef>,
+    inputs: Option<Inputs>,
     rejected_event_type: Option<EventType>,
+    expired_event_type: Option<EventType>,
     title: Option<String>,
     text: Option<String>,
     facts: Option<Vec<(String, String)>>,
@@ -188,6 +192,7 @@ struct Fields {
     reminder_minutes: Option<i64>,
     key: Option<String>,
     supersedes: Option<bool>,
+    ref_must_not_move: Option<bool>,
 }
 
 /// Reads the body of a request. The default number of approvals is `min_approvals`.
@@ -202,13 +207,17 @@ pub fn parse_body(body: &[u8], min_approvals: usize) -> Result<Terms, Invalid> {
 fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), Invalid> {
     let text = |name| Field::Json(value).text(name);
     match name {
-        "event_type" => once(&mut read.event_type, name, event_type(text("event_type")?, "event_type")?),
+        "event_type" => once(&mut read.event_type, name, event_type(value, "event_type")?),
         "client_payload" => once(&mut read.client_payload, name, client_payload(value)?),
-        "rejected_event_type" => once(
-            &mut read.rejected_event_type,
-            name,
-            event_type(text("rejected_event_type")?, "rejected_event_type")?,
-        ),
+        "workflow" => once(&mut read.workflow, name, workflow(text("workflow")?)?),
+        "ref" => once(&mut read.git_ref, name, git_ref(text("ref")?)?),
+        "inputs" => once(&mut read.inputs, name, Inputs::parse(value)?),
+        "rejected_event_type" => {
+            once(&mut read.rejected_event_type, name, event_type(value, "rejected_event_type")?)
+        }
+        "expired_event_type" => {
+            once(&mut read.expired_event_type, name, event_type(value, "expired_event_type")?)
+        }
         "title" => once(&mut read.title, name, text("title")?),
         "text" => once(&mut read.text, name, text("text")?),
         "facts" => once(&mut read.facts, name, facts(value)?),
@@ -226,21 +235,21 @@ fn parse_field(read: &mut Fields, name: &str, value: &RawValue) -> Result<(), In
         }
         "key" => once(&mut read.key, name, key(text("key")?)?),
         "supersedes" => once(&mut read.supersedes, name, boolean(value, "supersedes")?),
+        "ref_must_not_move" => once(&mut read.ref_must_not_move, name, boolean(value, "ref_must_not_move")?),
         _ => Err(Invalid::UnknownField(name.to_owned())),
     }
 }
 
 fn terms(read: Fields, min_approvals: usize) -> Result<Terms, Invalid> {
-    match (&read.event_type, &read.rejected_event_type) {
-        (None, Some(_)) => return Err(Invalid::WithoutEventType("rejected_event_type")),
-        (Some(approved), Some(rejected)) if approved == rejected => return Err(Invalid::SameEventTypes),
-        (Some(_), _) | (None, None) => {}
-    }
+    check_ways(&read)?;
+    check_event_types(&read)?;
     let required = read.approvals_required.and_then(|required| usize::try_from(required).ok());
     Ok(Terms {
         event_type: read.event_type,
+        workflow: read.workflow.map(|file| WorkflowCall { file, git_ref: read.git_ref, inputs: read.inputs }),
         client_payload: read.client_payload,
         rejected_event_type: read.rejected_event_type,
+        expired_event_type: read.expired_event_type,
         title: read.title,
         text: read.text,
         facts: read.facts.unwrap_or_default(),
@@ -250,7 +259,51 @@ fn terms(read: Fields, min_approvals: usize) -> Result<Terms, Invalid> {
         reminder: read.reminder_minutes.map(TimeDelta::minutes),
         key: read.key,
         supersedes: read.supersedes.unwrap_or_default(),
+        ref_must_not_move: read.ref_must_not_move.unwrap_or_default(),
     })
+}
+
+/// Checks that it is an event, a workflow, or nothing that follows.
+fn check_ways(read: &Fields) -> Result<(), Invalid> {
+    let is_event = read.event_type.is_some() || read.client_payload.is_some();
+    let is_workflow = read.workflow.is_some() || read.git_ref.is_some() || read.inputs.is_some();
+    match read {
+        _ if is_event && is_workflow => Err(Invalid::BothWays),
+        Fields { workflow: None, git_ref: Some(_), .. } => Err(Invalid::WithoutWorkflow("ref")),
+        Fields { workflow: None, inputs: Some(_), .. } => Err(Invalid::WithoutWorkflow("inputs")),
+        _ => Ok(()),
+    }
+}
+
+/// Checks the events against each other, and that each can carry what is sent along.
+fn check_event_types(read: &Fields) -> Result<(), Invalid> {
+    let others = [
+        ("rejected_event_type", &read.rejected_event_type),
+        ("expired_event_type", &read.expired_event_type),
+    ];
+    let mut seen = vec![("event_type", read.event_type.as_ref())];
+    for (field, event_type) in others {
+        let Some(event_type) = event_type else { continue };
+        if read.event_type.is_none() && read.workflow.is_none() {
+            return Err(Invalid::WithoutEventType(field));
+        }
+        if let Some((other, _)) = seen.iter().find(|(_, seen)| *seen == Some(event_type)) {
+            return Err(Invalid::SameEventTypes(field, other));
+        }
+        if !read.inputs.as_ref().is_none_or(Inputs::fit_an_event) {
+            return Err(Invalid::InputsTooLarge);
+        }
+        seen.push((field, Some(event_type)));
+    }
+    Ok(())
+}
+
+fn workflow(text: String) -> Result<WorkflowFile, Invalid> {
+    WorkflowFile::parse(&name(text, "workflow")?).ok_or(Invalid::Workflow)
+}
+
+fn git_ref(text: String) -> Result<GitRef, Invalid> {
+    GitRef::parse(&name(text, "ref")?).ok_or(Invalid::Ref)
 }
 
 fn key(text: String) -> Result<String, Invalid> {
@@ -260,8 +313,8 @@ fn key(text: String) -> Result<String, Invalid> {
     }
 }
 
-fn event_type(text: String, field: &'static str) -> Result<EventType, Invalid> {
-    EventType::parse(&name(text, field)?).ok_or(Invalid::EventTypeLength(field))
+fn event_type(value: &RawValue, field: &'static str) -> Result<EventType, Invalid> {
+    EventType::parse(&name(Field::Json(value).text(field)?, field)?).ok_or(Invalid::EventTypeLength(field))
 }
 
 fn client_payload(value: &RawValue) -> Result<ClientPayload, Invalid> {
@@ -316,6 +369,36 @@ mod tests {
         assert!(asked.approvers.is_none() && asked.reminder.is_none() && asked.facts.is_empty());
     }
 
+    /// So many inputs.
+    fn inputs(count: usize) -> String {
+        let all = (0..count).map(|at| format!("\"k{at}\":\"\"")).collect::<Vec<_>>();
+        format!("{{{}}}", all.join(","))
+    }
+
+    #[test]
+    fn a_workflow_may_stand_in_place_of_an_event() {
+        let workflow = |body: &str| parse(body).expect(body).workflow.expect("a workflow");
+        let shortest = workflow(r#"{"workflow":"release.yml"}"#);
+        assert_eq!(shortest.file.as_str(), "release.yml");
+        assert!(shortest.git_ref.is_none() && shortest.inputs.is_none());
+        let tag = workflow(r#"{"workflow":"a.yaml","ref":"refs/tags/v1","inputs":{"v":"1"}}"#);
+        assert_eq!(tag.git_ref.as_ref().map(GitRef::as_str), Some("refs/tags/v1"));
+        let branch = workflow(r#"{"workflow":"a.yaml","ref":"main"}"#);
+        assert_eq!(branch.git_ref.as_ref().map(GitRef::as_str), Some("refs/heads/main"));
+        // Only where an event carries them, too, are its limits theirs.
+        let most = format!(r#"{{"workflow":"a.yml","inputs":{}}}"#, inputs(23));
+        assert!(workflow(&most).inputs.is_some());
+        let long = format!(r#"{{"workflow":"a.yml","inputs":{{"x":"{}"}}}}"#, "x".repeat(60_000));
+        assert!(workflow(&long).inputs.is_some());
+        let events = r#""rejected_event_type":"no","expired_event_type":"late""#;
+        let most = format!(r#"{{"workflow":"a.yml",{events},"inputs":{}}}"#, inputs(9));
+        assert!(workflow(&most).inputs.is_some());
+        let asked = parse(r#"{"event_type":"go","expired_event_type":"late","ref_must_not_move":true}"#);
+        let asked = asked.expect("a request");
+        assert_eq!(asked.expired_event_type.as_ref().map(EventType::as_str), Some("late"));
+        assert!(asked.ref_must_not_move && !parse("{}").expect("a request").ref_must_not_move);
+    }
+
     #[test]
     fn half_a_character_is_taken_wherever_a_workflow_writes() {
         let asked = parse(
@@ -329,6 +412,7 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_own_name() {
+        let long = format!(r#"{{"x":"{}"}}"#, "x".repeat(32_000));
         let big = format!(r#"{{"event_type":"go","client_payload":{{"x":"{}"}}}}"#, "x".repeat(32_000));
         let ten = (0..10).map(|i| format!("\"k{i}\":1")).collect::<Vec<_>>().join(",");
         let ten = format!(r#"{{"event_type":"go","client_payload":{{{ten}}}}}"#);
@@ -339,7 +423,61 @@ mod tests {
             (r#"{"event_type":""}"#, Invalid::EventTypeLength("event_type")),
             (r#"{"event_type":1}"#, Invalid::NotText("event_type")),
             (r#"{"event_type":"go","event_type":"go"}"#, Invalid::DuplicateKey("event_type".into())),
-            (r#"{"event_type":"go","rejected_event_type":"go"}"#, Invalid::SameEventTypes),
+            (
+                r#"{"event_type":"go","rejected_event_type":"go"}"#,
+                Invalid::SameEventTypes("rejected_event_type", "event_type"),
+            ),
+            (
+                r#"{"event_type":"go","expired_event_type":"go"}"#,
+                Invalid::SameEventTypes("expired_event_type", "event_type"),
+            ),
+            (
+                r#"{"event_type":"go","rejected_event_type":"no","expired_event_type":"no"}"#,
+                Invalid::SameEventTypes("expired_event_type", "rejected_event_type"),
+            ),
+            (
+                r#"{"workflow":"a.yml","expired_event_type":"no","rejected_event_type":"no"}"#,
+                Invalid::SameEventTypes("expired_event_type", "rejected_event_type"),
+            ),
+            (r#"{"expired_event_type":"no"}"#, Invalid::WithoutEventType("expired_event_type")),
+            (
+                r#"{"event_type":"go","expired_event_type":""}"#,
+                Invalid::EventTypeLength("expired_event_type"),
+            ),
+            (
+                r#"{"event_type":"go","expired_event_type":"\ud83d"}"#,
+                Invalid::BrokenName("expired_event_type"),
+            ),
+            (r#"{"event_type":"go","workflow":"a.yml"}"#, Invalid::BothWays),
+            (r#"{"event_type":"go","ref":"main"}"#, Invalid::BothWays),
+            (r#"{"event_type":"go","inputs":{}}"#, Invalid::BothWays),
+            (r#"{"workflow":"a.yml","client_payload":{}}"#, Invalid::BothWays),
+            (r#"{"client_payload":{},"inputs":{}}"#, Invalid::BothWays),
+            (r#"{"ref":"main"}"#, Invalid::WithoutWorkflow("ref")),
+            (r#"{"inputs":{}}"#, Invalid::WithoutWorkflow("inputs")),
+            (r#"{"workflow":1}"#, Invalid::NotText("workflow")),
+            (r#"{"workflow":null}"#, Invalid::NotText("workflow")),
+            (r#"{"workflow":"release"}"#, Invalid::Workflow),
+            (r#"{"workflow":".github/workflows/a.yml"}"#, Invalid::Workflow),
+            (r#"{"workflow":"a\ud83d.yml"}"#, Invalid::BrokenName("workflow")),
+            (r#"{"workflow":"a.yml","workflow":"a.yml"}"#, Invalid::DuplicateKey("workflow".into())),
+            (r#"{"workflow":"a.yml","ref":7}"#, Invalid::NotText("ref")),
+            (r#"{"workflow":"a.yml","ref":""}"#, Invalid::Ref),
+            (r#"{"workflow":"a.yml","ref":"refs/pull/7/head"}"#, Invalid::Ref),
+            ("{\"workflow\":\"a.yml\",\"ref\":\"ma\u{fffd}in\"}", Invalid::BrokenName("ref")),
+            (r#"{"workflow":"a.yml","inputs":[]}"#, Invalid::Inputs),
+            (r#"{"workflow":"a.yml","inputs":{"a":true}}"#, Invalid::Inputs),
+            (r#"{"workflow":"a.yml","inputs":{"approval":""}}"#, Invalid::ReservedInput),
+            (&format!(r#"{{"workflow":"a.yml","inputs":{}}}"#, inputs(24)), Invalid::TooManyInputs(24)),
+            (
+                &format!(r#"{{"workflow":"a.yml","expired_event_type":"no","inputs":{}}}"#, inputs(10)),
+                Invalid::InputsTooLarge,
+            ),
+            (
+                &format!(r#"{{"workflow":"a.yml","rejected_event_type":"no","inputs":{long}}}"#),
+                Invalid::InputsTooLarge,
+            ),
+            (r#"{"ref_must_not_move":1}"#, Invalid::NotABoolean("ref_must_not_move")),
             (r#"{"event_type":"go","evnt":1}"#, Invalid::UnknownField("evnt".into())),
             (r#"{"event_type":"go","title":null}"#, Invalid::NotText("title")),
             (r#"{"event_type":"go","facts":["a"]}"#, Invalid::Facts),

@@ -35,10 +35,12 @@ fn spoilt(record: &str, how: &str) -> String {
         "of format 3" => json["format"] = 3.into(),
         "of format 0" => json["format"] = 0.into(),
         "of another approval" => json["record"]["id"] = "0".repeat(44).into(),
-        "for a workflow" => json["record"]["asked"]["workflow"] = "release.yml".into(),
-        "with inputs" => json["record"]["asked"]["inputs"] = json!({"version": "1"}),
-        "held to its ref" => json["record"]["asked"]["ref_must_not_move"] = true.into(),
-        "with an event on expiry" => json["record"]["asked"]["expired_event_type"] = "late".into(),
+        "for an event and a workflow" => json["record"]["asked"]["workflow"] = "release.yml".into(),
+        "with inputs of no workflow" => json["record"]["asked"]["inputs"] = json!({"version": "1"}),
+        "for a workflow elsewhere" => {
+            json["record"]["asked"]["event_type"] = Value::Null;
+            json["record"]["asked"]["workflow"] = "../release.yml".into();
+        }
         "of a size that no record has" => {
             json["record"]["asked"]["text"] = "x".repeat(1_100_000).into();
         }
@@ -47,16 +49,15 @@ fn spoilt(record: &str, how: &str) -> String {
     json.to_string()
 }
 
-const HOW: [&str; 10] = [
+const HOW: [&str; 9] = [
     "cut off",
     "empty",
     "of format 3",
     "of format 0",
     "of another approval",
-    "for a workflow",
-    "with inputs",
-    "held to its ref",
-    "with an event on expiry",
+    "for an event and a workflow",
+    "with inputs of no workflow",
+    "for a workflow elsewhere",
     "of a size that no record has",
 ];
 

@@ -110,8 +110,8 @@ impl Page<'_> {
     /// The contents of the fold, in one line.
     fn more(&self) -> String {
         let short = |fact: &Fact| match (fact.label, &fact.value) {
-            (labels::REJECT_SENDS, _) => None,
-            (labels::APPROVE_SENDS, _) => Some("what an answer sends".to_owned()),
+            (labels::REJECT_SENDS | labels::EXPIRY_SENDS | labels::STARTS_ON, _) => None,
+            (labels::APPROVE_SENDS | labels::APPROVE_STARTS, _) => Some("what an answer sends".to_owned()),
             (label, value @ (Value::Commit(_) | Value::Run(_))) => {
                 Some(format!("{} {}", label.to_lowercase(), value.text()))
             }

@@ -12,7 +12,7 @@ use super::{
     LIST, MARK, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
-    approval::{Dispatch, Ending, Item, Performer, Policy, RelayStanding, Standing},
+    approval::{Ending, Item, Performer, Policy, RelayStanding, RepositoryDispatch, Standing},
     text::{
         identifier::{self, identifier},
         line::cut,
@@ -202,7 +202,7 @@ impl Row {
 }
 
 /// An event with the beginning of its payload, which tells it from others.
-fn event(Dispatch { event_type, client_payload, .. }: &Dispatch) -> String {
+fn event(RepositoryDispatch { event_type, client_payload, .. }: &RepositoryDispatch) -> String {
     let event_type = identifier(event_type.as_str());
     match client_payload {
         Some(payload) => {

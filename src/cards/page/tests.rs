@@ -5,9 +5,9 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     approval::{
-        ApprovalId, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Dispatch, Forbidden,
-        Item, Judgement, MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository, Ruling,
-        SendAnswer, Standing, Terms, Verdict, Workload,
+        ApprovalId, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Forbidden, Item,
+        Judgement, MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository,
+        RepositoryDispatch, Ruling, SendAnswer, Standing, Terms, Verdict, Workload,
     },
     cards::{
         Cards,
@@ -106,7 +106,7 @@ fn with_delivery(mut standing: Standing, delivery: DeliveryState) -> Standing {
 
 fn relayed(text: &str) -> Item {
     let repository = Repository::parse("octo/app").expect("a repository");
-    let dispatch = Dispatch { repository, event_type: event_type(text), client_payload: None };
+    let dispatch = RepositoryDispatch { repository, event_type: event_type(text), client_payload: None };
     let decision = Decision::new(dispatch, person(Some(text)), noon());
     Item::Relayed(Box::new(RelayStanding { decision, progress: Progress::Done(Some(noon())) }))
 }
@@ -640,7 +640,7 @@ fn relays_of_one_event_type_are_told_apart_and_a_dry_run_is_called_one() {
     let relayed = |version: &str| {
         let repository = Repository::parse("octo/app").expect("a repository");
         let client_payload = payload(&serde_json::json!({"version": version}).to_string());
-        let dispatch = Dispatch { repository, event_type: event_type("go"), client_payload };
+        let dispatch = RepositoryDispatch { repository, event_type: event_type("go"), client_payload };
         let decision = Decision::new(dispatch, person(None), noon());
         Item::Relayed(Box::new(RelayStanding { decision, progress: Progress::Untried }))
     };

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Attempt, AttemptResult, Next, Permission, PostedMessage, SendAnswer};
+use crate::approval::{Attempt, AttemptResult, NamedRun, Next, Permission, PostedMessage, SendAnswer};
 
 /// One attempt to send a message.
 #[derive(Serialize, Deserialize)]
@@ -32,19 +32,35 @@ impl StoredAttempt {
     }
 }
 
-/// The arrival of a message: the attempt in which it arrived, and since format 2 the time.
+/// The arrival of a message: the attempt in which it arrived, and since format 2 the time, and the run if GitHub named
+/// the one that it started.
 #[derive(Serialize, Deserialize)]
 pub struct StoredArrival {
     #[serde(flatten)]
     attempt: StoredAttempt,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     arrived_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<StoredRun>,
+}
+
+/// A run of a workflow.
+#[derive(Clone, Serialize, Deserialize)]
+struct StoredRun {
+    id: String,
+    url: String,
 }
 
 impl StoredArrival {
     /// The arrival at `arrived_at`, in `attempt`.
-    pub fn new(attempt: &Attempt, arrived_at: DateTime<Utc>) -> Self {
-        Self { attempt: attempt.into(), arrived_at: Some(arrived_at) }
+    pub fn new(attempt: &Attempt, arrived_at: DateTime<Utc>, run: Option<&NamedRun>) -> Self {
+        let run = run.cloned().map(|NamedRun { id, url }| StoredRun { id, url });
+        Self { attempt: attempt.into(), arrived_at: Some(arrived_at), run }
+    }
+
+    /// The run that it started, if GitHub named it.
+    pub fn run(&self) -> Option<NamedRun> {
+        self.run.clone().map(|StoredRun { id, url }| NamedRun { id, url })
     }
 
     /// The time of arrival; if that is not known, the start of its attempt, some seconds before.

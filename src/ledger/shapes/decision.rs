@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::{attempt::StoredAttempt, parsed};
 use crate::approval::{
-    Attempt, Ballot, ClientPayload, Decision, Dispatch, Ending, EventType, Guid, Performer, Person,
-    Repository, Ruling, Ticket, Verdict, Withdrawal, Withdrawer,
+    Attempt, Ballot, ClientPayload, Decision, Ending, EventType, Guid, Performer, Person, Repository,
+    RepositoryDispatch, Ruling, Ticket, Verdict, Withdrawal, Withdrawer,
 };
 use crate::ledger::Decided;
 
@@ -71,7 +71,7 @@ impl StoredPerson {
 impl StoredDecision {
     /// A decision, and its writer's claim of the first attempt to send it.
     pub fn of(decision: &Decision, claim: Option<&Attempt>) -> Self {
-        let Dispatch { repository, event_type, client_payload } = &decision.dispatch;
+        let RepositoryDispatch { repository, event_type, client_payload } = &decision.dispatch;
         Self {
             repository: repository.to_string(),
             event_type: event_type.as_str().to_owned(),
@@ -85,7 +85,7 @@ impl StoredDecision {
     /// The decision, if it can still be sent, and the claim of its first attempt.
     pub fn decided(self) -> Option<Decided<Decision>> {
         let client_payload = parsed(self.client_payload.as_ref(), |raw| ClientPayload::parse(raw).ok())?;
-        let dispatch = Dispatch {
+        let dispatch = RepositoryDispatch {
             repository: Repository::parse(&self.repository)?,
             event_type: EventType::parse(&self.event_type)?,
             client_payload,

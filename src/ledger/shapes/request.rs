@@ -1,13 +1,14 @@
 //! A request, as it is stored.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::parsed;
-use crate::approval::{ApprovalId, Approver, ClientPayload, EventType, Repository, Request, Terms, Workload};
+use crate::approval::{
+    ApprovalId, Approver, ClientPayload, EventType, GitRef, Inputs, Repository, Request, Terms, WorkflowCall,
+    WorkflowFile, Workload,
+};
 
 /// A requested approval.
 #[derive(Serialize, Deserialize)]
@@ -35,21 +36,15 @@ struct StoredAsked {
     key: Option<String>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     supersedes: bool,
-    #[serde(flatten)]
-    later: LaterAsked,
-}
-
-/// Members of a request that this version cannot act on: a record with any of them is left to newer versions.
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-struct LaterAsked {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expired_event_type: Option<String>,
+    /// The workflow in place of `event_type`, and with it `ref` and `inputs`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     workflow: Option<String>,
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
     git_ref: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    inputs: Option<BTreeMap<String, String>>,
+    inputs: Option<Box<RawValue>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ref_must_not_move: bool,
 }
@@ -108,6 +103,7 @@ impl StoredRequest {
 impl From<&Terms> for StoredAsked {
     fn from(terms: &Terms) -> Self {
         let text = |event_type: &EventType| event_type.as_str().to_owned();
+        let workflow = terms.workflow.as_ref();
         Self {
             event_type: terms.event_type.as_ref().map(text),
             client_payload: terms.client_payload.as_ref().map(|payload| payload.as_raw().to_owned()),
@@ -121,7 +117,15 @@ impl From<&Terms> for StoredAsked {
             reminder_minutes: terms.reminder.map(|reminder| reminder.num_minutes()),
             key: terms.key.clone(),
             supersedes: terms.supersedes,
-            later: LaterAsked::default(),
+            expired_event_type: terms.expired_event_type.as_ref().map(text),
+            workflow: workflow.map(|workflow| workflow.file.as_str().to_owned()),
+            git_ref: workflow
+                .and_then(|workflow| workflow.git_ref.as_ref())
+                .map(|git_ref| git_ref.as_str().to_owned()),
+            inputs: workflow
+                .and_then(|workflow| workflow.inputs.as_ref())
+                .map(|inputs| inputs.as_raw().to_owned()),
+            ref_must_not_move: terms.ref_must_not_move,
         }
     }
 }
@@ -129,13 +133,17 @@ impl From<&Terms> for StoredAsked {
 impl StoredAsked {
     fn terms(self) -> Option<Terms> {
         let approvers = |listed: Vec<String>| listed.iter().map(|text| Approver::parse(text)).collect();
-        if self.later != LaterAsked::default() {
+        let event_type = |text: String| EventType::parse(&text);
+        let workflow = stored_workflow(self.workflow, self.git_ref, self.inputs)?;
+        if workflow.is_some() && (self.event_type.is_some() || self.client_payload.is_some()) {
             return None;
         }
         Some(Terms {
-            event_type: parsed(self.event_type, |text| EventType::parse(&text))?,
+            event_type: parsed(self.event_type, event_type)?,
+            workflow,
             client_payload: parsed(self.client_payload, |raw| ClientPayload::parse(&raw).ok())?,
-            rejected_event_type: parsed(self.rejected_event_type, |text| EventType::parse(&text))?,
+            rejected_event_type: parsed(self.rejected_event_type, event_type)?,
+            expired_event_type: parsed(self.expired_event_type, event_type)?,
             title: self.title,
             text: self.text,
             facts: self.facts,
@@ -145,7 +153,22 @@ impl StoredAsked {
             reminder: parsed(self.reminder_minutes, TimeDelta::try_minutes)?,
             key: self.key,
             supersedes: self.supersedes,
+            ref_must_not_move: self.ref_must_not_move,
         })
+    }
+}
+
+/// The workflow, if there is one. Its ref and its inputs stand for nothing without it.
+fn stored_workflow(
+    file: Option<String>,
+    git_ref: Option<String>,
+    inputs: Option<Box<RawValue>>,
+) -> Option<Option<WorkflowCall>> {
+    let git_ref = parsed(git_ref, |text| GitRef::parse(&text).filter(|git_ref| git_ref.as_str() == text))?;
+    let inputs = parsed(inputs, |raw| Inputs::parse(&raw).ok())?;
+    match parsed(file, |text| WorkflowFile::parse(&text))? {
+        Some(file) => Some(Some(WorkflowCall { file, git_ref, inputs })),
+        None => (git_ref.is_none() && inputs.is_none()).then_some(None),
     }
 }
 
@@ -191,5 +214,62 @@ impl StoredWorkload {
             workflow_ref: self.workflow_ref,
             job_workflow_ref: self.job_workflow_ref,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contents of a request as the last version without workflows wrote them, with more members at the end.
+    fn asked(event: &str, more: &str) -> String {
+        let rest = r#""title":null,"text":null,"facts":[],"approvers":null,"approvals_required":1,"expires_in_minutes":4320,"reminder_minutes":null"#;
+        format!("{{{event},{rest}{more}}}")
+    }
+
+    const NOTHING: &str = r#""event_type":null,"client_payload":null,"rejected_event_type":null"#;
+
+    fn read(json: &str) -> Option<Terms> {
+        serde_json::from_str::<StoredAsked>(json).expect(json).terms()
+    }
+
+    #[test]
+    fn a_request_is_read_as_it_was_written() {
+        let event = r#""event_type":"go","client_payload":{"v":1.10},"rejected_event_type":"no""#;
+        let workflow = r#","workflow":"release.yml","ref":"refs/tags/v1","inputs":{"b":"\u0041", "a":""}"#;
+        for json in [
+            asked(event, ""),
+            asked(event, r#","expired_event_type":"late","ref_must_not_move":true"#),
+            asked(NOTHING, r#","key":"a","supersedes":true,"ref_must_not_move":true"#),
+            asked(NOTHING, r#","workflow":"release.yml""#),
+            asked(NOTHING, workflow),
+            asked(NOTHING, &format!(r#","expired_event_type":"late"{workflow}"#)),
+        ] {
+            let terms = read(&json).expect(&json);
+            assert_eq!(serde_json::to_string(&StoredAsked::from(&terms)).expect("JSON"), json);
+        }
+    }
+
+    #[test]
+    fn what_could_start_another_workflow_is_not_read() {
+        for json in [
+            asked(
+                r#""event_type":"go","client_payload":null,"rejected_event_type":null"#,
+                r#","workflow":"a.yml""#,
+            ),
+            asked(
+                r#""event_type":null,"client_payload":{},"rejected_event_type":null"#,
+                r#","workflow":"a.yml""#,
+            ),
+            asked(NOTHING, r#","workflow":"../a.yml""#),
+            asked(NOTHING, r#","workflow":"a.yml","ref":"main""#),
+            asked(NOTHING, r#","workflow":"a.yml","ref":"refs/pull/7/merge""#),
+            asked(NOTHING, r#","workflow":"a.yml","inputs":{"ticket":""}"#),
+            asked(NOTHING, r#","workflow":"a.yml","inputs":{"a":1}"#),
+            asked(NOTHING, r#","ref":"refs/heads/main""#),
+            asked(NOTHING, r#","inputs":{}"#),
+        ] {
+            assert!(read(&json).is_none(), "{json}");
+        }
     }
 }

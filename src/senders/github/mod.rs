@@ -19,7 +19,7 @@ use self::{
     credentials::Credentials,
 };
 use crate::{
-    approval::{Dispatch, Repository, SendResult},
+    approval::{AsksForRun, Dispatch, Repository, SendResult},
     timing::Timing,
 };
 
@@ -52,10 +52,18 @@ impl GitHub {
     /// Sends `dispatch`, at most once, and tells what GitHub said by the deadline. `now` is what the end of a rate
     /// limit is counted from.
     pub async fn dispatch(&self, dispatch: &Dispatch, timing: Timing) -> SendResult {
-        let repository = &dispatch.repository;
-        let path = ["repos", repository.owner(), repository.name(), "dispatches"];
-        let call = Call::post(&path, dispatch.body());
-        match self.call(repository, Access::SendEvent, &call, timing).await {
+        let (repository, access, path, body) = match dispatch {
+            Dispatch::Event(event) => {
+                (&event.repository, Access::SendEvent, vec!["dispatches"], event.body())
+            }
+            Dispatch::Workflow(workflow) => {
+                let path = vec!["actions", "workflows", workflow.file.as_str(), "dispatches"];
+                (&workflow.repository, Access::StartWorkflow, path, workflow.body(AsksForRun::No))
+            }
+        };
+        let path: Vec<_> = ["repos", repository.owner(), repository.name()].into_iter().chain(path).collect();
+        let call = Call::post(&path, body);
+        match self.call(repository, access, &call, timing).await {
             Ok(answered) => answered.meaning(timing.now).await,
             Err(result) => result,
         }
