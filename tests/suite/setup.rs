@@ -61,7 +61,7 @@ case "$program $*" in
 esac
 "#;
 
-struct CloudShell(TempDir);
+pub struct CloudShell(TempDir);
 
 struct Ran {
     succeeded: bool,
@@ -71,7 +71,7 @@ struct Ran {
 
 impl CloudShell {
     /// A shell with a released copy of the script.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let shell = Self(tempfile::tempdir().expect("a folder"));
         let script = fs::read_to_string(repository_root().join("setup.sh")).expect("the script");
         let script = script
@@ -107,7 +107,7 @@ impl CloudShell {
         shell
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 
