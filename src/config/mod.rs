@@ -4,13 +4,18 @@
 //! environment leaves open, as Core Tools do. Everything unusable is named at once, and no value is ever repeated.
 
 mod bot;
+#[cfg(test)]
+mod documented;
 mod forms;
 mod misspelt;
 mod reader;
 mod store;
 mod unlikely;
 
-use std::{collections::BTreeMap, fmt, fs, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt, fs, io,
+};
 
 use anyhow::{Context, bail};
 use chrono::TimeDelta;
@@ -130,6 +135,11 @@ impl Config {
 
     /// Reads settings, naming all that are unusable.
     pub fn parse(settings: &BTreeMap<String, String>) -> Result<Self, Unusable> {
+        Self::read(settings).0
+    }
+
+    /// The same, and the names of all settings that were looked for.
+    fn read(settings: &BTreeMap<String, String>) -> (Result<Self, Unusable>, BTreeSet<String>) {
         let mut reader = Reader { settings, unusable: Vec::new(), asked: std::cell::RefCell::default() };
         let listen = listen(&mut reader);
         let authority =
@@ -171,9 +181,10 @@ impl Config {
         refuse_later_settings(&mut reader);
         config.warnings = config.unlikely(&reader, &entra_authority);
         config.warnings.extend(misspelt::warnings(&reader));
+        let asked = reader.asked.take();
         match reader.unusable.is_empty() {
-            true => Ok(config),
-            false => Err(Unusable(reader.unusable)),
+            true => (Ok(config), asked),
+            false => (Err(Unusable(reader.unusable)), asked),
         }
     }
 }
