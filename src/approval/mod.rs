@@ -28,7 +28,7 @@ pub use message::{
     Attempt, AttemptResult, Kind, Message, MessageName, Next, PostedMessage, Progress, Subject, TargetName,
 };
 pub use outcome::{
-    Earlier, Forbidden, Invalid, Limited, Outcome, Permission, SendAnswer, SendResult, Unreached,
+    AppFault, Earlier, Forbidden, Invalid, Limited, Outcome, Permission, SendAnswer, SendResult, Unreached,
 };
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Judgement, Policy};

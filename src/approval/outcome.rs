@@ -235,6 +235,8 @@ pub enum SendAnswer {
         /// The wait that GitHub asks for, in seconds.
         wait_s: Option<u64>,
     },
+    /// Something is wrong with the GitHub App.
+    App(AppFault),
     /// 404: no such repository, or none that the token can see.
     NotFound,
     /// 422, or 400: GitHub did not like the event.
@@ -253,6 +255,47 @@ pub enum SendAnswer {
     TimedOut,
     /// Nothing was sent, since the time for delivering was over.
     NotTried,
+}
+
+/// The fault of a GitHub App that somebody has to fix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AppFault {
+    /// It is not installed on the repository, and there is no `GITHUB_TOKEN`.
+    NotInstalled,
+    /// Its installation is suspended.
+    Suspended,
+    /// Its installation was not granted the permission that the call needs.
+    NotGranted,
+    /// GitHub's clock and ours differ, so GitHub does not believe us.
+    Clock,
+    /// The key is none of this App's, or there is no such App.
+    Key,
+    /// GitHub does not take the token that it has just given.
+    Refused,
+}
+
+impl AppFault {
+    /// The thing that a click needs and that is missing, if the App is not installed.
+    pub const NOT_INSTALLED: &str = "GITHUB_TOKEN (the GitHub App is not installed on the repository)";
+
+    const NAMED: [(Self, &str); 6] = [
+        (Self::NotInstalled, "not-installed"),
+        (Self::Suspended, "suspended"),
+        (Self::NotGranted, "not-granted"),
+        (Self::Clock, "clock"),
+        (Self::Key, "key"),
+        (Self::Refused, "refused"),
+    ];
+
+    /// The name in records.
+    pub fn name(self) -> &'static str {
+        Self::NAMED.iter().find(|(fault, _)| *fault == self).map_or("", |(_, name)| name)
+    }
+
+    /// Reads a name in records.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::NAMED.iter().find(|(_, other)| *other == name).map(|(fault, _)| *fault)
+    }
 }
 
 /// The answer to a message, and its words for the operator's log.
@@ -286,6 +329,7 @@ impl SendAnswer {
             Self::Unauthorized
             | Self::PermissionDenied { .. }
             | Self::Blocked(_)
+            | Self::App(_)
             | Self::NotFound
             | Self::Unprocessable
             | Self::Moved

@@ -9,6 +9,7 @@ use crate::{
     approval::{Decision, Earlier, Outcome, Progress, RelayStanding, RepositoryDispatch, Subject, Unreached},
     ledger::{Decided, Entry, InDoubt, Line, Recorded},
     outbox::{Claimed, Matter},
+    senders::github::Access,
     text::log::{describe, printable},
     timing::Timing,
 };
@@ -30,7 +31,13 @@ impl Stories {
         let ledger = &self.outbox.ledger;
         let until = Self::recorded_by(timing);
         let subject = Subject::Relayed(decision.id.clone());
-        let lacks = self.outbox.targets.github.lacks();
+        let lacks = match self.policy.dry_run {
+            true => None,
+            false => {
+                let repository = &decision.dispatch.repository;
+                self.outbox.targets.github.lacks_for(repository, Access::SendEvent, timing).await
+            }
+        };
         let sends = !self.policy.dry_run && lacks.is_none();
         // The index comes first, so that the decision is never forgotten. Nearly every click is a new decision, so this
         // does not wait to learn whether it is.

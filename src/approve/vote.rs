@@ -12,6 +12,7 @@ use crate::{
     },
     ledger::{Detail, InDoubt, Recorded},
     outbox::{Claimed, Matter, Sent},
+    senders::github::Access,
     text::line::{plain, visible},
     timing::Timing,
 };
@@ -86,7 +87,7 @@ impl Stories {
         if standing.ruling.is_some() {
             return Ok(self.ruled_before(standing, verdict, timing).await);
         }
-        if let Some(setting) = self.lacks(&standing.request, verdict) {
+        if let Some(setting) = self.lacks(&standing.request, verdict, timing).await {
             return Ok(Report::from(Outcome::Misconfigured(setting)).about(standing));
         }
         // A vote that decides is recorded with the decision, and nowhere else.
@@ -153,12 +154,16 @@ impl Stories {
     }
 
     /// The setting without which a decision of this kind could not be sent to GitHub, now or later.
-    fn lacks(&self, request: &Request, verdict: Verdict) -> Option<&'static str> {
+    async fn lacks(&self, request: &Request, verdict: Verdict, timing: Timing) -> Option<&'static str> {
         let ending = match verdict {
             Verdict::Approve => Ending::Approved,
             Verdict::Reject => Ending::Rejected,
         };
-        self.outbox.targets.github.lacks().filter(|_| self.sends(request, ending))
+        if !self.sends(request, ending) {
+            return None;
+        }
+        let repository = &request.workload.repository;
+        self.outbox.targets.github.lacks_for(repository, Access::SendEvent, timing).await
     }
 
     /// True if GitHub is called after this ending.

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use super::words::{count, readable};
 use crate::{
     approval::{
-        DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid, Limited, Outcome,
-        Repository, SendAnswer, Terms, Unreached, Vote,
+        AppFault, DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid, Limited,
+        Outcome, Repository, SendAnswer, Terms, Unreached, Vote,
     },
     text::log::printable,
 };
@@ -78,6 +78,7 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Invalid(why) => format!("Nothing was sent: {}", invalid(why)),
         Outcome::Forbidden(why) => format!("Nothing was sent: {}", forbidden(why)),
         Outcome::Unknown => UNKNOWN.into(),
+        Outcome::Misconfigured(AppFault::NOT_INSTALLED) => NOT_INSTALLED.into(),
         Outcome::Misconfigured(_) => MISCONFIGURED.into(),
         Outcome::Limited(limited) => full(*limited),
         Outcome::Unavailable(unreached) => unavailable(*unreached).into(),
@@ -132,6 +133,8 @@ const UNKNOWN: &str = "There is no such approval here. It may belong to another 
 
 const MISCONFIGURED: &str =
     "Nothing was sent: ApproveRelease lacks a setting. Its log names it for the operator.";
+
+const NOT_INSTALLED: &str = "Nothing was sent: the GitHub App is not installed on this repository. Install it there, or set GITHUB_TOKEN.";
 
 const UNDELIVERED: &str =
     "Too late: this decision did not reach GitHub within 7 days. Request a new approval.";
@@ -396,6 +399,7 @@ fn refused(repository: &str, answer: &SendAnswer) -> String {
             )
         }
         SendAnswer::Blocked(words) => blocked(repository, words),
+        SendAnswer::App(fault) => app_refused(repository, *fault),
         SendAnswer::NotFound => {
             format!(
                 "Recorded, but GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Fix either."
@@ -415,6 +419,39 @@ fn refused(repository: &str, answer: &SendAnswer) -> String {
             )
         }
         other => recorded(repository, Some(other)),
+    }
+}
+
+/// Something is wrong with the GitHub App.
+fn app_refused(repository: &str, fault: AppFault) -> String {
+    let begin = "Recorded, but the GitHub App";
+    match fault {
+        AppFault::NotInstalled => {
+            format!("{begin} is not installed on {repository}. Install it there, or set GITHUB_TOKEN.")
+        }
+        AppFault::Suspended => {
+            format!("{begin} is suspended for {repository}. An owner can lift that in its installation.")
+        }
+        AppFault::NotGranted => {
+            format!(
+                "{begin} lacks a permission on {repository}, such as Contents: write. Grant it, and accept it there."
+            )
+        }
+        AppFault::Clock => {
+            format!(
+                "Not sent to {repository} yet: this computer's clock differs from GitHub's. Set it right."
+            )
+        }
+        AppFault::Key => {
+            format!(
+                "Not sent to {repository} yet: GITHUB_APP_PRIVATE_KEY is no key of the App GITHUB_APP_ID. Fix either."
+            )
+        }
+        AppFault::Refused => {
+            format!(
+                "Recorded, but GitHub refused the GitHub App's new token for {repository} (401). Click again."
+            )
+        }
     }
 }
 
@@ -588,6 +625,7 @@ mod tests {
             Outcome::Conflict(Ending::Approved, repository.clone()),
             Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
+            Outcome::Misconfigured(AppFault::NOT_INSTALLED),
             Outcome::Dispatched(DispatchName::Event(event_type()), repository.clone()),
             Outcome::DryRun(Some(DispatchName::Event(event_type())), repository.clone()),
         ]

@@ -21,6 +21,13 @@ pub const MAIL_ORIGINATOR: &str = "the provider's id, a GUID";
 pub const GITHUB_API_URL: &str =
     "the https URL of GitHub's API, or http to this computer, without user, query or fragment";
 
+/// The form of a GitHub App's id, for people.
+pub const GITHUB_APP_ID: &str = "the GitHub App's id, a number, or its client id, such as Iv23liAbCd";
+
+/// The form of a GitHub App's private key, for people.
+pub const GITHUB_APP_PRIVATE_KEY: &str =
+    "a private key of the GitHub App: the PEM file's text, also with \\n for its line ends, or base64 of it";
+
 /// The form of an audience, for people.
 pub const AUDIENCE: &str = "an Application ID URI, such as api://…";
 
@@ -98,6 +105,18 @@ pub fn github_api_url(text: &str) -> Result<Url, &'static str> {
             Err("this is where GitHub's pages are; its API is https://api.github.com")
         }
         _ => Ok(url),
+    }
+}
+
+/// The id of a GitHub App, or its client id.
+pub fn github_app_id(text: &str) -> Result<String, &'static str> {
+    let is_id = text.bytes().all(|b| b.is_ascii_digit()) && text.len() <= 20;
+    let is_client_id = text.len() <= 64
+        && text.starts_with("Iv")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.');
+    match is_id || is_client_id {
+        true => Ok(text.to_owned()),
+        false => Err("its name is not its id"),
     }
 }
 

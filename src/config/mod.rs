@@ -34,7 +34,10 @@ use crate::{
     http_client::SecretUrl,
     identity::entra::EntraApp,
     ledger::Location,
-    senders::teams::Bot,
+    senders::{
+        github::{AppKey, GitHubApp},
+        teams::Bot,
+    },
     time_zone::TimeZone,
 };
 
@@ -55,6 +58,8 @@ pub struct Config {
     pub github_api_url: Url,
     /// `GITHUB_TOKEN`.
     pub github_token: Option<SecretString>,
+    /// `GITHUB_APP_ID` and `GITHUB_APP_PRIVATE_KEY`, if both are set.
+    pub github_app: Option<GitHubApp>,
     /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`, `APPROVERS`, `MIN_APPROVALS`.
     pub policy: Policy,
     /// `GITHUB_OIDC_ISSUER`.
@@ -154,6 +159,7 @@ impl Config {
                 .parse_or_tell("GITHUB_API_URL", forms::GITHUB_API_URL, forms::github_api_url)
                 .unwrap_or_else(|| known_url("https://api.github.com")),
             github_token: reader.parse("GITHUB_TOKEN", "a token without spaces", secret),
+            github_app: github_app(&mut reader),
             policy: policy(&mut reader, require_identity),
             github_oidc_issuer: reader
                 .url("GITHUB_OIDC_ISSUER")
@@ -319,6 +325,20 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
         anonymous,
         dry_run,
     }
+}
+
+/// The GitHub App. With half of it set nobody would know which credentials are used, so that is refused.
+fn github_app(reader: &mut Reader<'_>) -> Option<GitHubApp> {
+    const ID: &str = "GITHUB_APP_ID";
+    const KEY: &str = "GITHUB_APP_PRIVATE_KEY";
+    let id = reader.parse_or_tell(ID, forms::GITHUB_APP_ID, forms::github_app_id);
+    let key = reader.parse_or_tell(KEY, forms::GITHUB_APP_PRIVATE_KEY, AppKey::parse);
+    for (set, other) in [(ID, KEY), (KEY, ID)] {
+        if reader.text(set).is_some() && reader.text(other).is_none() {
+            reader.cannot_use(format!("{set} is of no use without {other}: set both or neither"));
+        }
+    }
+    Some(GitHubApp { id: id?, key: key? })
 }
 
 fn mail(reader: &mut Reader<'_>) -> Option<Mail> {

@@ -53,7 +53,7 @@ impl Reader<'_> {
     }
 
     /// Adds a complaint, once also for a setting that is read for two purposes.
-    fn cannot_use(&mut self, line: String) {
+    pub fn cannot_use(&mut self, line: String) {
         if !self.unusable.contains(&line) {
             self.unusable.push(line);
         }

@@ -16,13 +16,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Rooms, timing};
 use crate::{
-    approval::{Repository, RepositoryPattern, SendAnswer, SendResult},
+    approval::{AppFault, Repository, RepositoryPattern, SendAnswer, SendResult},
     cards::page::{Finding, FindingState},
     command_line::VERSION,
     config::Listen,
     http_client::{LazyClient, read_start},
     outbox::Sender,
-    senders::github::Access,
+    senders::github::{Access, Installation},
     text::log::describe,
     timing::Timing,
     urls::below,
@@ -125,7 +125,9 @@ impl Rooms {
         let lacks = self.stories.outbox.targets.github.lacks();
         match self.stories.policy.dry_run {
             true => Some("This is a dry run: GitHub is never called."),
-            false => lacks.map(|_| "GITHUB_TOKEN is not set: nothing can be sent to GitHub."),
+            false => {
+                lacks.map(|_| "Neither GITHUB_TOKEN nor GITHUB_APP_ID is set: nothing can be sent to GitHub.")
+            }
         }
     }
 
@@ -133,7 +135,14 @@ impl Rooms {
         if let Some(why) = self.without_github() {
             return unused(why);
         }
-        match self.stories.outbox.targets.github.get(&["rate_limit"], timing).await {
+        let github = &self.stories.outbox.targets.github;
+        let app = github.app(timing).await;
+        match &app {
+            Some(Err(result)) => return app_wrong(result),
+            Some(Ok(())) if !github.has_token() => return well("GitHub takes the GitHub App's key."),
+            Some(Ok(())) | None => {}
+        }
+        match github.get(&["rate_limit"], timing).await {
             Ok(answer) => token(&answer, timing.now),
             Err(_) => wrong("GitHub was not reached. See GITHUB_API_URL."),
         }
@@ -149,6 +158,16 @@ impl Rooms {
             return unused(why);
         }
         let github = &self.stories.outbox.targets.github;
+        match github.app_on(&repository, timing).await {
+            Some(Ok(Some(installation))) => return installed(&installation),
+            Some(Err(result)) => return app_wrong(&result),
+            Some(Ok(None)) if !github.has_token() => {
+                return wrong(
+                    "The GitHub App is not installed on the repository, or there is none of that name (404).                      Install it there, or set GITHUB_TOKEN.",
+                );
+            }
+            Some(Ok(None)) | None => {}
+        }
         match github.read(&repository, Access::ReadRepository, &[], &[], timing).await {
             Ok(shown) => readable(pattern, &repository, &shown),
             Err(result) => unseen(&result),
@@ -300,6 +319,39 @@ fn token(answer: &Response, now: DateTime<Utc>) -> (FindingState, String) {
 fn token_end(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim().replace("UTC", "+0000");
     DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S %z").ok().map(|ends| ends.to_utc())
+}
+
+/// An installation, and the rights that it grants.
+fn installed(installation: &Installation) -> (FindingState, String) {
+    if !installation.grants(Access::SendEvent) {
+        return wrong(
+            "The GitHub App is installed and lacks Contents: write. Grant it in the App's settings, and accept it in \
+             its installation.",
+        );
+    }
+    let actions = match (installation.grants(Access::StartWorkflow), installation.grants(Access::ReadActions))
+    {
+        (true, _) => "Contents: write and Actions: write",
+        (false, true) => "Contents: write and Actions: read",
+        (false, false) => "Contents: write",
+    };
+    well(format!("The GitHub App is installed with {actions}; a dispatch was not tried."))
+}
+
+/// The reason why the App is of no use.
+fn app_wrong(result: &SendResult) -> (FindingState, String) {
+    match result.what {
+        SendAnswer::App(AppFault::Suspended) => {
+            wrong("The GitHub App's installation is suspended. An owner can lift that in its installation.")
+        }
+        SendAnswer::App(AppFault::Clock) => {
+            wrong("This computer's clock differs from GitHub's. Set it right.")
+        }
+        SendAnswer::App(AppFault::Key) => {
+            wrong("GITHUB_APP_PRIVATE_KEY is no key of the App GITHUB_APP_ID. Fix either.")
+        }
+        _ => unseen(result),
+    }
 }
 
 /// The reason why a repository is not seen.

@@ -213,7 +213,9 @@ fn timing(time: Duration) -> Timing {
 }
 
 fn rooms(config: Config) -> Rooms {
-    let github = GitHub::new(config.github_api_url, config.github_token.filter(|_| !config.policy.dry_run));
+    let sends = !config.policy.dry_run;
+    let (token, app) = (config.github_token.filter(|_| sends), config.github_app.filter(|_| sends));
+    let github = GitHub::new(config.github_api_url, token, app);
     let cards = Arc::new(Cards {
         public_url: config.public_url.clone(),
         github: github_pages(&config.github_oidc_issuer),

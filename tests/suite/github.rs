@@ -13,6 +13,7 @@ use serde_json::{Value, json, value::RawValue};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
 
 use crate::{
+    app_desk::AppDesk,
     handler_process::until,
     wire::{GITHUB, Operation},
 };
@@ -33,6 +34,7 @@ struct State {
     /// The time at which the token ends, as GitHub says it.
     token_ends: String,
     repositories: Vec<String>,
+    desk: AppDesk,
     /// Answers a good dispatch instead of 204.
     answer: Option<ResponseTemplate>,
     dispatches: Vec<Dispatch>,
@@ -84,6 +86,7 @@ impl GitHub {
             token: TOKEN.to_owned(),
             token_ends: "2099-12-01 08:00:00 UTC".to_owned(),
             repositories: vec!["octo/app".to_owned(), "octo/other".to_owned()],
+            desk: AppDesk::default(),
             answer: None,
             dispatches: Vec::new(),
             refusals: Vec::new(),
@@ -121,6 +124,11 @@ impl GitHub {
     /// From now on says that its token ends then.
     pub fn end_token_at(&self, time: &str) {
         self.state().token_ends = time.to_owned();
+    }
+
+    /// Changes, or looks at, the GitHub App.
+    pub fn desk<T>(&self, with: impl FnOnce(&mut AppDesk) -> T) -> T {
+        with(&mut self.state().desk)
     }
 
     /// From now on knows no repository.
@@ -180,6 +188,9 @@ struct Judge {
 impl Respond for Judge {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut state = self.state.lock().expect("nobody panicked");
+        if let Some(answer) = at_the_desk(request, &mut state) {
+            return answer;
+        }
         if request.method.as_str() == "GET"
             && let Some(answer) = looked_at(request, &state)
         {
@@ -203,6 +214,23 @@ impl Respond for Judge {
             (_, (status, Some(body))) => ResponseTemplate::new(status).set_body_json(body),
         }
     }
+}
+
+/// The answer to a call of the GitHub App.
+fn at_the_desk(request: &Request, state: &mut State) -> Option<ResponseTemplate> {
+    let path = api_path(request).to_owned();
+    let body: Option<Value> = serde_json::from_slice(&request.body).ok();
+    let (status, answer) = state.desk.answer(request, &path)?;
+    let held = GITHUB.request(request, &path, body.as_ref());
+    let held = held.and_then(|operation| hold(&operation, &(status, Some(answer.clone()))));
+    state.undescribed.extend(held.err());
+    let is_token = status == 201;
+    let template = match &state.desk.instead {
+        Some(instead) if is_token => instead.clone(),
+        _ => ResponseTemplate::new(status).set_body_json(answer),
+    };
+    let template = template.insert_header("Date", state.desk.date());
+    Some(if is_token { template.set_delay(state.desk.delay) } else { template })
 }
 
 /// The answer to a question of the checks: what a token may do, and a repository. To no other.
@@ -251,6 +279,7 @@ fn refuse<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
 
 fn judge(request: &Request, state: &State) -> Result<Dispatch, Refusal> {
     check_headers(request, state)?;
+    check_given(request, state)?;
     let Some(repository) = dispatched_repository(request) else { return refuse(404, "Not Found") };
     if !state.repositories.iter().any(|known| known.eq_ignore_ascii_case(repository)) {
         return refuse(404, "Not Found");
@@ -267,7 +296,10 @@ fn check_headers(request: &Request, state: &State) -> Result<(), Refusal> {
             "Request forbidden by administrative rules. Please make sure your request has a User-Agent header",
         );
     }
-    if header("authorization") != format!("Bearer {}", state.token) {
+    let given = state.desk.given(header("authorization"));
+    if given.is_none_or(|given| given.is_revoked)
+        && header("authorization") != format!("Bearer {}", state.token)
+    {
         return refuse(401, "Bad credentials");
     }
     if header("accept") != "application/vnd.github+json" {
@@ -277,6 +309,19 @@ fn check_headers(request: &Request, state: &State) -> Result<(), Refusal> {
         return refuse(400, "Please specify a supported API version");
     }
     Ok(())
+}
+
+/// A token of the App is good for its repository and its permissions.
+fn check_given(request: &Request, state: &State) -> Result<(), Refusal> {
+    let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let Some(given) = state.desk.given(authorization.unwrap_or_default()) else { return Ok(()) };
+    match dispatched_repository(request) {
+        Some(repository) if !given.repository.eq_ignore_ascii_case(repository) => refuse(404, "Not Found"),
+        Some(_) if given.permissions["contents"] != "write" => {
+            refuse(403, "Resource not accessible by integration")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The `owner/name` of a POST to `/repos/{owner}/{name}/dispatches`, on an enterprise server under `/api/v3`.

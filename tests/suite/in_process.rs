@@ -26,7 +26,7 @@ pub fn stories(
 ) -> Arc<Stories> {
     let url = |text: &str| text.parse().expect("a URL");
     let token = github.map(|_| TOKEN.into());
-    let github = GitHub::new(url(github.unwrap_or("http://localhost:9")), token);
+    let github = GitHub::new(url(github.unwrap_or("http://localhost:9")), token, None);
     let channel = sender.map(|sender| Target { name: TargetName::default(), sender });
     let targets = Targets { github, channels: channel.into_iter().collect() };
     let cards = Arc::new(Cards {

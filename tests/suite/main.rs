@@ -31,6 +31,7 @@ mod stores;
 
 mod actions;
 mod activities;
+mod app_desk;
 mod authority;
 mod azure_types;
 mod azurite;
@@ -89,6 +90,7 @@ mod faults;
 mod forms;
 mod front_door;
 mod github_answers;
+mod github_app;
 mod half_characters;
 mod half_written;
 mod identity_settings;

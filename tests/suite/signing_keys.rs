@@ -2,10 +2,15 @@
 
 use std::{collections::BTreeMap, sync::OnceLock};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use ring::{
     rand::SystemRandom,
-    signature::{RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair},
+    signature::{
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RsaEncoding, RsaKeyPair, RsaPublicKeyComponents,
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,7 +25,7 @@ const made = Object.entries(JSON.parse(process.argv[1])).map(([id, modulusLength
     const base64 = (key, type) => key.export({ type, format: "der" }).toString("base64");
     const { n, e } = publicKey.export({ format: "jwk" });
     const pem = publicKey.export({ type: "spki", format: "pem" });
-    return [id, { pkcs8: base64(privateKey, "pkcs8"), spki: base64(publicKey, "spki"), pem, n, e }];
+    return [id, { pkcs8: base64(privateKey, "pkcs8"), pkcs1: base64(privateKey, "pkcs1"), spki: base64(publicKey, "spki"), pem, n, e }];
 });
 console.log(JSON.stringify(Object.fromEntries(made)));
 "#;
@@ -46,6 +51,8 @@ pub enum Key {
     Connector,
     /// Signs the Bot Connector's tokens for activities of other channels.
     WebChat,
+    /// Signs the GitHub App's own tokens.
+    App,
     /// Will sign tokens after a rotation.
     Next,
     /// An attacker's.
@@ -61,6 +68,7 @@ pub enum Key {
 #[derive(Deserialize)]
 struct Made {
     pkcs8: String,
+    pkcs1: String,
     spki: String,
     pem: String,
     n: String,
@@ -68,12 +76,13 @@ struct Made {
 }
 
 impl Key {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Version1,
         Self::Version2,
         Self::Job,
         Self::Connector,
         Self::WebChat,
+        Self::App,
         Self::Next,
         Self::Foreign,
         Self::Encryption,
@@ -116,6 +125,23 @@ impl Key {
         ]
     }
 
+    /// The private key as PEM, of PKCS#1 as GitHub gives it out.
+    pub fn private_pem(self) -> String {
+        pem("RSA PRIVATE KEY", &self.made().pkcs1)
+    }
+
+    /// The private key as PEM, of PKCS#8.
+    pub fn private_pem_8(self) -> String {
+        pem("PRIVATE KEY", &self.made().pkcs8)
+    }
+
+    /// True if this key made this RS256 signature.
+    pub fn verifies(self, message: &[u8], signature: &[u8]) -> bool {
+        let number = |text: &str| URL_SAFE_NO_PAD.decode(text).expect("base64");
+        let (n, e) = (number(&self.made().n), number(&self.made().e));
+        RsaPublicKeyComponents { n, e }.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).is_ok()
+    }
+
     /// An RS256 signature.
     pub fn sign(self, message: &[u8]) -> Vec<u8> {
         match self {
@@ -142,6 +168,11 @@ impl Key {
         static MADE: OnceLock<BTreeMap<String, Made>> = OnceLock::new();
         &MADE.get_or_init(make)[&format!("{self:?}")]
     }
+}
+
+fn pem(label: &str, der: &str) -> String {
+    let lines: Vec<_> = der.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
 fn make() -> BTreeMap<String, Made> {

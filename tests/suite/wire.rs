@@ -23,7 +23,9 @@ pub struct Operation(Vec<String>);
 
 impl Wire {
     fn read(description: &str) -> Self {
-        Self(serde_json::from_str(description).expect("a description is JSON"))
+        let mut description = serde_json::from_str(description).expect("a description is JSON");
+        allow_null(&mut description);
+        Self(description)
     }
 
     /// The operation that is called at this path, if its body is as it should be. `body` is nothing where none is sent.
@@ -123,6 +125,30 @@ impl Operation {
 
     fn place(&self, below: &[&str]) -> Vec<String> {
         self.0.iter().cloned().chain(below.iter().map(|part| (*part).to_owned())).collect()
+    }
+}
+
+/// Says `nullable` of OpenAPI as JSON Schema does.
+fn allow_null(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.values_mut().for_each(allow_null);
+            if members.get("nullable") != Some(&json!(true)) {
+                return;
+            }
+            members.remove("nullable");
+            if let Some(kind) = members.get_mut("type").filter(|kind| kind.is_string()) {
+                *kind = json!([kind, "null"]);
+                if let Some(values) = members.get_mut("enum").and_then(Value::as_array_mut) {
+                    values.push(Value::Null);
+                }
+            } else {
+                let other = std::mem::take(members);
+                members.insert("anyOf".to_owned(), json!([other, {"type": "null"}]));
+            }
+        }
+        Value::Array(schemas) => schemas.iter_mut().for_each(allow_null),
+        _ => {}
     }
 }
 

@@ -3,7 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Attempt, AttemptResult, NamedRun, Next, Permission, PostedMessage, SendAnswer};
+use crate::approval::{
+    AppFault, Attempt, AttemptResult, NamedRun, Next, Permission, PostedMessage, SendAnswer,
+};
 
 /// One attempt to send a message.
 #[derive(Serialize, Deserialize)]
@@ -80,6 +82,9 @@ pub struct StoredResult {
     /// The state that a card was made to show; of updates only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shown: Option<String>,
+    /// The fault of the GitHub App; versions without Apps go by `answer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
 }
 
 impl From<&AttemptResult> for StoredResult {
@@ -94,6 +99,10 @@ impl From<&AttemptResult> for StoredResult {
                 Next::Dead => StoredNext::Dead,
             },
             shown: result.shown.clone(),
+            app: match result.what {
+                SendAnswer::App(fault) => Some(fault.name().to_owned()),
+                _ => None,
+            },
         }
     }
 }
@@ -103,7 +112,10 @@ impl StoredResult {
     pub fn result(self) -> Option<AttemptResult> {
         Some(AttemptResult {
             ended_at: self.ended_at,
-            what: self.answer.answer()?,
+            what: match self.app.as_deref().and_then(AppFault::parse) {
+                Some(fault) => SendAnswer::App(fault),
+                None => self.answer.answer()?,
+            },
             detail: without_number(self.detail),
             asked_to_wait_until: self.asked_to_wait_until,
             next: match self.next {
@@ -167,6 +179,10 @@ impl From<&SendAnswer> for StoredAnswer {
             SendAnswer::RateLimited { wait_s } => Self::RateLimited { wait_s: *wait_s },
             // The words stand in the detail, and older versions know no such answer.
             SendAnswer::Blocked(_) => Self::PermissionDenied { wanted: None },
+            SendAnswer::App(AppFault::Clock | AppFault::Key | AppFault::Refused) => Self::Unauthorized,
+            SendAnswer::App(AppFault::NotInstalled | AppFault::Suspended | AppFault::NotGranted) => {
+                Self::PermissionDenied { wanted: None }
+            }
             SendAnswer::NotFound => Self::NotFound,
             SendAnswer::Unprocessable => Self::Unprocessable,
             SendAnswer::Moved => Self::Moved,

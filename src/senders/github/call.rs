@@ -6,13 +6,16 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode, Url,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::answer::classify;
+use super::{
+    answer::classify,
+    credentials::{Token, is_suspended},
+};
 use crate::{
-    approval::SendResult,
+    approval::{AppFault, SendAnswer, SendResult},
     http_client::{LazyClient, failure},
     text::log::describe,
     timing::Timing,
@@ -44,7 +47,7 @@ pub struct Call<'a> {
 pub struct Answered {
     /// The answer.
     pub response: Response,
-    token: SecretString,
+    token: Token,
 }
 
 impl Api {
@@ -59,14 +62,9 @@ impl Api {
     }
 
     /// Makes a call at most once. An error means that there is no answer.
-    pub async fn make(
-        &self,
-        call: &Call<'_>,
-        token: SecretString,
-        timing: Timing,
-    ) -> Result<Answered, SendResult> {
+    pub async fn make(&self, call: &Call<'_>, token: Token, timing: Timing) -> Result<Answered, SendResult> {
         let request =
-            self.request(call, &token).map_err(|error| SendResult::unreachable(describe(&error)))?;
+            self.request(call, &token.secret).map_err(|error| SendResult::unreachable(describe(&error)))?;
         match request.timeout(timing.left()).send().await {
             Ok(response) => Ok(Answered { response, token }),
             Err(error) => Err(failure("GitHub", &error)),
@@ -110,9 +108,34 @@ impl Answered {
         self.response.status()
     }
 
+    /// The token that it was asked with.
+    pub fn token(&self) -> &Token {
+        &self.token
+    }
+
+    /// GitHub's clock.
+    pub fn date(&self) -> Option<DateTime<Utc>> {
+        let date = self.response.headers().get(DATE)?.to_str().ok()?;
+        DateTime::parse_from_rfc2822(date).ok().map(|date| date.to_utc())
+    }
+
     /// The meaning of the answer. `now` is what the end of a rate limit is counted from.
     pub async fn meaning(self, now: DateTime<Utc>) -> SendResult {
-        classify(self.response, &self.token, now).await
+        let mut meaning = classify(self.response, &self.token.secret, now).await;
+        if self.token.is_the_apps {
+            meaning.what = of_the_app(meaning.what);
+        }
+        meaning
+    }
+}
+
+/// The answer to a call with the App's token.
+fn of_the_app(answer: SendAnswer) -> SendAnswer {
+    match answer {
+        SendAnswer::Unauthorized => SendAnswer::App(AppFault::Refused),
+        SendAnswer::PermissionDenied { .. } => SendAnswer::App(AppFault::NotGranted),
+        SendAnswer::Blocked(words) if is_suspended(&words) => SendAnswer::App(AppFault::Suspended),
+        other => other,
     }
 }
 

@@ -5,18 +5,25 @@
 //! are decided elsewhere.
 
 mod answer;
+mod app_key;
+mod cache;
 mod call;
 mod credentials;
 mod read;
+
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use reqwest::{Response, Url};
 use secrecy::SecretString;
 
-pub use self::credentials::Access;
+pub use self::{
+    app_key::{AppKey, GitHubApp},
+    credentials::{Access, Installation},
+};
 use self::{
     call::{Answered, Api, Call},
-    credentials::Credentials,
+    credentials::{Credentials, Token},
 };
 use crate::{
     approval::{AsksForRun, Dispatch, Repository, SendResult},
@@ -25,19 +32,51 @@ use crate::{
 
 /// GitHub, or a server that speaks its API.
 pub struct GitHub {
-    api: Api,
+    api: Arc<Api>,
     credentials: Credentials,
 }
 
 impl GitHub {
-    /// GitHub at `api` (`GITHUB_API_URL`), called with `token` (`GITHUB_TOKEN`). Nothing is loaded or called yet.
-    pub fn new(api: Url, token: Option<SecretString>) -> Self {
-        Self { api: Api::new(api), credentials: Credentials::new(token) }
+    /// GitHub at `api` (`GITHUB_API_URL`), called with the tokens of `app` or, where that is not installed, with
+    /// `token` (`GITHUB_TOKEN`). Nothing is loaded or called yet.
+    pub fn new(api: Url, token: Option<SecretString>, app: Option<GitHubApp>) -> Self {
+        let api = Arc::new(Api::new(api));
+        Self { credentials: Credentials::new(&api, token, app), api }
     }
 
     /// The setting without which nothing can be sent.
     pub fn lacks(&self) -> Option<&'static str> {
         self.credentials.lacks()
+    }
+
+    /// The thing without which nothing can be sent to this repository, as far as that is known after a short look.
+    /// The token is asked for meanwhile, if there is none.
+    pub async fn lacks_for(
+        &self,
+        repository: &Repository,
+        access: Access,
+        timing: Timing,
+    ) -> Option<&'static str> {
+        self.credentials.lacks_for(repository, access, timing).await
+    }
+
+    /// True if `GITHUB_TOKEN` is set.
+    pub fn has_token(&self) -> bool {
+        self.credentials.fixed().is_some()
+    }
+
+    /// The App's state, if it is set: asked for without changing anything.
+    pub async fn app(&self, timing: Timing) -> Option<Result<(), SendResult>> {
+        Some(self.credentials.app()?.itself(timing).await)
+    }
+
+    /// The App's installation on a repository, if the App is set: asked for without changing anything.
+    pub async fn app_on(
+        &self,
+        repository: &Repository,
+        timing: Timing,
+    ) -> Option<Result<Option<Installation>, SendResult>> {
+        Some(self.credentials.app()?.look(repository, timing).await)
     }
 
     /// Builds the client, which for https loads the trusted certificates (some milliseconds), unless it is there or
@@ -71,12 +110,14 @@ impl GitHub {
 
     /// GitHub's answer to a question that changes nothing, asked with `GITHUB_TOKEN`.
     pub async fn get(&self, path: &[&str], timing: Timing) -> anyhow::Result<Response> {
-        let token = self.credentials.fixed().context("GITHUB_TOKEN is not set")?.clone();
+        let secret = self.credentials.fixed().context("GITHUB_TOKEN is not set")?.clone();
+        let token = Token { secret, is_the_apps: false };
         let answered = self.api.make(&Call::get(path, &[]), token, timing).await;
         Ok(answered.map_err(|result| anyhow!(result.detail))?.response)
     }
 
-    /// The answer to a call about `repository`, made with a token that has `access`.
+    /// The answer to a call about `repository`, made with a token that has `access`. One that was taken back before its
+    /// end is replaced once.
     async fn call(
         &self,
         repository: &Repository,
@@ -84,6 +125,11 @@ impl GitHub {
         call: &Call<'_>,
         timing: Timing,
     ) -> Result<Answered, SendResult> {
+        let token = self.credentials.token(repository, access, timing).await?;
+        let answered = self.api.make(call, token, timing).await?;
+        if answered.status() != 401 || !self.credentials.forget(repository, access, answered.token()) {
+            return Ok(answered);
+        }
         let token = self.credentials.token(repository, access, timing).await?;
         self.api.make(call, token, timing).await
     }
