@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{Event, Report, Stories, broken, doubt, failed};
 use crate::{
     approval::{
-        ApprovalId, Attempt, Ballot, Earlier, Ending, MessageName, Outcome, Performer, Progress, Request,
-        Ruling, Standing, Unreached, Verdict, Vote, count_approvals, tally,
+        ApprovalId, Attempt, Ballot, DispatchName, Earlier, Ending, MessageName, Outcome, Performer,
+        Progress, Request, Ruling, Standing, Unreached, Verdict, Vote, count_approvals, tally,
     },
     ledger::{Detail, InDoubt, Recorded},
     outbox::{Claimed, Matter, Sent},
@@ -159,11 +159,13 @@ impl Stories {
             Verdict::Approve => Ending::Approved,
             Verdict::Reject => Ending::Rejected,
         };
-        if !self.sends(request, ending) {
-            return None;
-        }
+        let name = request.dispatch_name(ending).filter(|_| !self.policy.dry_run)?;
+        let access = match name {
+            DispatchName::Event(_) => Access::SendEvent,
+            DispatchName::Workflow(_) => Access::StartWorkflow,
+        };
         let repository = &request.workload.repository;
-        self.outbox.targets.github.lacks_for(repository, Access::SendEvent, timing).await
+        self.outbox.targets.github.lacks_for(repository, access, timing).await
     }
 
     /// True if GitHub is called after this ending.
