@@ -29,6 +29,7 @@ pub use message::{
 };
 pub use outcome::{
     AppFault, Earlier, Forbidden, Invalid, Limited, Outcome, Permission, SendAnswer, SendResult, Unreached,
+    WorkflowFault,
 };
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Judgement, Policy};

@@ -52,13 +52,13 @@ pub enum Outcome {
     /// Rejected, and nothing is to be sent.
     Rejected(Repository),
     /// The decision is recorded, and will be delivered. GitHub's answer, if it was tried.
-    Recorded(Repository, Option<SendAnswer>),
+    Recorded(DispatchName, Repository, Option<SendAnswer>),
     /// The same: GitHub has a fault of its own, with this status, and wants no call for this many seconds.
-    Postponed(Repository, u16, u64),
+    Postponed(DispatchName, Repository, u16, u64),
     /// The decision is recorded; GitHub answered, and somebody has to fix something before it accepts the event.
-    Refused(Repository, SendAnswer),
+    Refused(DispatchName, Repository, SendAnswer),
     /// The decision is recorded; the time for delivering is over. A click sends it, from this time on if there is one.
-    GivenUp(Repository, Option<DateTime<Utc>>),
+    GivenUp(DispatchName, Repository, Option<DateTime<Utc>>),
     /// The run or the repository has too many open approvals.
     Limited(Limited),
     /// This was not reached, so the click may not be recorded.
@@ -241,6 +241,8 @@ pub enum SendAnswer {
     NotFound,
     /// 422, or 400: GitHub did not like the event.
     Unprocessable,
+    /// The same, and the workflow has this fault.
+    WorkflowRefused(WorkflowFault),
     /// 3xx: the repository was renamed or moved.
     Moved,
     /// 5xx.
@@ -332,6 +334,7 @@ impl SendAnswer {
             | Self::App(_)
             | Self::NotFound
             | Self::Unprocessable
+            | Self::WorkflowRefused(_)
             | Self::Moved
             | Self::Unexpected(400..500) => true,
             Self::Accepted
@@ -344,6 +347,19 @@ impl SendAnswer {
             | Self::NotTried => false,
         }
     }
+}
+
+/// The reason why GitHub does not start a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkflowFault {
+    /// It has no trigger `workflow_dispatch`.
+    NoTrigger,
+    /// There is no such ref.
+    NoRef,
+    /// It does not take these inputs.
+    Inputs,
+    /// It is disabled.
+    Disabled,
 }
 
 /// The thing that has too many open approvals.

@@ -146,7 +146,8 @@ struct Event<'a> {
 impl Event<'_> {
     /// The report of the click that decided. The decision is recorded: if this click did not send it, a sweep does.
     fn sent_now(self, sent: anyhow::Result<Sent>) -> Report {
-        let recorded = |detail| Report::of(Outcome::Recorded(self.repository.clone(), None), detail);
+        let recorded =
+            |detail| Report::of(Outcome::Recorded(self.name.clone(), self.repository.clone(), None), detail);
         match sent {
             Ok(Sent { delivered: Delivered::OnItsWay, detail, .. }) => recorded(detail),
             Ok(Sent { delivered, detail, .. }) => Report::of(self.outcome(delivered), detail),
@@ -163,29 +164,29 @@ impl Event<'_> {
     }
 
     fn outcome(self, delivered: Delivered) -> Outcome {
-        let repository = self.repository.clone();
+        let (name, repository) = (self.name.clone(), self.repository.clone());
         match delivered {
-            Delivered::Arrived => Outcome::Dispatched(self.name.clone(), repository),
+            Delivered::Arrived => Outcome::Dispatched(name, repository),
             Delivered::Before => Outcome::AlreadyDecided(repository, Earlier::Delivered),
             Delivered::OnItsWay => Outcome::AlreadyDecided(repository, Earlier::OnItsWay),
-            Delivered::Failed(result) => failed_attempt(result, repository),
-            Delivered::Dead(until) => Outcome::GivenUp(repository, until),
+            Delivered::Failed(result) => failed_attempt(result, name, repository),
+            Delivered::Dead(until) => Outcome::GivenUp(name, repository, until),
             Delivered::TooLate => Outcome::Expired(repository),
             Delivered::Lacks(setting) => Outcome::Misconfigured(setting),
         }
     }
 }
 
-fn failed_attempt(result: AttemptResult, repository: Repository) -> Outcome {
+fn failed_attempt(result: AttemptResult, name: DispatchName, repository: Repository) -> Outcome {
     let AttemptResult { what: answer, next, asked_to_wait_until, ended_at, .. } = result;
     let wait_s = asked_to_wait_until.map_or(0, |until| (until - ended_at).num_seconds());
     match (next, answer) {
-        (_, answer) if answer.is_refusal() => Outcome::Refused(repository, answer),
+        (_, answer) if answer.is_refusal() => Outcome::Refused(name, repository, answer),
         (Next::NotBefore(_), SendAnswer::ServerError(status)) if wait_s > 0 => {
-            Outcome::Postponed(repository, status, wait_s.unsigned_abs())
+            Outcome::Postponed(name, repository, status, wait_s.unsigned_abs())
         }
-        (Next::NotBefore(_), answer) => Outcome::Recorded(repository, Some(answer)),
-        (Next::Dead, _) => Outcome::GivenUp(repository, asked_to_wait_until),
+        (Next::NotBefore(_), answer) => Outcome::Recorded(name, repository, Some(answer)),
+        (Next::Dead, _) => Outcome::GivenUp(name, repository, asked_to_wait_until),
     }
 }
 

@@ -212,7 +212,7 @@ impl Stories {
         standing.request = visible?;
         let claimed = Claimed { attempt, entry: None, lines: Vec::new() };
         let mut sent = self.outbox.send_event(Matter::Approval(standing), claimed, timing).await?;
-        standing.messages.extend(sent.progress.take().map(|progress| (MessageName::DISPATCH, progress)));
+        note_sent(standing, &mut sent);
         Ok(sent)
     }
 
@@ -261,8 +261,7 @@ impl Stories {
             (_, None) => already(Earlier::Approved),
             (_, Some(name)) => {
                 let mut sent = self.outbox.send_event_again(Matter::Approval(&standing), timing).await;
-                if let Some(progress) = sent.as_mut().ok().and_then(|sent| sent.progress.take()) {
-                    standing.messages.insert(MessageName::DISPATCH, progress);
+                if sent.as_mut().is_ok_and(|sent| note_sent(&mut standing, sent)) {
                     // The cards say how the event stands.
                     self.follow_up(standing.request.id.clone(), timing);
                 }
@@ -271,6 +270,15 @@ impl Stories {
         };
         report.about(standing)
     }
+}
+
+/// Moves what a call to GitHub has changed into the standing; true if it has changed anything.
+fn note_sent(standing: &mut Standing, sent: &mut Sent) -> bool {
+    let progress = sent.progress.take();
+    let is_new = progress.is_some();
+    standing.messages.extend(progress.map(|progress| (MessageName::DISPATCH, progress)));
+    standing.named_run = sent.named_run.take().or(standing.named_run.take());
+    is_new
 }
 
 /// The votes with one more, unless they have it.

@@ -217,6 +217,9 @@ pub fn headline(state: State, delivery: &Delivery, is_dry_run: bool) -> &'static
             "Rejected, but GitHub refused it"
         }
         (State::Ended(Ending::Rejected), DeliveryState::Dead, _) => "Rejected, but GitHub did not get it",
+        (State::Ended(Ending::Expired), DeliveryState::Pending, None) => "Expired, on its way to GitHub",
+        (State::Ended(Ending::Expired), DeliveryState::Pending, Some(_)) => "Expired, but GitHub refused it",
+        (State::Ended(Ending::Expired), DeliveryState::Dead, _) => "Expired, but GitHub did not get it",
         (state, ..) => state.words(),
     }
 }

@@ -10,13 +10,16 @@ use super::words::{count, readable};
 use crate::{
     approval::{
         AppFault, DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid, Limited,
-        Outcome, Repository, SendAnswer, Terms, Unreached, Vote,
+        Outcome, Repository, SendAnswer, Terms, Unreached, Vote, WorkflowFault,
     },
     text::log::printable,
 };
 
 /// A sentence is shorter than this, in characters.
 pub const LIMIT: usize = 200;
+
+/// A workflow's file with a longer name is not named, in characters.
+const MAX_FILE: usize = 40;
 
 /// The reader of a sentence.
 #[derive(Clone, Copy, Debug)]
@@ -117,10 +120,12 @@ pub fn sentence(outcome: &Outcome) -> String {
                 show(repository)
             )
         }
-        Outcome::Recorded(repository, answer) => recorded(&show(repository), answer.as_ref()),
-        Outcome::Postponed(repository, status, wait_s) => postponed(&show(repository), *status, *wait_s),
-        Outcome::Refused(repository, answer) => refused(&show(repository), answer),
-        Outcome::GivenUp(repository, until) => given_up(&show(repository), *until),
+        Outcome::Recorded(name, repository, answer) => recorded(name, &show(repository), answer.as_ref()),
+        Outcome::Postponed(name, repository, status, wait_s) => {
+            later(name, &problem(*status), &show(repository), &in_minutes(*wait_s))
+        }
+        Outcome::Refused(name, repository, answer) => refused(name, &show(repository), answer),
+        Outcome::GivenUp(name, repository, until) => given_up(name, &show(repository), *until),
     }
 }
 
@@ -186,12 +191,12 @@ fn counted(approvals: usize, required: usize, repository: &str) -> String {
     format!("Your approval for {repository} counts: {count}. {more} more needed.")
 }
 
-fn postponed(repository: &str, status: u16, wait_s: u64) -> String {
-    later(&problem(status), repository, &in_minutes(wait_s))
-}
-
-fn given_up(repository: &str, until: Option<DateTime<Utc>>) -> String {
-    let given_up = format!("Recorded, but GitHub did not accept the event for {repository} in time");
+fn given_up(name: &DispatchName, repository: &str, until: Option<DateTime<Utc>>) -> String {
+    let did_not = match name {
+        DispatchName::Event(_) => "accept the event",
+        DispatchName::Workflow(_) => "start the workflow",
+    };
+    let given_up = format!("Recorded, but GitHub did not {did_not} for {repository} in time");
     match until.map(readable) {
         None => format!("{given_up}. Click again to send it."),
         Some(until) => format!("{given_up}, and wants no call before {until}. Click again after that."),
@@ -339,21 +344,34 @@ fn already_decided(repository: &str, earlier: Earlier) -> String {
     }
 }
 
-/// The decision is safe, and its event is sent without another click.
-fn recorded(repository: &str, answer: Option<&SendAnswer>) -> String {
+/// The thing that GitHub does with a dispatch.
+fn does(name: &DispatchName) -> &'static str {
+    match name {
+        DispatchName::Event(_) => "get the event",
+        DispatchName::Workflow(_) => "start the workflow",
+    }
+}
+
+/// The decision is safe, and its event is sent, or its workflow started, without another click.
+fn recorded(name: &DispatchName, repository: &str, answer: Option<&SendAnswer>) -> String {
     match answer {
         None | Some(SendAnswer::NotTried) => {
             format!(
-                "Recorded: GitHub will get the event for {repository} within minutes. Nothing more to do."
+                "Recorded: GitHub will {} for {repository} within minutes. Nothing more to do.",
+                does(name)
             )
         }
         Some(SendAnswer::RateLimited { wait_s }) => {
-            later("GitHub's rate limit is reached", repository, &in_minutes(wait_s.unwrap_or(0)))
+            later(name, "GitHub's rate limit is reached", repository, &in_minutes(wait_s.unwrap_or(0)))
         }
-        Some(SendAnswer::ServerError(status)) => later(&problem(*status), repository, "when it works again"),
-        Some(SendAnswer::Unreachable) => later("GitHub could not be reached", repository, "once it can be"),
-        Some(SendAnswer::Broken) => again("the connection to GitHub broke", repository),
-        Some(SendAnswer::TimedOut) => again("GitHub did not answer in time", repository),
+        Some(SendAnswer::ServerError(status)) => {
+            later(name, &problem(*status), repository, "when it works again")
+        }
+        Some(SendAnswer::Unreachable) => {
+            later(name, "GitHub could not be reached", repository, "once it can be")
+        }
+        Some(SendAnswer::Broken) => again(name, "the connection to GitHub broke", repository),
+        Some(SendAnswer::TimedOut) => again(name, "GitHub did not answer in time", repository),
         Some(other) => {
             let status = if let SendAnswer::Unexpected(status) = other { *status } else { 0 };
             format!(
@@ -363,12 +381,19 @@ fn recorded(repository: &str, answer: Option<&SendAnswer>) -> String {
     }
 }
 
-fn later(why: &str, repository: &str, when: &str) -> String {
-    format!("Recorded: {why}. It will get the event for {repository} {when}.")
+fn later(name: &DispatchName, why: &str, repository: &str, when: &str) -> String {
+    format!("Recorded: {why}. It will {} for {repository} {when}.", does(name))
 }
 
-fn again(why: &str, repository: &str) -> String {
-    format!("Recorded: {why}. The event for {repository} may have arrived, and is sent again.")
+fn again(name: &DispatchName, why: &str, repository: &str) -> String {
+    match name {
+        DispatchName::Event(_) => {
+            format!("Recorded: {why}. The event for {repository} may have arrived, and is sent again.")
+        }
+        DispatchName::Workflow(_) => {
+            format!("Recorded: {why}. The workflow of {repository} may have started, and is started again.")
+        }
+    }
 }
 
 fn problem(status: u16) -> String {
@@ -381,8 +406,9 @@ fn in_minutes(wait_s: u64) -> String {
 }
 
 /// The decision is safe, but something has to be fixed before its event is accepted.
-fn refused(repository: &str, answer: &SendAnswer) -> String {
+fn refused(name: &DispatchName, repository: &str, answer: &SendAnswer) -> String {
     match answer {
+        SendAnswer::WorkflowRefused(fault) => workflow_refused(show_name(name), repository, *fault),
         SendAnswer::Unauthorized => {
             format!(
                 "Recorded, but GitHub refused the token for {repository} (401). Renew GITHUB_TOKEN, then click again."
@@ -394,16 +420,26 @@ fn refused(repository: &str, answer: &SendAnswer) -> String {
             )
         }
         SendAnswer::PermissionDenied { wanted: None } => {
+            // The start of a workflow always says what it wants.
             format!(
                 "Recorded, but refused for {repository} (403): GITHUB_TOKEN needs Contents: write. The log says more."
             )
         }
         SendAnswer::Blocked(words) => blocked(repository, words),
         SendAnswer::App(fault) => app_refused(repository, *fault),
+        SendAnswer::NotFound if matches!(name, DispatchName::Workflow(_)) => {
+            let file = show_name(name).trim_start_matches("the ");
+            format!(
+                "Recorded, but GitHub finds no {file} on the default branch of {repository} (404). Or GITHUB_TOKEN cannot see it."
+            )
+        }
         SendAnswer::NotFound => {
             format!(
                 "Recorded, but GitHub finds no {repository}, or GITHUB_TOKEN may not see it (404). Fix either."
             )
+        }
+        SendAnswer::Unprocessable if matches!(name, DispatchName::Workflow(_)) => {
+            format!("GitHub did not like the start of {} in {repository}; the log says why.", show_name(name))
         }
         SendAnswer::Unprocessable => {
             format!("GitHub found a fault in the event for {repository}; the log says which. Fix the card.")
@@ -418,7 +454,7 @@ fn refused(repository: &str, answer: &SendAnswer) -> String {
                 "Recorded, but refused for {repository}: GITHUB_API_URL answered {status}. Check that setting."
             )
         }
-        other => recorded(repository, Some(other)),
+        other => recorded(name, repository, Some(other)),
     }
 }
 
@@ -455,6 +491,18 @@ fn app_refused(repository: &str, fault: AppFault) -> String {
     }
 }
 
+fn workflow_refused(file: &str, repository: &str, fault: WorkflowFault) -> String {
+    let fix = match fault {
+        WorkflowFault::NoTrigger => "has no trigger workflow_dispatch (422). Add it, then click again.",
+        WorkflowFault::NoRef => "cannot run on a ref that is not there (422). Push it, then click again.",
+        WorkflowFault::Inputs => {
+            "does not take these inputs (422). It needs approval, ticket and the asker's."
+        }
+        WorkflowFault::Disabled => "is disabled (422). Enable it, then click again.",
+    };
+    format!("Recorded, but {file} of {repository} {fix}")
+}
+
 /// GitHub's own words are what helps, as far as they are plain words.
 fn blocked(repository: &str, words: &str) -> String {
     let begin = format!("Recorded, but GitHub refused it for {repository}");
@@ -475,7 +523,8 @@ fn show(repository: &Repository) -> String {
 fn show_name(name: &DispatchName) -> &str {
     match name {
         DispatchName::Event(event_type) => show_event(event_type),
-        DispatchName::Workflow(file) => named(file.as_str(), "the workflow"),
+        DispatchName::Workflow(file) if file.as_str().len() > MAX_FILE => "the workflow",
+        DispatchName::Workflow(file) => file.as_str(),
     }
 }
 
@@ -494,7 +543,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::approval::{Ending, Permission};
+    use crate::approval::{Ending, Permission, WorkflowFile};
 
     /// A repository with the longest name.
     fn repository() -> Repository {
@@ -503,6 +552,37 @@ mod tests {
 
     fn event_type() -> EventType {
         EventType::parse(&"\u{1F680}\r\n".repeat(33)).expect("an event type")
+    }
+
+    fn event() -> DispatchName {
+        DispatchName::Event(event_type())
+    }
+
+    /// A workflow with the longest name that is shown.
+    fn workflow() -> DispatchName {
+        let name = format!("{}.yml", "w".repeat(MAX_FILE - 4));
+        DispatchName::Workflow(WorkflowFile::parse(&name).expect("a file name"))
+    }
+
+    /// The outcomes whose sentences are others where a workflow is started.
+    fn of_workflow(repository: &Repository) -> Vec<Outcome> {
+        let faults =
+            [WorkflowFault::NoTrigger, WorkflowFault::NoRef, WorkflowFault::Inputs, WorkflowFault::Disabled];
+        let refusals = faults.map(SendAnswer::WorkflowRefused).into_iter();
+        let refusals = refusals.chain([SendAnswer::NotFound, SendAnswer::Unprocessable]);
+        let recorded = |answer| Outcome::Recorded(workflow(), repository.clone(), answer);
+        let is_another = |answer: &Option<SendAnswer>| !matches!(answer, Some(SendAnswer::Unexpected(_)));
+        let delays = delays().into_iter().filter(is_another).map(recorded);
+        refusals
+            .map(|answer| Outcome::Refused(workflow(), repository.clone(), answer))
+            .chain(delays)
+            .chain([
+                Outcome::Dispatched(workflow(), repository.clone()),
+                Outcome::DryRun(Some(workflow()), repository.clone()),
+                Outcome::Postponed(workflow(), repository.clone(), 599, u64::MAX),
+                Outcome::GivenUp(workflow(), repository.clone(), None),
+            ])
+            .collect()
     }
 
     fn refusals() -> Vec<SendAnswer> {
@@ -609,8 +689,8 @@ mod tests {
             Outcome::Unavailable(Unreached::Store),
             Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),
-            Outcome::GivenUp(repository.clone(), None),
-            Outcome::GivenUp(repository.clone(), Some(chrono::DateTime::UNIX_EPOCH)),
+            Outcome::GivenUp(event(), repository.clone(), None),
+            Outcome::GivenUp(event(), repository.clone(), Some(chrono::DateTime::UNIX_EPOCH)),
             Outcome::Limited(Limited::Run),
             Outcome::Limited(Limited::Repository),
             Outcome::Unavailable(Unreached::Record),
@@ -626,8 +706,8 @@ mod tests {
             Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
             Outcome::Misconfigured(AppFault::NOT_INSTALLED),
-            Outcome::Dispatched(DispatchName::Event(event_type()), repository.clone()),
-            Outcome::DryRun(Some(DispatchName::Event(event_type())), repository.clone()),
+            Outcome::Dispatched(event(), repository.clone()),
+            Outcome::DryRun(Some(event()), repository.clone()),
         ]
     }
 
@@ -645,9 +725,12 @@ mod tests {
         let mut outcomes = others(&repository);
         outcomes.extend(invalid().into_iter().map(Outcome::Invalid));
         outcomes.extend(forbidden(repository.clone()).into_iter().map(Outcome::Forbidden));
-        outcomes.extend(refusals().into_iter().map(|answer| Outcome::Refused(repository.clone(), answer)));
-        outcomes.extend(delays().into_iter().map(|answer| Outcome::Recorded(repository.clone(), answer)));
-        outcomes.push(Outcome::Postponed(repository.clone(), 599, u64::MAX));
+        let refused = |answer| Outcome::Refused(event(), repository.clone(), answer);
+        outcomes.extend(refusals().into_iter().map(refused));
+        let recorded = |answer| Outcome::Recorded(event(), repository.clone(), answer);
+        outcomes.extend(delays().into_iter().map(recorded));
+        outcomes.push(Outcome::Postponed(event(), repository.clone(), 599, u64::MAX));
+        outcomes.extend(of_workflow(&repository));
         outcomes.extend(standings.map(|standing| Outcome::AlreadyDecided(repository.clone(), standing)));
         outcomes
     }

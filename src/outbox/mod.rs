@@ -22,7 +22,7 @@ pub use self::{
     plan::{FRESH, Occasion},
     send::{Claimed, Delivered, Matter, Sent, settle_all},
     swept::{LeftOut, Swept},
-    targets::{Body, Sender, Target, Targets},
+    targets::{Body, Sender, Target, Targets, Trace},
     wanted::{Effect, Wanted, next_event, wanted},
 };
 use crate::{

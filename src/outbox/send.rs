@@ -13,13 +13,13 @@ use tokio::{
 };
 
 use super::{
-    Body, LeftOut, Outbox, Sender, Swept,
+    Body, LeftOut, Outbox, Sender, Swept, Trace,
     plan::{Occasion, Step, is_revived, plan, plan_update, result_of, showing},
     wanted::{Effect, Wanted, event, wanted, wanted_by_relay},
 };
 use crate::{
     approval::{
-        Attempt, AttemptResult, Dispatch, Kind, Message, MessageName, Next, Outcome, PostedMessage, Progress,
+        Attempt, AttemptResult, Dispatch, Kind, Message, MessageName, NamedRun, Next, Outcome, Progress,
         RelayStanding, Request, SendAnswer, SendResult, Standing, Subject,
     },
     cards::{content::Content, sentences::sentence},
@@ -81,11 +81,13 @@ pub struct Sent {
     pub detail: String,
     /// The message's progress, if this call has changed it.
     pub progress: Option<Progress>,
+    /// The run that GitHub named, if this call has started a workflow.
+    pub named_run: Option<NamedRun>,
 }
 
 impl Sent {
     fn nothing(delivered: Delivered) -> Self {
-        Self { delivered, detail: String::new(), progress: None }
+        Self { delivered, detail: String::new(), progress: None, named_run: None }
     }
 }
 
@@ -154,8 +156,8 @@ struct Ended {
     attempt: Attempt,
     /// The result; none if the message has arrived for good.
     result: Option<AttemptResult>,
-    /// The place of a card that can be changed.
-    place: Option<PostedMessage>,
+    /// The trace that the message has left.
+    trace: Option<Trace>,
     at: DateTime<Utc>,
 }
 
@@ -366,7 +368,7 @@ impl Outbox {
     /// Sends a message that nobody else may send while our claim holds.
     async fn send_claimed(&self, outgoing: Outgoing, attempt: Attempt, timing: Timing) -> Sent {
         let lines = self.note_lines(&outgoing.lines);
-        let (answered, place) = match may_begin(timing) {
+        let (answered, trace) = match may_begin(timing) {
             false => (SendResult::not_tried(), None),
             true => {
                 let to_note = timing.deadline.checked_sub(NOTING_TIME).unwrap_or(timing.deadline);
@@ -389,9 +391,13 @@ impl Outbox {
             Some(result) if !arrived => Delivered::Failed(result.clone()),
             _ => Delivered::Arrived,
         };
-        let ended = Ended { attempt, result, place, at: timing.current() };
+        let named_run = match &trace {
+            Some(Trace::Run(run)) => Some(run.clone()),
+            Some(Trace::Card(_)) | None => None,
+        };
+        let ended = Ended { attempt, result, trace, at: timing.current() };
         self.note(outgoing, lines, ended, timing.deadline).await;
-        Sent { delivered, detail, progress: Some(progress) }
+        Sent { delivered, detail, progress: Some(progress), named_run }
     }
 
     /// Notes the end of an attempt, and waits for that until the deadline. If the store is slow the noting goes on,
@@ -445,7 +451,7 @@ impl Outbox {
         };
         self.ledger.note_result(&message, attempt.number, &result, timing.deadline).await?;
         let progress = Some(Progress::Tried(attempt, Some(result.clone())));
-        Ok(Sent { delivered: Delivered::Failed(result), detail: why.to_owned(), progress })
+        Ok(Sent { delivered: Delivered::Failed(result), detail: why.to_owned(), progress, named_run: None })
     }
 
     /// Writes lines beside the other work.
@@ -464,11 +470,16 @@ impl Outbox {
 impl Ended {
     async fn note(&self, ledger: &Ledger, message: &Message, until: Instant) -> anyhow::Result<()> {
         // The place comes first: a card that has arrived at an unknown place is never changed.
-        if let Some(place) = &self.place {
-            ledger.note_place(message, place, until).await?;
-        }
+        let run = match &self.trace {
+            Some(Trace::Card(place)) => {
+                ledger.note_place(message, place, until).await?;
+                None
+            }
+            Some(Trace::Run(run)) => Some(run),
+            None => None,
+        };
         match &self.result {
-            None => ledger.note_arrival(message, &self.attempt, (self.at, None), until).await,
+            None => ledger.note_arrival(message, &self.attempt, (self.at, run), until).await,
             Some(result) => ledger.note_result(message, self.attempt.number, result, until).await,
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::wanted::Wanted;
 use crate::{
-    approval::{self, Dispatch, Means, PostedMessage, SendResult, TargetName},
+    approval::{self, Dispatch, Means, NamedRun, PostedMessage, SendResult, TargetName},
     senders::{
         github::GitHub,
         teams::{Post, card_message, connector::Connector, webhook::Webhook},
@@ -48,6 +48,14 @@ pub enum Body {
     Change(PostedMessage, Post),
 }
 
+/// The trace that a message leaves at its receiver.
+pub enum Trace {
+    /// The place of a card that can be changed.
+    Card(PostedMessage),
+    /// The run of the workflow that was started.
+    Run(NamedRun),
+}
+
 impl Targets {
     /// Builds the clients unless they are there; for https that loads the trusted certificates (some milliseconds).
     pub fn prepare(&self) -> anyhow::Result<()> {
@@ -81,17 +89,23 @@ impl Targets {
         self.channels.iter().find(|target| target.name == *name).map(|target| &target.sender)
     }
 
-    /// Sends `body`. Returns the answer, and the place of the card if there is now one that can be changed.
+    /// Sends `body`. Returns the answer, and the trace that the message has left, if that is known.
     pub async fn send(
         &self,
         target: &TargetName,
         body: &Body,
         timing: Timing,
-    ) -> (SendResult, Option<PostedMessage>) {
+    ) -> (SendResult, Option<Trace>) {
         let answered = match (body, self.sender(target)) {
-            (Body::Event(dispatch), _) => self.github.dispatch(dispatch, timing).await,
+            (Body::Event(dispatch), _) => {
+                let (answered, run) = self.github.dispatch(dispatch, timing).await;
+                return (answered, run.map(Trace::Run));
+            }
             (Body::Card(post), Some(Sender::Webhook(webhook))) => webhook.post(&post.card, timing).await,
-            (Body::Card(post), Some(Sender::Bot(bot))) => return bot.post(post, timing).await,
+            (Body::Card(post), Some(Sender::Bot(bot))) => {
+                let (answered, place) = bot.post(post, timing).await;
+                return (answered, place.map(Trace::Card));
+            }
             (Body::Reply(place, post), Some(Sender::Bot(bot))) => {
                 bot.send(&place.conversation, &card_message(post), timing).await
             }

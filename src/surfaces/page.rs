@@ -59,12 +59,12 @@ enum Refusal {
     /// Nobody is signed in; the rejection is for the log.
     SignIn(Rejection),
     /// Anything else, with its report.
-    Report(Report),
+    Report(Box<Report>),
 }
 
 impl<T: Into<Report>> From<T> for Refusal {
     fn from(report: T) -> Self {
-        Self::Report(report.into())
+        Self::Report(Box::new(report.into()))
     }
 }
 

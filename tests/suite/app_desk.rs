@@ -71,7 +71,7 @@ impl Default for AppDesk {
 impl Installation {
     /// An installation on one repository, with Contents: write.
     pub fn new(id: u64, repository: &str) -> Self {
-        let permissions = json!({"contents": "write", "metadata": "read"});
+        let permissions = json!({"contents": "write", "actions": "write", "metadata": "read"});
         Self { id, repositories: vec![repository.to_owned()], permissions, is_suspended: false }
     }
 

@@ -14,6 +14,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 
 use crate::{
     app_desk::AppDesk,
+    github_workflows,
     handler_process::until,
     wire::{GITHUB, Operation},
 };
@@ -36,6 +37,9 @@ struct State {
     repositories: Vec<String>,
     desk: AppDesk,
     /// Answers a good dispatch instead of 204.
+    /// True if it cannot name the run of a workflow that it starts.
+    is_old: bool,
+    /// Answers a good dispatch instead of 204 or 200.
     answer: Option<ResponseTemplate>,
     dispatches: Vec<Dispatch>,
     refusals: Vec<String>,
@@ -50,6 +54,8 @@ struct State {
 pub struct Dispatch {
     /// `owner/name`, as called.
     pub repository: String,
+    /// The file of the workflow that it starts, if it is not an event.
+    pub workflow: Option<String>,
     /// The body, byte for byte.
     pub body: Vec<u8>,
 }
@@ -87,6 +93,7 @@ impl GitHub {
             token_ends: "2099-12-01 08:00:00 UTC".to_owned(),
             repositories: vec!["octo/app".to_owned(), "octo/other".to_owned()],
             desk: AppDesk::default(),
+            is_old: false,
             answer: None,
             dispatches: Vec::new(),
             refusals: Vec::new(),
@@ -139,6 +146,11 @@ impl GitHub {
     /// From now on answers good dispatches in another way.
     pub fn answer_with(&self, answer: ResponseTemplate) {
         self.state().answer = Some(answer);
+    }
+
+    /// From now on refuses to name the run of a workflow that it starts, as older servers do.
+    pub fn name_no_runs(&self) {
+        self.state().is_old = true;
     }
 
     /// From now on accepts good dispatches again.
@@ -198,9 +210,9 @@ impl Respond for Judge {
         }
         let operation = GITHUB.request(request, api_path(request), outline(&request.body).as_ref());
         let answer = match judge(request, &state) {
-            Ok(dispatch) => {
+            Ok((dispatch, answer)) => {
                 state.dispatches.push(dispatch);
-                (204, None)
+                answer
             }
             Err(Refusal(status, message)) => {
                 state.refusals.push(format!("{} {}: {message}", request.method, request.url));
@@ -209,7 +221,7 @@ impl Respond for Judge {
         };
         state.undescribed.extend(operation.and_then(|operation| hold(&operation, &answer)).err());
         match (&state.answer, answer) {
-            (Some(instead), (204, _)) => instead.clone(),
+            (Some(instead), (200 | 204, _)) => instead.clone(),
             (_, (status, None)) => ResponseTemplate::new(status),
             (_, (status, Some(body))) => ResponseTemplate::new(status).set_body_json(body),
         }
@@ -277,15 +289,32 @@ fn refuse<T>(status: u16, message: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal(status, message.into()))
 }
 
-fn judge(request: &Request, state: &State) -> Result<Dispatch, Refusal> {
+fn judge(request: &Request, state: &State) -> Result<(Dispatch, (u16, Option<Value>)), Refusal> {
     check_headers(request, state)?;
-    check_given(request, state)?;
-    let Some(repository) = dispatched_repository(request) else { return refuse(404, "Not Found") };
-    if !state.repositories.iter().any(|known| known.eq_ignore_ascii_case(repository)) {
-        return refuse(404, "Not Found");
+    if let Some((repository, file)) = github_workflows::named(api_path(request)) {
+        check_given(request, state, repository, "actions")?;
+        is_known(repository, state)?;
+        let answer = github_workflows::start(file, &request.body, state.is_old)
+            .map_err(|(status, message)| Refusal(status, message))?;
+        let workflow = Some(file.to_owned());
+        return Ok((
+            Dispatch { repository: repository.to_owned(), workflow, body: request.body.clone() },
+            answer,
+        ));
     }
+    let Some(repository) = dispatched_repository(request) else { return refuse(404, "Not Found") };
+    check_given(request, state, repository, "contents")?;
+    is_known(repository, state)?;
     check_body(&request.body)?;
-    Ok(Dispatch { repository: repository.to_owned(), body: request.body.clone() })
+    let dispatch = Dispatch { repository: repository.to_owned(), workflow: None, body: request.body.clone() };
+    Ok((dispatch, (204, None)))
+}
+
+fn is_known(repository: &str, state: &State) -> Result<(), Refusal> {
+    match state.repositories.iter().any(|known| known.eq_ignore_ascii_case(repository)) {
+        true => Ok(()),
+        false => refuse(404, "Not Found"),
+    }
 }
 
 fn check_headers(request: &Request, state: &State) -> Result<(), Refusal> {
@@ -312,15 +341,15 @@ fn check_headers(request: &Request, state: &State) -> Result<(), Refusal> {
 }
 
 /// A token of the App is good for its repository and its permissions.
-fn check_given(request: &Request, state: &State) -> Result<(), Refusal> {
+fn check_given(request: &Request, state: &State, repository: &str, needs: &str) -> Result<(), Refusal> {
     let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
     let Some(given) = state.desk.given(authorization.unwrap_or_default()) else { return Ok(()) };
-    match dispatched_repository(request) {
-        Some(repository) if !given.repository.eq_ignore_ascii_case(repository) => refuse(404, "Not Found"),
-        Some(_) if given.permissions["contents"] != "write" => {
-            refuse(403, "Resource not accessible by integration")
-        }
-        _ => Ok(()),
+    if !given.repository.eq_ignore_ascii_case(repository) {
+        return refuse(404, "Not Found");
+    }
+    match given.permissions[needs] == "write" {
+        true => Ok(()),
+        false => refuse(403, "Resource not accessible by integration"),
     }
 }
 

@@ -78,6 +78,14 @@ impl Instances {
         self.start_on(Arc::clone(&self.store) as Arc<dyn ObjectStore>)
     }
 
+    /// An instance whose GitHub is at another address.
+    pub fn at(&self, github: &str) -> Arc<Stories> {
+        let view = Arc::clone(&self.store) as Arc<dyn ObjectStore>;
+        let instance = stories(self.policy.clone(), view, Some(github), None, TimeDelta::hours(24));
+        self.started.lock().unwrap().push(Arc::clone(&instance));
+        instance
+    }
+
     /// One that sees the store through `view`.
     pub fn start_on(&self, view: Arc<dyn ObjectStore>) -> Arc<Stories> {
         let policy = Policy { dry_run: self.github.is_none(), ..self.policy.clone() };

@@ -184,7 +184,8 @@ impl From<&SendAnswer> for StoredAnswer {
                 Self::PermissionDenied { wanted: None }
             }
             SendAnswer::NotFound => Self::NotFound,
-            SendAnswer::Unprocessable => Self::Unprocessable,
+            // The words stand in the detail.
+            SendAnswer::Unprocessable | SendAnswer::WorkflowRefused(_) => Self::Unprocessable,
             SendAnswer::Moved => Self::Moved,
             SendAnswer::ServerError(status) => Self::ServerError(*status),
             SendAnswer::Unexpected(status) => Self::Unexpected(*status),

@@ -23,25 +23,42 @@ const MAX_MESSAGE: usize = 400;
 /// The beginning of GitHub's message if the token lacks a permission.
 const NOT_ACCESSIBLE: &str = "Resource not accessible by";
 
-/// The meaning of an answer to a call with `token`. `now` is what the end of a rate limit is counted from.
-pub async fn classify(mut response: Response, token: &SecretString, now: DateTime<Utc>) -> SendResult {
-    let status = response.status();
-    let headers = response.headers().clone();
+/// An answer, as far as it is read.
+pub struct Read {
+    /// The status.
+    pub status: StatusCode,
+    /// The beginning of the body.
+    pub body: Vec<u8>,
+    /// GitHub's own words, without the token.
+    pub message: String,
+    /// The meaning.
+    pub result: SendResult,
+}
+
+/// Reads the answer to a call with `token`. `now` is what the end of a rate limit is counted from.
+pub async fn read(mut response: Response, token: &SecretString, now: DateTime<Utc>) -> Read {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = read_start(&mut response, MAX_ANSWER_BYTES).await;
     // T32. A server that repeats the token must not make us log it.
-    let message =
-        message(&read_start(&mut response, MAX_ANSWER_BYTES).await).replace(token.expose_secret(), "***");
-    let wait_s = rate_limit_wait(&headers, now);
+    let message = message(&body).replace(token.expose_secret(), "***");
+    let result = classify(status, &headers, &message, now);
+    Read { status, body, message, result }
+}
+
+/// The meaning of an answer.
+fn classify(status: StatusCode, headers: &HeaderMap, message: &str, now: DateTime<Utc>) -> SendResult {
+    let wait_s = rate_limit_wait(headers, now);
     let answer = match status {
         StatusCode::NO_CONTENT => SendAnswer::Accepted,
         StatusCode::UNAUTHORIZED => SendAnswer::Unauthorized,
         StatusCode::TOO_MANY_REQUESTS => SendAnswer::RateLimited { wait_s },
-        StatusCode::FORBIDDEN if is_rate_limit(&headers, &message) => SendAnswer::RateLimited { wait_s },
+        StatusCode::FORBIDDEN if is_rate_limit(headers, message) => SendAnswer::RateLimited { wait_s },
         StatusCode::FORBIDDEN if message.is_empty() || message.starts_with(NOT_ACCESSIBLE) => {
-            let wanted = text(&headers, "x-accepted-github-permissions").and_then(Permission::parse);
+            let wanted = text(headers, "x-accepted-github-permissions").and_then(Permission::parse);
             SendAnswer::PermissionDenied { wanted }
         }
         StatusCode::FORBIDDEN | StatusCode::UNAVAILABLE_FOR_LEGAL_REASONS => {
-            SendAnswer::Blocked(printable(&message, MAX_MESSAGE))
+            SendAnswer::Blocked(printable(message, MAX_MESSAGE))
         }
         StatusCode::NOT_FOUND => SendAnswer::NotFound,
         StatusCode::UNPROCESSABLE_ENTITY | StatusCode::BAD_REQUEST => SendAnswer::Unprocessable,
@@ -51,7 +68,7 @@ pub async fn classify(mut response: Response, token: &SecretString, now: DateTim
     };
     let detail = match message.is_empty() {
         true => format!("GitHub answered {}", status.as_u16()),
-        false => format!("GitHub answered {}: {}", status.as_u16(), printable(&message, MAX_MESSAGE)),
+        false => format!("GitHub answered {}: {}", status.as_u16(), printable(message, MAX_MESSAGE)),
     };
     SendResult { what: answer, wait_s, detail }
 }

@@ -11,7 +11,7 @@ use reqwest::{
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
-    answer::classify,
+    answer::{Read, read},
     credentials::{Token, is_suspended},
 };
 use crate::{
@@ -121,11 +121,16 @@ impl Answered {
 
     /// The meaning of the answer. `now` is what the end of a rate limit is counted from.
     pub async fn meaning(self, now: DateTime<Utc>) -> SendResult {
-        let mut meaning = classify(self.response, &self.token.secret, now).await;
+        self.read(now).await.result
+    }
+
+    /// The answer, as far as it is read.
+    pub async fn read(self, now: DateTime<Utc>) -> Read {
+        let mut read = read(self.response, &self.token.secret, now).await;
         if self.token.is_the_apps {
-            meaning.what = of_the_app(meaning.what);
+            read.result.what = of_the_app(read.result.what);
         }
-        meaning
+        read
     }
 }
 

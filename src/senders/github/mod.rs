@@ -1,4 +1,4 @@
-//! GitHub's side: `repository_dispatch` and questions, on one pooled client.
+//! GitHub's side: `repository_dispatch`, `workflow_dispatch` and questions, on one pooled client.
 //!
 //! Every call has a limit on connecting, on its whole length and on what is read of the answer. Redirects are never
 //! followed, and tokens go to `GITHUB_API_URL` alone. GitHub's answer is a value; its consequences
@@ -10,11 +10,12 @@ mod cache;
 mod call;
 mod credentials;
 mod read;
+mod workflows;
 
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use reqwest::{Response, Url};
+use reqwest::{Response, StatusCode, Url};
 use secrecy::SecretString;
 
 pub use self::{
@@ -26,7 +27,7 @@ use self::{
     credentials::{Credentials, Token},
 };
 use crate::{
-    approval::{AsksForRun, Dispatch, Repository, SendResult},
+    approval::{AsksForRun, Dispatch, NamedRun, Repository, SendAnswer, SendResult, WorkflowDispatch},
     timing::Timing,
 };
 
@@ -88,24 +89,50 @@ impl GitHub {
         }
     }
 
-    /// Sends `dispatch`, at most once, and tells what GitHub said by the deadline. `now` is what the end of a rate
-    /// limit is counted from.
-    pub async fn dispatch(&self, dispatch: &Dispatch, timing: Timing) -> SendResult {
-        let (repository, access, path, body) = match dispatch {
+    /// Sends `dispatch`, at most once, and tells what GitHub said by the deadline, with the run if it started one and
+    /// named it. `now` is what the end of a rate limit is counted from.
+    pub async fn dispatch(&self, dispatch: &Dispatch, timing: Timing) -> (SendResult, Option<NamedRun>) {
+        match dispatch {
             Dispatch::Event(event) => {
-                (&event.repository, Access::SendEvent, vec!["dispatches"], event.body())
+                let path = ["repos", event.repository.owner(), event.repository.name(), "dispatches"];
+                let call = Call::post(&path, event.body());
+                match self.call(&event.repository, Access::SendEvent, &call, timing).await {
+                    Ok(answered) => (answered.meaning(timing.now).await, None),
+                    Err(result) => (result, None),
+                }
             }
-            Dispatch::Workflow(workflow) => {
-                let path = vec!["actions", "workflows", workflow.file.as_str(), "dispatches"];
-                (&workflow.repository, Access::StartWorkflow, path, workflow.body(AsksForRun::No))
-            }
-        };
-        let path: Vec<_> = ["repos", repository.owner(), repository.name()].into_iter().chain(path).collect();
-        let call = Call::post(&path, body);
-        match self.call(repository, access, &call, timing).await {
-            Ok(answered) => answered.meaning(timing.now).await,
-            Err(result) => result,
+            Dispatch::Workflow(workflow) => self.start(workflow, timing).await,
         }
+    }
+
+    /// Starts a workflow. A server that does not know how to name the run is asked once more without that: it has
+    /// refused the first request, so this starts nothing twice.
+    async fn start(&self, workflow: &WorkflowDispatch, timing: Timing) -> (SendResult, Option<NamedRun>) {
+        let (repository, file) = (&workflow.repository, workflow.file.as_str());
+        let path =
+            ["repos", repository.owner(), repository.name(), "actions", "workflows", file, "dispatches"];
+        let mut result = SendResult::not_tried();
+        for asks in [AsksForRun::Yes, AsksForRun::No] {
+            if timing.left().is_zero() {
+                return (SendResult::not_tried(), None);
+            }
+            let call = Call::post(&path, workflow.body(asks));
+            let read = match self.call(repository, Access::StartWorkflow, &call, timing).await {
+                Ok(answered) => answered.read(timing.now).await,
+                Err(failed) => return (failed, None),
+            };
+            let run = workflows::named_run(&read.body).filter(|_| read.status == StatusCode::OK);
+            // GitHub says 200 to nothing but a run that it started, even if the run cannot be read of it.
+            if read.status == StatusCode::OK {
+                return (SendResult { what: SendAnswer::Accepted, ..read.result }, run);
+            }
+            let refuses_parameter = workflows::refuses_parameter(read.status, &read.message);
+            result = workflows::refused(read.result, &read.message);
+            if !refuses_parameter {
+                break;
+            }
+        }
+        (result, None)
     }
 
     /// GitHub's answer to a question that changes nothing, asked with `GITHUB_TOKEN`.
