@@ -179,6 +179,9 @@ async fn an_input_that_is_none_is_named_before_anything_is_sent() {
     for (input, value) in [
         ("wait", "yes"),
         ("supersedes", "1"),
+        ("ref-must-not-move", "yes"),
+        ("workflow", "../release.yml"),
+        ("workflow", "release"),
         ("fail-on-rejection", "no"),
         ("timeout-minutes", "0"),
         ("timeout-minutes", "an hour"),
@@ -189,6 +192,39 @@ async fn an_input_that_is_none_is_named_before_anything_is_sent() {
         ran.assert_failed(&format!("The input {input} must be "));
     }
     assert_eq!(deployment.tokens.issued(), 0);
+}
+
+#[tokio::test]
+async fn a_workflow_and_an_event_on_expiry_are_asked_for_to_the_letter() {
+    let (deployment, host) = Deployment::start().await;
+    let ran = deployment
+        .ask(&[
+            ("inputs.event-type", ""),
+            ("inputs.workflow", "release.yml"),
+            ("inputs.ref", "release/1.4"),
+            ("inputs.inputs", r#"{"version": "1.10"}"#),
+            ("inputs.expired-event-type", "too-late"),
+            ("inputs.ref-must-not-move", "true"),
+        ])
+        .await
+        .assert_succeeded();
+    let seen = deployment.seen(&host, &ran.outputs["id"]).await;
+    assert_eq!((&seen["workflow"], &seen["event_type"]), (&json!("release.yml"), &Value::Null));
+    assert_eq!(seen["dispatch_ref"], "refs/heads/release/1.4");
+    assert_eq!(
+        (&seen["inputs"], &seen["expired_event_type"]),
+        (&json!({"version": "1.10"}), &json!("too-late"))
+    );
+
+    let asked = deployment.tokens.issued();
+    for (inputs, says) in [
+        ([("inputs.workflow", "a.yml"), ("inputs.event-type", "go")], "event-type is the other way"),
+        ([("inputs.ref", "main"), ("inputs.event-type", "go")], "need the input workflow"),
+        ([("inputs.inputs", "{}"), ("inputs.event-type", "go")], "need the input workflow"),
+    ] {
+        deployment.ask(&inputs).await.assert_failed(says);
+    }
+    assert_eq!(deployment.tokens.issued(), asked);
 }
 
 /// A clock on which a minute is over with the second look.
@@ -456,8 +492,9 @@ async fn what_the_service_says_is_never_a_command() {
 
 #[test]
 fn the_actions_have_the_inputs_and_outputs_that_are_promised() {
-    let asks = "url event-type client-payload rejected-event-type title text facts approvers approvals-required \
-        expires-in-minutes reminder-minutes key supersedes wait timeout-minutes fail-on-rejection";
+    let asks = "url event-type client-payload workflow ref inputs rejected-event-type expired-event-type \
+        ref-must-not-move title text facts approvers approvals-required expires-in-minutes \
+        reminder-minutes key supersedes wait timeout-minutes fail-on-rejection";
     let told = "id url status approved-by comment performers run-attempt posted mail-card";
     for (action, of, expected) in [
         (ACTION, "inputs", asks),
