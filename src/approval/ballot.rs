@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{Dispatch, Ending, Performer, Request, Verdict, hex};
+use super::{Dispatch, Ending, Performer, Request, Verdict, hash, hex};
 
 /// A vote that was cast: one person's word on one approval, and the time of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,12 @@ impl Ticket {
     pub fn parse(text: &str) -> Option<Self> {
         let digit = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
         (text.len() == 32 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// True if `text` is this ticket. The time that this takes tells nothing about it.
+    // T37
+    pub fn is(&self, text: &str) -> bool {
+        hash([self.0.as_bytes()]) == hash([text.as_bytes()])
     }
 
     /// The digits, for the dispatch and the record.

@@ -35,6 +35,8 @@ pub enum Kind {
     Result,
     /// The card that says that GitHub has the event, if the result was posted before.
     Delivered,
+    /// The card that says that the release failed, if the result was posted before.
+    Failed,
     /// The change of a card, so that it shows the present state of the approval.
     Update,
     /// The n-th reminder that the approval is still open.
@@ -85,6 +87,7 @@ impl MessageName {
             "card" => Kind::Card,
             "result" => Kind::Result,
             "delivered" => Kind::Delivered,
+            "failed" => Kind::Failed,
             "update" => Kind::Update,
             reminder => Kind::Reminder(reminder.strip_prefix("reminder-")?.parse().ok()?),
         };
@@ -100,6 +103,7 @@ impl fmt::Display for MessageName {
             Kind::Card => f.write_str("card")?,
             Kind::Result => f.write_str("result")?,
             Kind::Delivered => f.write_str("delivered")?,
+            Kind::Failed => f.write_str("failed")?,
             Kind::Update => f.write_str("update")?,
             Kind::Reminder(number) => write!(f, "reminder-{number:04}")?,
         }
@@ -195,9 +199,15 @@ mod tests {
     #[test]
     fn a_name_is_read_as_it_was_written_and_nothing_else_is() {
         let staging = TargetName::parse("STAGING").expect("a name");
-        for kind in
-            [Kind::Dispatch, Kind::Card, Kind::Result, Kind::Delivered, Kind::Update, Kind::Reminder(7)]
-        {
+        for kind in [
+            Kind::Dispatch,
+            Kind::Card,
+            Kind::Result,
+            Kind::Delivered,
+            Kind::Failed,
+            Kind::Update,
+            Kind::Reminder(7),
+        ] {
             for target in [&TargetName::default(), &staging] {
                 let name = MessageName::new(kind, target);
                 assert_eq!(MessageName::parse(&name.to_string()), Some(name));

@@ -12,6 +12,7 @@ mod performer;
 mod policy;
 mod repository;
 mod request;
+mod run;
 mod sample;
 mod standing;
 mod workflow;
@@ -28,13 +29,14 @@ pub use message::{
     Attempt, AttemptResult, Kind, Message, MessageName, Next, PostedMessage, Progress, Subject, TargetName,
 };
 pub use outcome::{
-    AppFault, Earlier, Forbidden, Invalid, Limited, Outcome, Permission, SendAnswer, SendResult, Unreached,
-    WorkflowFault,
+    AppFault, Earlier, Forbidden, Invalid, Limited, Outcome, Permission, RunConflict, SendAnswer, SendResult,
+    Unreached, WorkflowFault,
 };
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Judgement, Policy};
 pub use repository::{Repository, RepositoryPattern};
 pub use request::{ApprovalId, Ending, Request, Terms, Workload};
+pub use run::{Conclusion, Release, Run, RunEnd, may_conclude, may_start, next_of_release};
 pub use standing::{
     Channel, Delivery, DeliveryError, DeliveryState, Item, Means, Posted, RelayStanding, Standing, Visibility,
 };

@@ -34,6 +34,8 @@ pub enum Outcome {
     TooLateToWithdraw(Ending, Repository),
     /// Withdrawn by this click.
     Withdrawn(Repository),
+    /// The approval is no run's to have, or another has it.
+    Run(RunConflict),
     /// The decision was made and given up, and is too old to be sent now.
     Expired(Repository),
     /// Nobody decided in time, and now no one can.
@@ -78,7 +80,7 @@ impl Outcome {
             Self::Dispatched(..) => "dispatched",
             Self::DryRun(..) => "dry-run",
             Self::AlreadyDecided(..) => "already-decided",
-            Self::Conflict(..) | Self::TooLateToWithdraw(..) => "conflict",
+            Self::Conflict(..) | Self::TooLateToWithdraw(..) | Self::Run(_) => "conflict",
             Self::Withdrawn(_) => "withdrawn",
             Self::Expired(_) | Self::Ended(_) => "expired",
             Self::Counted { .. } => "counted",
@@ -183,6 +185,12 @@ pub enum Invalid {
     ReservedInput,
     /// An event carries the inputs, too, and they have so many entries or bytes that it cannot.
     InputsTooLarge,
+    /// `run` is not `start`.
+    Run,
+    /// `conclusion` is none of its three words.
+    Conclusion,
+    /// Not exactly one of `run` and `conclusion` is there, or a ticket with a conclusion.
+    StartOrConclusion,
     /// `client_payload` leaves no room for the names of those who decided.
     PayloadTooLarge,
     /// The body is no activity of the Bot Connector.
@@ -210,6 +218,16 @@ pub enum Forbidden {
     Checks,
     /// Another run asked for the approval, so this one may not withdraw it.
     OtherRun,
+    /// The ticket is missing, or is not the approval's.
+    Ticket,
+    /// The run is not of this event, which was sent.
+    RunEvent(&'static str),
+    /// The run is not of this workflow file and ref, which were sent.
+    RunOf(String),
+    /// The run that asked may not release by itself where another is dispatched.
+    AskingRun,
+    /// The run with this id has the approval, so this one may not say how it ended.
+    NotItsRun(String),
     /// The run is one of a pull request, whose code nobody has accepted yet.
     PullRequest,
     /// The click came from a web page of another site, or to a host name that is not this computer's.
@@ -360,6 +378,19 @@ pub enum WorkflowFault {
     Inputs,
     /// It is disabled.
     Disabled,
+}
+
+/// The reason why a run does not get an approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunConflict {
+    /// It is not approved; its status in a word.
+    NotApproved(&'static str),
+    /// It was decided by a version that gave no tickets.
+    Older,
+    /// The run with this id has it.
+    Other(String),
+    /// No run has it yet.
+    Unknown,
 }
 
 /// The thing that has too many open approvals.

@@ -142,6 +142,13 @@ pub struct Workload {
     pub job_workflow_ref: Option<String>,
 }
 
+impl Workload {
+    /// The number of the run's attempt.
+    pub fn attempt(&self) -> u64 {
+        self.run_attempt.parse().unwrap_or(u64::MAX)
+    }
+}
+
 /// An approval as it was asked for. It never changes.
 #[derive(Clone, Debug)]
 pub struct Request {

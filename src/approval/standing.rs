@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Ballot, Decision, DispatchName, Ending, Forbidden, Kind, MessageName, NamedRun, Performer, PostedMessage,
-    Progress, Request, Ruling, Subject, TargetName, Withdrawal, Withdrawer,
+    Progress, Request, Ruling, Run, Subject, TargetName, Withdrawal, Withdrawer,
 };
 
 /// The standing of an approval.
@@ -24,13 +24,15 @@ pub struct Standing {
     pub places: BTreeMap<TargetName, Option<PostedMessage>>,
     /// The run that GitHub named when it started the workflow.
     pub named_run: Option<NamedRun>,
+    /// The run that has it, if one has said so.
+    pub run: Option<Run>,
 }
 
 impl Standing {
     /// The standing of an approval before any vote and any message.
     pub fn new(request: Request) -> Self {
         let (messages, places) = (BTreeMap::new(), BTreeMap::new());
-        Self { request, ballots: Vec::new(), ruling: None, messages, places, named_run: None }
+        Self { request, ballots: Vec::new(), ruling: None, messages, places, named_run: None, run: None }
     }
 
     /// The approval, as messages name it.

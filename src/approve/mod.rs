@@ -8,6 +8,7 @@ mod doubt;
 mod list;
 mod look;
 mod relay;
+mod run;
 mod sample;
 mod sweep;
 mod vote;
@@ -83,7 +84,7 @@ impl Report {
     }
 
     /// The same with `about` at the beginning of the log's detail.
-    fn with(mut self, about: &str, separator: &str) -> Self {
+    pub fn with(mut self, about: &str, separator: &str) -> Self {
         self.detail = match self.detail.as_str() {
             "" => about.to_owned(),
             detail => format!("{about}{separator}{detail}"),

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use super::Stories;
 use crate::{
-    approval::{ApprovalId, RelayId, Subject},
+    approval::{ApprovalId, RelayId, Subject, next_of_release},
     ledger::{Detail, OpenNote, Pending},
     outbox::{FRESH, LeftOut, Swept, next_event, settle_all},
     text::log::describe,
@@ -45,6 +45,9 @@ const LOOKED_AT_ONCE: usize = 8;
 
 /// Everything that waits is checked again after this time: another instance may have been cut off.
 const LOOK_AGAIN: TimeDelta = TimeDelta::minutes(10);
+
+/// A release is looked at again after this time: another instance may have heard of its run, and been cut off.
+const FOLLOW_AGAIN: TimeDelta = TimeDelta::hours(1);
 
 /// The memory of a process's sweeps.
 #[derive(Default)]
@@ -135,6 +138,8 @@ enum Found {
     Nothing,
     /// Something is still to be done, not before this time.
     Waiting(DateTime<Utc>),
+    /// Nothing is left to be done but to follow the release, of which nothing is due before this time.
+    Following(DateTime<Utc>),
     /// Nothing is left to be done.
     AtRest,
 }
@@ -359,6 +364,7 @@ impl Sweep<'_> {
                 timing.now
             }
             Found::Waiting(not_before) => not_before.min(timing.now + LOOK_AGAIN),
+            Found::Following(not_before) => not_before.min(timing.now + FOLLOW_AGAIN),
         };
         Ok((not_before, swept))
     }
@@ -407,7 +413,8 @@ impl Sweep<'_> {
         let Some(standing) = &swept.standing else { return Ok((Found::Waiting(timing.now), swept)) };
         if swept.at_rest {
             ledger.note_lines_of(standing, timing.deadline).await?;
-            return Ok((Found::AtRest, swept));
+            let found = next_of_release(standing, timing.now).map_or(Found::AtRest, Found::Following);
+            return Ok((found, swept));
         }
         let next = if standing.ruling.is_none() { next } else { timing.now + LOOK_AGAIN };
         Ok((Found::Waiting(swept.not_before.map_or(next, |waits| waits.min(next))), swept))

@@ -47,7 +47,7 @@ impl Cards {
 
     /// The state, the title, what matters, how far it has come, and the first lines of what is sent along.
     fn glance(&self, content: &Content, client: Client, limits: &Limits) -> Vec<Json> {
-        let mut glance = vec![line(content.headline, color(content))];
+        let mut glance = vec![line(&content.headline, color(content))];
         glance.extend(content.is_dry_run.then(|| text_block(labels::DRY_RUN)));
         glance.push(title(content));
         glance.push(text_block(&self.matters(&content.request.workload, content, client)));
@@ -117,7 +117,7 @@ impl Cards {
 /// A decision that GitHub refuses, or did not take in time, is no good news.
 fn color(content: &Content) -> &'static str {
     match content.state {
-        State::Ended(_) if content.is_stuck => "attention",
+        State::Ended(_) if content.is_bad => "attention",
         State::Waiting => "accent",
         State::Ended(Ending::Approved) => "good",
         State::Ended(Ending::Rejected) => "attention",

@@ -10,11 +10,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{
     labels,
     sentences::delivery_error,
-    words::{count, name, own_title, readable, reference, run, short_commit, title},
+    words::{count, name, own_title, readable, reference, release_run, run, short_commit, title},
 };
 use crate::approval::{
-    Ballot, Delivery, DeliveryState, Ending, EventType, Inputs, Members, Performer, Policy, Repository,
-    Request, Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload, count_approvals, tally,
+    Ballot, Conclusion, Delivery, DeliveryState, Ending, EventType, Inputs, Members, NamedRun, Performer,
+    Policy, Release, Repository, Request, Run, Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload,
+    count_approvals, tally,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -25,8 +26,8 @@ pub struct Content<'a> {
     pub request: &'a Request,
     /// The state.
     pub state: State,
-    /// The state in words, with how its event stands if that is no good news.
-    pub headline: &'static str,
+    /// The state in words, with how its event stands if that is no good news, or its release.
+    pub headline: Cow<'static, str>,
     /// The title, as one plain line.
     pub title: String,
     /// The facts that GitHub vouches for.
@@ -51,6 +52,8 @@ pub struct Content<'a> {
     pub verdicts: &'static [Verdict],
     /// True if GitHub will not get the event by itself.
     pub is_stuck: bool,
+    /// True if it ended otherwise than people wanted: GitHub will not get the event, or the release failed.
+    pub is_bad: bool,
     /// The vote that has a stuck event sent again.
     pub send_again: Option<Verdict>,
     /// True if nothing is sent to GitHub (`DRY_RUN`).
@@ -75,6 +78,8 @@ pub enum Value<'a> {
     Commit(&'a Workload),
     /// The run of a job, with its attempt.
     Run(&'a Workload),
+    /// The run that releases in this repository: its id and attempt.
+    Release(&'a Repository, &'a str, u64),
     /// An identifier from outside, such as an event type.
     Code(&'a str),
     /// A name from outside.
@@ -103,10 +108,12 @@ impl<'a> Content<'a> {
     pub fn of(standing: &'a Standing, policy: &Policy, now: DateTime<Utc>) -> Self {
         let Standing { request, ballots, .. } = standing;
         let (state, delivery) = (State::of(standing, now), policy.delivery(standing));
+        let release = Release::of(standing, now);
         Self {
             request,
             state,
-            headline: headline(state, &delivery, policy.dry_run),
+            headline: headline_of_release(release)
+                .unwrap_or_else(|| headline(state, &delivery, policy.dry_run).into()),
             title: title(request),
             proven: proven(&request.workload),
             text: request.terms.text.as_deref(),
@@ -117,8 +124,12 @@ impl<'a> Content<'a> {
             result: result(standing, state),
             verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },
             is_stuck: is_stuck(&delivery),
+            is_bad: is_stuck(&delivery) || release.failed().is_some(),
             send_again: state.verdict().filter(|_| is_stuck(&delivery)),
-            delivery: delivery_of(request, state, delivery, policy.dry_run),
+            delivery: delivery_of(request, state, delivery, policy.dry_run)
+                .into_iter()
+                .chain(release_of(request, release))
+                .collect(),
             votes: ballots,
             is_dry_run: policy.dry_run,
         }
@@ -155,6 +166,7 @@ impl Value<'_> {
             Self::Repository(repository) => identifier(&repository.to_string()),
             Self::Commit(workload) => identifier(&short_commit(workload)),
             Self::Run(workload) => identifier(&run(workload)),
+            Self::Release(_, id, attempt) => identifier(&release_run(id, *attempt)),
             Self::Code(text) | Self::Name(text) => identifier(text),
             Self::People(people) if people.is_empty() => "nobody".to_owned(),
             Self::People(people) => people.iter().map(|one| name(one)).collect::<Vec<_>>().join(", "),
@@ -223,6 +235,22 @@ pub fn headline(state: State, delivery: &Delivery, is_dry_run: bool) -> &'static
         (state, ..) => state.words(),
     }
 }
+
+/// The state of the release in words, once a run has it.
+fn headline_of_release(release: Release) -> Option<Cow<'static, str>> {
+    match release {
+        Release::Unknown | Release::Missing => None,
+        Release::Named(NamedRun { id, .. }) | Release::Running(Run { id, .. }) => {
+            Some(format!("Releasing\u{2026} (run {})", plain(&identifier(id), MAX_RUN)).into())
+        }
+        Release::Ended(_, Conclusion::Success) => Some("Released".into()),
+        Release::Ended(_, Conclusion::Failure) => Some("Release failed".into()),
+        Release::Ended(_, Conclusion::Cancelled) => Some("Release cancelled".into()),
+    }
+}
+
+/// The longest id of a run in a headline, in characters.
+const MAX_RUN: usize = 40;
 
 fn proven(workload: &Workload) -> Vec<Fact<'_>> {
     let environment = workload.environment.as_deref().filter(|environment| !environment.is_empty());
@@ -327,7 +355,7 @@ fn deciders(standing: &Standing, state: State) -> Vec<&Performer> {
     deciders
 }
 
-fn delivery_of(request: &Request, state: State, of: Delivery, is_dry_run: bool) -> Vec<Fact<'static>> {
+fn delivery_of<'a>(request: &Request, state: State, of: Delivery, is_dry_run: bool) -> Vec<Fact<'a>> {
     let State::Ended(ending) = state else { return Vec::new() };
     let words = match request.dispatch_name(ending) {
         Some(_) => delivery_words(&of, is_dry_run),
@@ -340,6 +368,24 @@ fn delivery_of(request: &Request, state: State, of: Delivery, is_dry_run: bool) 
     facts.extend(reason.map(|reason| fact(labels::REASON, reason)));
     facts
 }
+
+/// The run that releases, and while it has not ended, the account that started it.
+fn release_of<'a>(request: &'a Request, release: Release<'a>) -> Vec<Fact<'a>> {
+    let run = |id, attempt| fact(labels::RELEASE, Value::Release(&request.workload.repository, id, attempt));
+    match release {
+        Release::Unknown => Vec::new(),
+        Release::Missing => vec![fact(labels::RELEASE, Value::words(NO_RUN))],
+        Release::Named(named) => vec![run(&named.id, 1)],
+        Release::Running(Run { id, attempt, actor, .. }) => {
+            vec![run(id, *attempt), fact(labels::RELEASE_BY, Value::Name(actor))]
+        }
+        Release::Ended(Run { id, attempt, .. }, _) => vec![run(id, *attempt)],
+    }
+}
+
+/// The likely reasons why no run has started.
+const NO_RUN: &str = "no run has said that it is there. Is the workflow on the default branch, for this event, and not \
+    disabled? Does it use verify-approval?";
 
 fn delivery_words(of: &Delivery, is_dry_run: bool) -> &'static str {
     match of.state {

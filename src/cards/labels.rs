@@ -40,6 +40,8 @@ pub const WITHDRAWN_BY: &str = "Withdrawn by";
 pub const COMMENT: &str = "Comment";
 pub const DELIVERY: &str = "Delivery";
 pub const REASON: &str = "Reason";
+pub const RELEASE: &str = "Release";
+pub const RELEASE_BY: &str = "Run started by";
 
 pub const VOTES: &str = "Votes";
 pub const NO_VOTES: &str = "Nobody has voted.";

@@ -28,6 +28,7 @@ impl Cards {
             Value::Repository(repository) => Some(self.repository_url(repository)),
             Value::Commit(workload) => Some(self.commit_url(workload)),
             Value::Run(workload) => Some(self.run_url(workload)),
+            Value::Release(repository, id, _) => Some(self.release_url(repository, id)),
             Value::Code(_)
             | Value::Name(_)
             | Value::People(_)
@@ -47,6 +48,11 @@ impl Cards {
         let (owner, name) = (workload.repository.owner(), workload.repository.name());
         let run = ["runs", &workload.run_id, "attempts", &workload.run_attempt];
         address(&self.github, &[&[owner, name, "actions"], &run[..]].concat())
+    }
+
+    /// The run that releases.
+    pub fn release_url(&self, repository: &Repository, run_id: &str) -> String {
+        address(&self.github, &[repository.owner(), repository.name(), "actions", "runs", run_id])
     }
 
     /// The commit that the run is of.

@@ -10,7 +10,7 @@ use super::words::{count, readable};
 use crate::{
     approval::{
         AppFault, DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid, Limited,
-        Outcome, Repository, SendAnswer, Terms, Unreached, Vote, WorkflowFault,
+        Outcome, Repository, RunConflict, SendAnswer, Terms, Unreached, Vote, WorkflowFault,
     },
     text::log::printable,
 };
@@ -109,6 +109,7 @@ pub fn sentence(outcome: &Outcome) -> String {
                 show(repository)
             )
         }
+        Outcome::Run(conflict) => run_conflict(conflict),
         Outcome::Expired(_) => UNDELIVERED.into(),
         Outcome::Ended(repository) => ended(&show(repository)),
         Outcome::Counted { approvals, required, repository } => {
@@ -170,6 +171,17 @@ fn unavailable(unreached: Unreached) -> &'static str {
         Unreached::Store => {
             "Nothing was sent, and perhaps nothing recorded: the store failed. Click again; it counts once."
         }
+    }
+}
+
+fn run_conflict(conflict: &RunConflict) -> String {
+    match conflict {
+        RunConflict::NotApproved(status) => format!("Nothing is released: it is {status}, not approved."),
+        RunConflict::Older => {
+            "Nothing is released: decided by an older version, request it again.".to_owned()
+        }
+        RunConflict::Other(id) => format!("Nothing is released: run {} has this approval.", show_run(id)),
+        RunConflict::Unknown => "Nothing was recorded: no run has this approval yet.".to_owned(),
     }
 }
 
@@ -269,6 +281,9 @@ fn invalid(why: &Invalid) -> String {
         Invalid::InputsTooLarge => {
             "with an event on rejection or expiry, inputs may have 9 entries and 32,000 bytes."
         }
+        Invalid::Run => "run must be start.",
+        Invalid::Conclusion => "conclusion must be success, failure or cancelled.",
+        Invalid::StartOrConclusion => "send either run (with its ticket) or conclusion.",
         Invalid::PayloadTooLarge => "client_payload may have 32,000 bytes, to leave room for who decided.",
         Invalid::Activity => "this is not an activity of the Bot Connector.",
         Invalid::State => "state in the address must be waiting or decided.",
@@ -322,6 +337,17 @@ pub fn forbidden(why: &Forbidden) -> String {
         }
         Forbidden::Checks => "everybody may approve here, so only approve-release check shows the checks.".into(),
         Forbidden::OtherRun => "another run asked for this approval. Only that run may withdraw it.".into(),
+        Forbidden::Ticket => {
+            "the ticket is missing, or is not this approval's. Only the run that got its event has it.".into()
+        }
+        Forbidden::RunEvent(event) => format!("only a run of {event} may have this approval."),
+        Forbidden::RunOf(workflow) => {
+            format!("only a run of {} may have this approval.", printable(workflow, 90))
+        }
+        Forbidden::AskingRun => "the run that asked may not have this approval: its event starts another.".into(),
+        Forbidden::NotItsRun(id) => {
+            format!("run {} has this approval. Only that run may say how it ended.", show_run(id))
+        }
         Forbidden::PullRequest => {
             "runs of pull requests may not ask, since anyone can open one. Ask from a push or a tag.".into()
         }
@@ -532,6 +558,10 @@ fn show_event(event_type: &EventType) -> &str {
     named(event_type.as_str(), "the event")
 }
 
+fn show_run(id: &str) -> String {
+    printable(id, 40)
+}
+
 /// A name from outside if it is short and looks like one, else `otherwise`.
 fn named<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | ' ');
@@ -657,6 +687,9 @@ mod tests {
             Invalid::TooManyInputs(usize::MAX),
             Invalid::ReservedInput,
             Invalid::InputsTooLarge,
+            Invalid::Run,
+            Invalid::Conclusion,
+            Invalid::StartOrConclusion,
             Invalid::PayloadTooLarge,
             Invalid::Activity,
             Invalid::Cursor,
@@ -669,6 +702,11 @@ mod tests {
             Forbidden::Repository(repository),
             Forbidden::EventType(event_type()),
             Forbidden::OtherRun,
+            Forbidden::Ticket,
+            Forbidden::RunEvent("repository_dispatch"),
+            Forbidden::RunOf("\u{202e}a.yml".repeat(90)),
+            Forbidden::AskingRun,
+            Forbidden::NotItsRun("\u{202e}9".repeat(90)),
             Forbidden::Checks,
             Forbidden::Performer,
             Forbidden::Nameless,
@@ -681,6 +719,10 @@ mod tests {
     fn others(repository: &Repository) -> Vec<Outcome> {
         vec![
             Outcome::TooLarge,
+            Outcome::Run(RunConflict::NotApproved("withdrawn")),
+            Outcome::Run(RunConflict::Older),
+            Outcome::Run(RunConflict::Other("\u{202e}9".repeat(90))),
+            Outcome::Run(RunConflict::Unknown),
             Outcome::Unknown,
             Outcome::Unauthenticated,
             Outcome::Unavailable(Unreached::Keys),

@@ -60,6 +60,14 @@ pub fn reference(git_ref: &str) -> (&'static str, &str) {
     named.filter(|(_, name)| !name.is_empty() && !name.starts_with("refs/")).unwrap_or((labels::REF, git_ref))
 }
 
+/// The run that releases, with its attempt if that is not the first.
+pub fn release_run(id: &str, attempt: u64) -> String {
+    match attempt {
+        1 => format!("run {id}"),
+        attempt => format!("run {id}, attempt {attempt}"),
+    }
+}
+
 /// The run of a job, by its number if that is known; with its attempt if that is not the first.
 pub fn run(workload: &Workload) -> String {
     let is_number = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -14,6 +14,8 @@
 //! requested/{id}/vote.{person}.{verdict} a vote, once
 //! requested/{id}/decision                the result of the votes, or that nobody decided in time
 //! requested/{id}/dispatch…|card…|result… the progress of each message, as above
+//! requested/{id}/run                     the run that has the approval, by its first word
+//! requested/{id}/run.000002.start|end    a further attempt of it; the end of one
 //! requested/{id}/card.posted             the ids of the bot's card, by which it can be changed
 //! open/{repository}/{run}.{expires}.{group}.{id}
 //!                                        an approval that is open, until it is decided
@@ -34,6 +36,7 @@ mod open;
 mod pending;
 mod records;
 mod requests;
+mod runs;
 mod shapes;
 mod standing;
 mod store;

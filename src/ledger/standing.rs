@@ -53,18 +53,19 @@ impl Ledger {
                 false => self.ballots(id, &names, until).await,
             }
         };
-        let (decided, ballots, event, mut messages, places) = tokio::try_join!(
+        let (decided, ballots, event, mut messages, places, run) = tokio::try_join!(
             decided,
             ballots,
             self.event(&subject, &names, until),
             self.channel_progress(&subject, &names, detail, until),
             self.places(&subject, &names, detail, until),
+            self.run(id, &names, until),
         )?;
         let (ruling, claim) = decided.map_or((None, None), |decided| (Some(decided.decision), decided.claim));
         let message = Message { subject, name: MessageName::DISPATCH };
         let named_run = event.run.clone();
         messages.insert(MessageName::DISPATCH, event.progress(&message, claim)?);
-        let standing = Standing { ballots, messages, places, named_run, ..Standing::new(request) };
+        let standing = Standing { ballots, messages, places, named_run, run, ..Standing::new(request) };
         Ok(Some(match ruling {
             Some(ruling) => standing.ruled(ruling),
             None => standing,

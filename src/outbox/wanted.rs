@@ -7,8 +7,8 @@
 use chrono::{DateTime, Utc};
 
 use crate::approval::{
-    Channel, DeliveryState, Forbidden, Kind, Means, MessageName, Next, Policy, PostedMessage, Progress,
-    RelayStanding, Request, SendAnswer, Standing,
+    Channel, Conclusion, DeliveryState, Forbidden, Kind, Means, MessageName, Next, Policy, PostedMessage,
+    Progress, RelayStanding, Release, Request, SendAnswer, Standing,
 };
 
 /// The most reminders of one approval: nobody heeds the hundredth.
@@ -95,10 +95,11 @@ fn of_channel(standing: &Standing, channel: &Channel, policy: &Policy, now: Date
     });
     let cards = match (channel.means, place) {
         (Means::Webhook, _) => {
-            [latest_card(standing, channel)].into_iter().chain(delivered_card(standing, channel)).collect()
+            let later = [delivered_card(standing, channel), failed_card(standing, channel)];
+            [latest_card(standing, channel)].into_iter().chain(later.into_iter().flatten()).collect()
         }
         (Means::Bot, None) => first_card(standing, channel),
-        (Means::Bot, Some(place)) => changes(standing, channel, place, policy),
+        (Means::Bot, Some(place)) => changes(standing, channel, place, policy, now),
     };
     let reminds = channel.means == Means::Webhook || place.is_some();
     cards.into_iter().chain(reminder.filter(|_| reminds)).collect()
@@ -125,6 +126,19 @@ fn delivered_card(standing: &Standing, channel: &Channel) -> Option<Wanted> {
     }
 }
 
+/// The card that says that the release failed or was cancelled, if the result was posted before it had. Where it
+/// succeeded the channel hears no more: the result said what follows.
+fn failed_card(standing: &Standing, channel: &Channel) -> Option<Wanted> {
+    let run = standing.run.as_ref()?;
+    let end = run.end.filter(|end| end.conclusion != Conclusion::Success)?;
+    match standing.progress(&MessageName::new(Kind::Result, &channel.name)) {
+        Progress::Done(Some(told_at)) if *told_at < end.at => {
+            Some(Wanted::new(MessageName::new(Kind::Failed, &channel.name), end.at, Effect::Card))
+        }
+        _ => None,
+    }
+}
+
 /// The bot's first card, and the card that follows if it cannot be changed.
 fn first_card(standing: &Standing, channel: &Channel) -> Vec<Wanted> {
     let first =
@@ -139,8 +153,14 @@ fn first_card(standing: &Standing, channel: &Channel) -> Vec<Wanted> {
 }
 
 /// The change of the bot's card, and the card that follows if the change was given up.
-fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage, policy: &Policy) -> Vec<Wanted> {
-    let (name, state) = (MessageName::new(Kind::Update, &channel.name), shown_state(standing, policy));
+fn changes(
+    standing: &Standing,
+    channel: &Channel,
+    place: &PostedMessage,
+    policy: &Policy,
+    now: DateTime<Utc>,
+) -> Vec<Wanted> {
+    let (name, state) = (MessageName::new(Kind::Update, &channel.name), shown_state(standing, policy, now));
     let progress = standing.progress(&name);
     if state == FRESH_STATE && *progress == Progress::Untried {
         return Vec::new();
@@ -155,7 +175,7 @@ fn changes(standing: &Standing, channel: &Channel, place: &PostedMessage, policy
 }
 
 /// The state that a bot's card shows: two cards that differ in this look different.
-fn shown_state(standing: &Standing, policy: &Policy) -> String {
+fn shown_state(standing: &Standing, policy: &Policy, now: DateTime<Utc>) -> String {
     let ending = standing.ending().map_or("pending", |ending| ending.as_str());
     let delivery = policy.delivery(standing);
     let delivery = match (delivery.state, delivery.error) {
@@ -165,7 +185,14 @@ fn shown_state(standing: &Standing, policy: &Policy) -> String {
         (DeliveryState::Delivered, _) => " delivered",
         (DeliveryState::Dead, _) => " dead",
     };
-    format!("{} {ending}{delivery}", standing.ballots.len())
+    let release = match Release::of(standing, now) {
+        Release::Unknown => String::new(),
+        Release::Missing => " missing".to_owned(),
+        Release::Named(_) => " named".to_owned(),
+        Release::Running(run) => format!(" running {}", run.attempt),
+        Release::Ended(run, conclusion) => format!(" {} {}", conclusion.as_str(), run.attempt),
+    };
+    format!("{} {ending}{delivery}{release}", standing.ballots.len())
 }
 
 /// The state of a card on which nothing has happened yet.
@@ -175,7 +202,8 @@ const FRESH_STATE: &str = "0 pending";
 fn changed_at(standing: &Standing) -> DateTime<Utc> {
     let voted_at = standing.ballots.iter().map(|ballot| ballot.at).max();
     let ruled_at = standing.ruling.as_ref().map(|ruling| ruling.decided_at);
-    ruled_at.or(voted_at).unwrap_or(standing.request.created_at)
+    let heard_at = standing.run.as_ref().map(|run| run.end.map_or(run.started_at, |end| end.at));
+    heard_at.max(ruled_at).or(voted_at).unwrap_or(standing.request.created_at)
 }
 
 /// The number and time of the reminder that is due. Earlier ones that were missed are left out.
@@ -346,8 +374,9 @@ mod tests {
 
     #[test]
     fn the_card_changes_with_each_state_of_the_event() {
-        let state =
-            |progress| shown_state(&with(decided(Ending::Approved), Kind::Dispatch, progress), &policy());
+        let state = |progress| {
+            shown_state(&with(decided(Ending::Approved), Kind::Dispatch, progress), &policy(), at(8))
+        };
         let failed = |answer, next| tried(answer, next, None);
         let later = || Next::NotBefore(at(60));
         assert_eq!(state(Progress::Untried), "1 approved pending");
@@ -355,9 +384,13 @@ mod tests {
         assert_eq!(state(failed(SendAnswer::Unauthorized, later())), "1 approved refused");
         assert_eq!(state(failed(SendAnswer::Unprocessable, Next::Dead)), "1 approved dead");
         assert_eq!(state(done(7)), "1 approved delivered");
-        assert_eq!(shown_state(&decided(Ending::Rejected), &policy()), "1 rejected", "no event follows");
+        assert_eq!(
+            shown_state(&decided(Ending::Rejected), &policy(), at(8)),
+            "1 rejected",
+            "no event follows"
+        );
         let dry = Policy { dry_run: true, ..policy() };
-        assert_eq!(shown_state(&decided(Ending::Approved), &dry), "1 approved");
+        assert_eq!(shown_state(&decided(Ending::Approved), &dry, at(8)), "1 approved");
     }
 
     #[test]

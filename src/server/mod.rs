@@ -213,12 +213,13 @@ fn timing(time: Duration) -> Timing {
 }
 
 fn rooms(config: Config) -> Rooms {
+    let pages = github_pages(&config.github_api_url);
     let sends = !config.policy.dry_run;
     let (token, app) = (config.github_token.filter(|_| sends), config.github_app.filter(|_| sends));
     let github = GitHub::new(config.github_api_url, token, app);
     let cards = Arc::new(Cards {
         public_url: config.public_url.clone(),
-        github: github_pages(&config.github_oidc_issuer),
+        github: pages,
         mail: config.mail,
         time_zone: config.time_zone,
     });
@@ -278,14 +279,14 @@ fn offers_samples(listen: Listen, stories: &Stories) -> bool {
     matches!(listen, Listen::Standalone(_)) && stories.policy.dry_run && tells_nobody
 }
 
-/// The address of GitHub's pages, from the issuer of its jobs' tokens: an enterprise server's issuer is below it.
-fn github_pages(issuer: &Url) -> Url {
-    let mut pages = issuer.clone();
-    pages.set_path("/");
-    let host = issuer.host_str().unwrap_or_default();
-    if let Some(domain) = host.strip_prefix("token.actions.").map(str::to_owned) {
-        let domain = if domain == "githubusercontent.com" { "github.com" } else { &domain };
-        // A host name without its first labels is still a host name.
+/// The address of GitHub's pages, from that of its API: below the same host, without `api.` or `/api/v3`.
+fn github_pages(api: &Url) -> Url {
+    let mut pages = api.clone();
+    if let Some(path) = api.path().trim_end_matches('/').strip_suffix("/api/v3") {
+        pages.set_path(path);
+    }
+    if let Some(domain) = api.host_str().and_then(|host| host.strip_prefix("api.")) {
+        // A host name without its first label is still a host name.
         let _ = pages.set_host(Some(domain));
     }
     pages
@@ -337,6 +338,19 @@ mod tests {
         let (server, addresses) = server(&rooms, 0).expect("a server");
         actix_web::rt::spawn(server);
         (rooms, addresses[0])
+    }
+
+    #[test]
+    fn pages_of_github_are_below_the_host_of_its_api() {
+        for (api, pages) in [
+            ("https://api.github.com", "https://github.com/"),
+            ("https://api.octo.ghe.com/", "https://octo.ghe.com/"),
+            ("https://ghes.example/api/v3", "https://ghes.example/"),
+            ("https://ghes.example:8443/api/v3/", "https://ghes.example:8443/"),
+            ("http://127.0.0.1:7000", "http://127.0.0.1:7000/"),
+        ] {
+            assert_eq!(github_pages(&Url::parse(api).expect("a URL")).as_str(), pages);
+        }
     }
 
     async fn send(at: SocketAddr, text: &str) -> TcpStream {

@@ -39,9 +39,8 @@ pub struct ItemJson<'a> {
     delivered_at: Option<String>,
     delivery: &'static str,
     delivery_error: Option<String>,
-    /// The run that a dispatch started, the changes of the release, and the rule that held: this version knows none of
-    /// them.
-    run: Option<()>,
+    run: Option<RunJson<'a>>,
+    /// The changes of the release, and the rule that held: this version knows neither.
     changes: Option<()>,
     policy: Option<()>,
     /// The comment of a withdrawal.
@@ -65,6 +64,15 @@ struct AskedByJson<'a> {
     expires_at: String,
     posted: &'static str,
     url: String,
+}
+
+/// The run that releases.
+#[derive(Serialize)]
+struct RunJson<'a> {
+    id: &'a str,
+    attempt: String,
+    url: String,
+    conclusion: Option<&'static str>,
 }
 
 /// The names of the columns of a CSV line.
@@ -141,6 +149,14 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
     let hides_names = reader == ShownTo::Job && workload.is_public;
     let withdrawer = ruling.as_ref().and_then(|ruling| withdrawer(ruling, hides_names));
     let comment = withdrawer.as_ref().and_then(|withdrawer| withdrawer.comment);
+    let (run, named) = (standing.run.as_ref(), standing.named_run.as_ref());
+    let id = run.map(|run| &run.id).or(named.map(|named| &named.id));
+    let run = id.map(|id| RunJson {
+        id,
+        attempt: run.map_or(1, |run| run.attempt).to_string(),
+        url: cards.release_url(&workload.repository, id),
+        conclusion: run.and_then(|run| run.end).map(|end| end.conclusion.as_str()),
+    });
     ItemJson {
         id: request.id.as_str(),
         status: status(standing, is_dry_run),
@@ -173,6 +189,7 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
         }),
         performers: performers(ballots, hides_names).into_iter().chain(withdrawer).collect(),
         comment,
+        run,
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
         ..with_delivery(stories.policy.delivery(standing))
     }

@@ -8,6 +8,7 @@ mod item;
 mod list_query;
 pub mod page;
 pub mod request;
+mod run_word;
 mod status;
 
 pub use self::status::status;

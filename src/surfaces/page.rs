@@ -463,6 +463,7 @@ fn refusal_page(
         | Outcome::DryRun(..)
         | Outcome::AlreadyDecided(..)
         | Outcome::Conflict(..)
+        | Outcome::Run(_)
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }

@@ -15,6 +15,7 @@ use super::{
     fields::{Field, json_of, media_type, name, once},
     item::{self, ShownTo},
     json_answer, log_line, rejected, report_answer,
+    run_word::{RunWord, parse_word},
 };
 use crate::{
     approval::{
@@ -63,9 +64,10 @@ impl Requests {
         let answered = match (request.method.to_ascii_uppercase().as_str(), &request.id) {
             ("POST", None) => self.ask(&request).await,
             ("GET", Some(id)) => self.show(&request, id).await,
+            ("POST", Some(id)) => self.hear(&request, id).await,
             ("DELETE", Some(id)) => self.withdraw(&request, id).await,
             (_, None) => Err(Outcome::Invalid(Invalid::Method("POST")).into()),
-            (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET, DELETE")).into()),
+            (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET, POST, DELETE")).into()),
         };
         answered
             .unwrap_or_else(|report| report_answer(FUNCTION, Reader::Job(&self.audience), &request, &report))
@@ -100,10 +102,7 @@ impl Requests {
 
     /// The contents of the body, and the body as it was read.
     fn terms(&self, request: &Invocation) -> Result<(Terms, Vec<u8>), Invalid> {
-        let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
-        if media_type(request.header("content-type").unwrap_or("application/json")) != "application/json" {
-            return Err(Invalid::ContentType);
-        }
+        let body = body_of(request)?;
         let terms = parse_body(body, self.stories.policy.min_approvals)?;
         Ok((terms, json_of(body)?.into_owned().into_bytes()))
     }
@@ -128,7 +127,17 @@ impl Requests {
 
     /// The job that calls, and the approval of its repository that it names.
     async fn approval(&self, request: &Invocation, id: &str) -> Result<(Workload, Standing), Report> {
-        let Job { workload, visibility, .. } = self.job(request).await??;
+        let job = self.job(request).await??;
+        self.approval_of(job, request, id).await
+    }
+
+    async fn approval_of(
+        &self,
+        job: Job,
+        request: &Invocation,
+        id: &str,
+    ) -> Result<(Workload, Standing), Report> {
+        let Job { workload, visibility, .. } = job;
         let unknown = || Report::from(Outcome::Unknown);
         let id = ApprovalId::parse(id).ok_or_else(unknown)?;
         let standing = self.stories.look_as_job(&id, &workload, visibility, request.timing).await;
@@ -139,6 +148,33 @@ impl Requests {
     async fn show(&self, request: &Invocation, id: &str) -> Result<Answer, Report> {
         let (_, standing) = self.approval(request, id).await?;
         Ok(json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Job)))
+    }
+
+    /// The approval, as it stands once it is known what a run says about itself.
+    async fn hear(&self, request: &Invocation, id: &str) -> Result<Answer, Report> {
+        if request.body == Body::TooLarge {
+            return Err(Outcome::TooLarge.into());
+        }
+        let job = self.job(request).await?;
+        let word = body_of(request).and_then(parse_word).map_err(Outcome::Invalid)?;
+        let (workload, standing) = self.approval_of(job?, request, id).await?;
+        let Workload { run_id, run_attempt, .. } = &workload;
+        let run = format!("run {run_id}, attempt {run_attempt}");
+        let (said, standing) = match word {
+            RunWord::Start(ticket) => {
+                let story = self.stories.start_run(standing, workload, ticket.as_deref(), request.timing);
+                ("started", story.await)
+            }
+            RunWord::End(conclusion) => {
+                let story = self.stories.end_run(standing, workload, conclusion, request.timing);
+                (conclusion.as_str(), story.await)
+            }
+        };
+        let standing =
+            standing.map_err(|report| report.with(&format!("approval {id}, {run}, {said}"), ", "))?;
+        let mut answer = json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Job));
+        answer.log.push((Level::Info, self.line(request, &standing, &format!("{run}: {said}"))));
+        Ok(answer)
     }
 
     /// The approval, withdrawn by the run that asked for it.
@@ -162,14 +198,29 @@ impl Requests {
 
     /// One line that reads alone: the repository and run that asked, and the approval.
     fn asked_line(&self, request: &Invocation, standing: &Standing) -> String {
-        let Workload { repository, run_id, run_attempt, .. } = &standing.request.workload;
+        let Workload { run_id, run_attempt, .. } = &standing.request.workload;
+        let status = item::status(standing, self.stories.policy.dry_run);
+        let posted = self.stories.outbox.posted(standing).as_str();
+        let about = format!("run {run_id}, attempt {run_attempt}: {status}, posted: {posted}");
+        self.line(request, standing, &about)
+    }
+
+    fn line(&self, request: &Invocation, standing: &Standing, about: &str) -> String {
         format!(
-            "{FUNCTION}: approval {} for {repository}, run {run_id}, attempt {run_attempt}: {}, posted: {} (invocation {})",
+            "{FUNCTION}: approval {} for {}, {about} (invocation {})",
             standing.request.id,
-            item::status(standing, self.stories.policy.dry_run),
-            self.stories.outbox.posted(standing).as_str(),
+            standing.request.workload.repository,
             printable(Some(request.invocation_id.as_str()).filter(|id| !id.is_empty()).unwrap_or("-"), 80),
         )
+    }
+}
+
+/// The body of a request, if it is all there and JSON.
+fn body_of(request: &Invocation) -> Result<&[u8], Invalid> {
+    let Body::Whole(body) = &request.body else { return Err(Invalid::Incomplete) };
+    match media_type(request.header("content-type").unwrap_or("application/json")).as_str() {
+        "application/json" => Ok(body),
+        _ => Err(Invalid::ContentType),
     }
 }
 

@@ -110,6 +110,16 @@ impl Instances {
         Timing::new(self.began + time, Duration::from_secs(40))
     }
 
+    /// The entries of the index that are left a day after `time`: a release that nobody reports is followed until then.
+    pub async fn left_a_day_after(&self, time: TimeDelta) -> Vec<String> {
+        let instance = self.start();
+        for minutes in 0..3 {
+            sweep_by(&instance, self.sweep_time(time + TimeDelta::days(1) + TimeDelta::minutes(minutes)))
+                .await;
+        }
+        self.names("pending/").await
+    }
+
     /// Asks, and gives the id.
     pub async fn asked(&self, asking: NewRequest) -> ApprovalId {
         let asked = self.start().ask(asking, self.after(TimeDelta::zero())).await;

@@ -116,6 +116,7 @@ mod protocol;
 mod refusals;
 mod relay;
 mod release;
+mod release_runs;
 mod rendered_cards;
 mod request_faults;
 mod requests;

@@ -234,8 +234,8 @@ async fn methods_and_paths_that_lead_nowhere_say_so(mode: Mode) {
     let id = around.ask_for_id(&host, ASKED).await;
 
     host.send(Request::get("/api/RequestApproval")).await.assert_outcome(405, "invalid");
-    let posted = Request::post(&format!("/api/RequestApproval/{id}")).json(ASKED);
-    host.send(posted).await.assert_outcome(405, "invalid");
+    let put = Request::new("PUT", &format!("/api/RequestApproval/{id}"));
+    assert!(matches!(host.send(put).await.status, 404 | 405));
 }
 
 async fn the_path_matches_whatever_its_case(mode: Mode) {

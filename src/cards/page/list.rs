@@ -1,5 +1,7 @@
 //! The list of the approvals that wait, and of what was decided.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -112,8 +114,8 @@ struct Row {
     environment: String,
     /// The state, if that can be read.
     state: Option<State>,
-    headline: &'static str,
-    is_stuck: bool,
+    headline: Cow<'static, str>,
+    is_bad: bool,
     /// The account that started the run; of a decision, the people who made it.
     by: Vec<String>,
     /// The time left.
@@ -155,7 +157,7 @@ impl Row {
             environment: identifier(workload.environment.as_deref().unwrap_or_default()),
             state: Some(content.state),
             headline: content.headline,
-            is_stuck: content.is_stuck,
+            is_bad: content.is_bad,
             by: if is_open { vec![identifier(&workload.actor)] } else { people },
             left: content.state.is_waiting().then(|| expires_at - listing.now),
             at: if is_open { expires_at } else { ended_at.unwrap_or(expires_at) },
@@ -168,8 +170,8 @@ impl Row {
         Self {
             repository: identifier(&decision.dispatch.repository.to_string()),
             state: Some(State::Ended(Ending::Approved)),
-            headline: headline(State::Ended(Ending::Approved), &delivery, policy.dry_run),
-            is_stuck: is_stuck(&delivery),
+            headline: headline(State::Ended(Ending::Approved), &delivery, policy.dry_run).into(),
+            is_bad: is_stuck(&delivery),
             by: vec![words::name(&decision.performer)],
             ..Self::unlike(event(&decision.dispatch), decision.decided_at)
         }
@@ -192,8 +194,8 @@ impl Row {
             commit: String::new(),
             environment: String::new(),
             state: None,
-            headline: "",
-            is_stuck: false,
+            headline: Cow::Borrowed(""),
+            is_bad: false,
             by: Vec::new(),
             left: None,
             at,

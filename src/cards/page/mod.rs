@@ -69,10 +69,10 @@ fn html(template: &impl Template) -> String {
     template.render().expect("writing values to a String cannot fail")
 }
 
-/// The class of a state in the style sheet. A decision that GitHub does not take is no good news.
-fn class(state: &State, is_stuck: &bool) -> &'static str {
+/// The class of a state in the style sheet. One that GitHub does not take is no good news, nor is a release that failed.
+fn class(state: &State, is_bad: &bool) -> &'static str {
     match state {
-        State::Ended(_) if *is_stuck => "stuck",
+        State::Ended(_) if *is_bad => "stuck",
         State::Waiting => "waiting",
         State::Ended(
             ending @ (Ending::Approved | Ending::Rejected | Ending::Expired | Ending::Withdrawn),

@@ -8,11 +8,13 @@
 mod attempt;
 mod decision;
 mod request;
+mod run;
 
 pub use self::{
     attempt::{StoredArrival, StoredAttempt, StoredPlace, StoredResult},
     decision::{StoredBallot, StoredDecision, StoredRuling},
     request::StoredRequest,
+    run::{StoredEnd, StoredRun, StoredStart},
 };
 
 /// The parsed value: `Some(None)` if there is no value, `None` if there is one that cannot be parsed.

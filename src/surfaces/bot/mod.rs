@@ -353,6 +353,7 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::DryRun(..)
         | Outcome::AlreadyDecided(..)
         | Outcome::Conflict(..)
+        | Outcome::Run(_)
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }

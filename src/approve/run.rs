@@ -1,0 +1,121 @@
+//! The story of the run that releases: it says that it is there, and how it ended. The first run with the ticket has the
+//! approval, for ever; of each attempt the first word about its end counts.
+
+use std::sync::Arc;
+
+use super::{Report, Stories, broken, failed};
+use crate::{
+    approval::{
+        Conclusion, Message, MessageName, Outcome, Progress, Run, RunConflict, RunEnd, Standing, Unreached,
+        Workload, may_conclude, may_start,
+    },
+    ledger::Detail,
+    timing::Timing,
+};
+
+/// The word of a run about its approval.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    /// It is there.
+    Started,
+    /// It has ended so.
+    Ended(Conclusion),
+}
+
+impl Stories {
+    /// Makes the run of `workload` the one that has the approval with this standing; returns how it stands then. The
+    /// story goes on even if the caller goes away.
+    pub async fn start_run(
+        self: &Arc<Self>,
+        standing: Standing,
+        workload: Workload,
+        ticket: Option<&str>,
+        timing: Timing,
+    ) -> Result<Standing, Report> {
+        may_start(&standing, self.policy.dry_run, &workload, ticket).map_err(Report::from)?;
+        self.hear(standing, workload, Word::Started, timing).await
+    }
+
+    /// Notes how the run of `workload` ended, if it has the approval; returns how it stands then.
+    pub async fn end_run(
+        self: &Arc<Self>,
+        standing: Standing,
+        workload: Workload,
+        conclusion: Conclusion,
+        timing: Timing,
+    ) -> Result<Standing, Report> {
+        may_conclude(&standing, self.policy.dry_run, &workload).map_err(Report::from)?;
+        self.hear(standing, workload, Word::Ended(conclusion), timing).await
+    }
+
+    async fn hear(
+        self: &Arc<Self>,
+        standing: Standing,
+        workload: Workload,
+        word: Word,
+        timing: Timing,
+    ) -> Result<Standing, Report> {
+        if is_known(standing.run.as_ref(), workload.attempt(), word) {
+            return Ok(standing);
+        }
+        let stories = Arc::clone(self);
+        let story =
+            self.outbox.beside(async move { stories.note_word(standing, workload, word, timing).await });
+        match story.await {
+            Ok(Ok(heard)) => heard,
+            Ok(Err(error)) => Err(failed(Unreached::Store, &error)),
+            Err(error) => Err(broken(&error.into())),
+        }
+    }
+
+    /// After an error the word may be recorded or not; said again, it counts once.
+    async fn note_word(
+        self: &Arc<Self>,
+        standing: Standing,
+        workload: Workload,
+        word: Word,
+        timing: Timing,
+    ) -> anyhow::Result<Result<Standing, Report>> {
+        let (ledger, until) = (&self.outbox.ledger, Self::recorded_by(timing));
+        let (id, attempt, now) = (standing.request.id.clone(), workload.attempt(), timing.now);
+        ledger.note_pending(&standing.subject(), until).await?;
+        let known = standing.run.as_ref().map(|run| run.attempt);
+        if standing.run.is_none() {
+            let (actor, started_at) = (workload.actor, now);
+            let run = Run { id: workload.run_id.clone(), actor, attempt, started_at, end: None };
+            let has_it = ledger.note_run(&id, &run, until).await?;
+            if has_it != run.id {
+                return Ok(Err(Outcome::Run(RunConflict::Other(has_it)).into()));
+            }
+            // The event has arrived, although nobody may have noted that yet. Of a workflow's start GitHub's answer may
+            // still name the run.
+            if let Progress::Tried(sent, _) = standing.progress(&MessageName::DISPATCH)
+                && standing.request.terms.workflow.is_none()
+            {
+                let message = Message { subject: standing.subject(), name: MessageName::DISPATCH };
+                ledger.note_arrival(&message, sent, (now, None), until).await?;
+            }
+        }
+        match word {
+            Word::Started if known.is_some() => ledger.note_start(&id, attempt, now, until).await?,
+            Word::Started => {}
+            Word::Ended(conclusion) => {
+                let end = RunEnd { conclusion, at: now, is_by_github: false };
+                ledger.note_end(&id, attempt, &end, until).await?;
+            }
+        }
+        self.follow_up(id.clone(), timing);
+        let now = self.outbox.standing(&id, Detail::Names, timing.deadline).await?;
+        // T10. The request as it was seen, with its repository's newest visibility.
+        let request = standing.request.clone();
+        Ok(Ok(Standing { request, ..now.unwrap_or(standing) }))
+    }
+}
+
+/// True if the word changes nothing any more.
+fn is_known(run: Option<&Run>, attempt: u64, word: Word) -> bool {
+    run.is_some_and(|run| match word {
+        Word::Started => run.attempt >= attempt,
+        Word::Ended(_) => run.attempt == attempt && run.end.is_some(),
+    })
+}
