@@ -8,7 +8,8 @@ use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
 use crate::{
     approval_examples::{
-        ACTION, Deployment, ID, Service, VERIFY, ask, in_minutes, outcome, says, says_instead, verify_at,
+        ACTION, Deployment, ID, REPORT, Service, VERIFY, ask, in_minutes, outcome, says, says_instead,
+        verify_at,
     },
     deployment::Someone,
     github::html,
@@ -499,8 +500,9 @@ fn the_actions_have_the_inputs_and_outputs_that_are_promised() {
     for (action, of, expected) in [
         (ACTION, "inputs", asks),
         (ACTION, "outputs", told),
-        (VERIFY, "inputs", "url max-age-minutes"),
+        (VERIFY, "inputs", "url max-age-minutes approval"),
         (VERIFY, "outputs", "id sha payload run-attempt"),
+        (REPORT, "inputs", "url approval conclusion"),
     ] {
         let file = read_yaml(action);
         let names: Vec<_> = members(file.as_mapping_get(of).unwrap()).map(|(name, _)| name).collect();

@@ -123,6 +123,7 @@ impl Runner {
             ("GITHUB_REPOSITORY", "octo/app".to_owned()),
             ("GITHUB_REF_NAME", "main".to_owned()),
             ("GITHUB_RUN_ATTEMPT", "1".to_owned()),
+            ("GITHUB_RUN_ID", "4711".to_owned()),
             ("GITHUB_OUTPUT", path("output")),
             ("GITHUB_STEP_SUMMARY", path("summary")),
             ("GITHUB_EVENT_PATH", path("event.json")),
@@ -332,6 +333,11 @@ impl IdTokens {
     /// The number of tokens that it gave.
     pub fn issued(&self) -> usize {
         self.state.lock().unwrap().issued
+    }
+
+    /// A claim of its tokens.
+    pub fn claim(&self, name: &str) -> Value {
+        self.state.lock().unwrap().job.claims[name].clone()
     }
 
     pub fn audiences(&self) -> Vec<String> {

@@ -161,7 +161,9 @@ fn workflows() -> Vec<PathBuf> {
 }
 
 fn actions() -> Vec<PathBuf> {
-    ["request-approval", "verify-approval"].map(|name| repository_root().join(name).join("action.yml")).into()
+    ["request-approval", "verify-approval", "report-release"]
+        .map(|name| repository_root().join(name).join("action.yml"))
+        .into()
 }
 
 /// The file, or a copy without the permission that GitHub has and the validator's schema lacks.
