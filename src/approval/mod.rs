@@ -36,7 +36,7 @@ pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Judgement, Policy};
 pub use repository::{Repository, RepositoryPattern};
 pub use request::{ApprovalId, Ending, Request, Terms, Workload};
-pub use run::{Conclusion, Release, Run, RunEnd, may_conclude, may_start, next_of_release};
+pub use run::{Conclusion, Release, Run, RunEnd, may_conclude, may_start, next_of_release, silent_run};
 pub use standing::{
     Channel, Delivery, DeliveryError, DeliveryState, Item, Means, Posted, RelayStanding, Standing, Visibility,
 };

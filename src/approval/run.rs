@@ -60,6 +60,9 @@ impl Conclusion {
 /// The time after delivery by which a run has usually said that it is there.
 const SILENCE: TimeDelta = TimeDelta::minutes(10);
 
+/// The time after which a run that has said nothing is asked about.
+const ASKED_AFTER: TimeDelta = TimeDelta::hours(1);
+
 /// The time after delivery for which a release is followed.
 const FOLLOWED_FOR: TimeDelta = TimeDelta::hours(24);
 
@@ -110,9 +113,27 @@ pub fn next_of_release(standing: &Standing, now: DateTime<Utc>) -> Option<DateTi
         return None;
     }
     let since = delivered_at(standing).or(standing.run.as_ref().map(|run| run.started_at))?;
-    let missed = since + SILENCE;
-    let next = if standing.run.is_none() && now < missed { missed } else { since + FOLLOWED_FOR };
-    (now < next).then_some(next)
+    let next = match silent_since(standing) {
+        Some(silent) => silent + ASKED_AFTER,
+        None => since + SILENCE,
+    };
+    let until = since + FOLLOWED_FOR;
+    (now < until).then(|| if now < next { next.min(until) } else { until })
+}
+
+/// The id of the run that has the approval, if it has said nothing for an hour.
+pub fn silent_run(standing: &Standing, now: DateTime<Utc>) -> Option<&String> {
+    silent_since(standing).filter(|since| now - *since >= ASKED_AFTER)?;
+    owner(standing)
+}
+
+/// The time since which the run that has the approval has said nothing, if it has not ended.
+fn silent_since(standing: &Standing) -> Option<DateTime<Utc>> {
+    match (&standing.run, &standing.named_run) {
+        (Some(run), _) => run.end.is_none().then_some(run.started_at),
+        (None, Some(_)) => delivered_at(standing),
+        (None, None) => None,
+    }
 }
 
 /// The time at which GitHub accepted the event of an approval.
@@ -200,5 +221,132 @@ fn approved(standing: &Standing, is_dry_run: bool) -> Result<(), Outcome> {
         Some(Ending::Approved) if is_dry_run => not_approved("dry-run"),
         Some(Ending::Approved) => Ok(()),
         Some(other) => not_approved(other.as_str()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::approval::{
+        ApprovalId, EventType, GitRef, Repository, Request, Ruling, Terms, Ticket, WorkflowCall, WorkflowFile,
+    };
+
+    const TICKET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn at(minutes: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 0).expect("a time") + TimeDelta::minutes(minutes)
+    }
+
+    /// An approval that was approved at 0 and delivered at 1.
+    fn approved(terms: Terms) -> Standing {
+        let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
+        let request = Request { id: ApprovalId::new(at(0), [7; 16]), terms, workload, created_at: at(0) };
+        let ending = Ending::Approved;
+        let ticket = Ticket::parse(TICKET);
+        let mut standing = Standing::new(request).ruled(Ruling {
+            ending,
+            ballots: Vec::new(),
+            decided_at: at(0),
+            ticket,
+            withdrawal: None,
+        });
+        standing.messages.insert(MessageName::DISPATCH, Progress::Done(Some(at(1))));
+        standing
+    }
+
+    fn event() -> Standing {
+        approved(Terms::sample(EventType::parse("go-live").expect("an event type")))
+    }
+
+    /// One that starts release.yml on main.
+    fn workflow() -> Standing {
+        let git_ref = GitRef::parse("main");
+        let file = WorkflowFile::parse("release.yml").expect("a file");
+        let sample = Terms::sample(EventType::parse("go-live").expect("an event type"));
+        let workflow = Some(WorkflowCall { file, git_ref, inputs: None });
+        approved(Terms { event_type: None, workflow, ..sample })
+    }
+
+    /// A job of a run of release.yml on main that was started so.
+    fn job(event: &str) -> Workload {
+        Workload {
+            run_id: "4711".to_owned(),
+            event_name: Some(event.to_owned()),
+            workflow_ref: Some("octo/app/.github/workflows/release.yml@refs/heads/main".to_owned()),
+            ..Workload::sample(Repository::parse("octo/app").expect("a repository"))
+        }
+    }
+
+    fn run(attempt: u64, minute: i64, end: Option<Conclusion>) -> Run {
+        let end = end.map(|conclusion| RunEnd { conclusion, at: at(minute), is_by_github: false });
+        Run { id: "4711".to_owned(), actor: "octocat".to_owned(), attempt, started_at: at(minute), end }
+    }
+
+    // T39
+    #[test]
+    fn a_workflow_s_approval_is_for_its_file_and_full_ref_and_for_the_run_that_github_named() {
+        let start = |standing: &Standing, job: &Workload| may_start(standing, false, job, Some(TICKET));
+        let good = job("workflow_dispatch");
+        assert_eq!(start(&workflow(), &good), Ok(()));
+        let file = |name: &str| Some(format!("octo/app/.github/workflows/{name}"));
+        let refused = Outcome::Forbidden(Forbidden::RunOf("release.yml on refs/heads/main".to_owned()));
+        for (git_ref, workflow_ref) in [
+            // A tag that is called like the branch, in one of the claims or in both.
+            ("refs/tags/main", file("release.yml@refs/tags/main")),
+            ("refs/heads/main", file("release.yml@refs/tags/main")),
+            ("refs/tags/main", file("release.yml@refs/heads/main")),
+            ("refs/heads/other", file("release.yml@refs/heads/other")),
+            ("refs/heads/main", file("other.yml@refs/heads/main")),
+            ("refs/heads/main", file("x/release.yml@refs/heads/main")),
+            ("refs/heads/main", Some("octo/ci/.github/workflows/release.yml@refs/heads/main".to_owned())),
+            ("refs/heads/main", None),
+            ("main", file("release.yml@main")),
+        ] {
+            let other = Workload { git_ref: git_ref.to_owned(), workflow_ref, ..good.clone() };
+            assert_eq!(start(&workflow(), &other), Err(refused.clone()), "{other:?}");
+        }
+        let by_event = Outcome::Forbidden(Forbidden::RunEvent("workflow_dispatch"));
+        assert_eq!(start(&workflow(), &job("repository_dispatch")), Err(by_event));
+        let by_event = Outcome::Forbidden(Forbidden::RunEvent("repository_dispatch"));
+        assert_eq!(start(&event(), &good), Err(by_event));
+
+        let mut named = workflow();
+        named.named_run = Some(NamedRun { id: "4712".to_owned(), url: String::new() });
+        let conflict = |id: &str| Err(Outcome::Run(RunConflict::Other(id.to_owned())));
+        assert_eq!(start(&named, &good), conflict("4712"));
+        let it = Workload { run_id: "4712".to_owned(), ..good.clone() };
+        assert_eq!(start(&named, &it), Ok(()));
+        // It may report although it has not said that it started; no other may.
+        assert_eq!(may_conclude(&named, false, &it), Ok(()));
+        let forbidden = Outcome::Forbidden(Forbidden::NotItsRun("4712".to_owned()));
+        assert_eq!(may_conclude(&named, false, &good), Err(forbidden));
+    }
+
+    #[test]
+    fn a_release_is_followed_until_it_has_ended_and_for_a_day_at_most() {
+        let with = |run| Standing { run: Some(run), ..event() };
+        let day = 24 * 60;
+        for (what, standing, minute, next) in [
+            ("no run yet", event(), 5, Some(11)),
+            ("missing", event(), 11, Some(1 + day)),
+            ("missing for a day", event(), 1 + day, None),
+            ("running", with(run(1, 3, None)), 5, Some(63)),
+            ("silent", with(run(1, 3, None)), 70, Some(1 + day)),
+            ("silent for a day", with(run(1, 3, None)), 1 + day, None),
+            ("ended", with(run(1, 3, Some(Conclusion::Failure))), 5, None),
+            ("run again after days", with(run(2, 3 * day, None)), 3 * day, None),
+        ] {
+            let next = next.map(at);
+            assert_eq!(next_of_release(&standing, at(minute)), next, "{what}");
+        }
+        let mut older = event();
+        older.ruling.as_mut().expect("a ruling").ticket = None;
+        assert_eq!(next_of_release(&older, at(5)), None, "no run can start by it");
+        assert_eq!(Release::of(&older, at(60)), Release::Unknown);
+        assert_eq!(Release::of(&event(), at(10)), Release::Unknown);
+        assert_eq!(Release::of(&event(), at(11)), Release::Missing);
+        assert_eq!(silent_run(&with(run(1, 3, None)), at(62)), None);
+        assert_eq!(silent_run(&with(run(1, 3, None)), at(63)).map(String::as_str), Some("4711"));
+        assert_eq!(silent_run(&event(), at(63)), None, "nobody knows which");
     }
 }

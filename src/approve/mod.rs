@@ -10,6 +10,7 @@ mod look;
 mod relay;
 mod run;
 mod sample;
+mod silent;
 mod sweep;
 mod vote;
 mod withdraw;
@@ -48,6 +49,8 @@ pub struct Stories {
     recording: Recording,
     /// The memory of the sweeps.
     pub sweeper: Sweeper,
+    /// The repositories whose runs may not be asked about.
+    refusals: silent::Refusals,
 }
 
 /// A click, with its repository and performer.
@@ -106,7 +109,13 @@ impl From<Outcome> for Report {
 impl Stories {
     /// The stories of a deployment with these rules.
     pub fn new(policy: Arc<Policy>, outbox: Outbox) -> Self {
-        Self { policy, outbox, recording: Recording::default(), sweeper: Sweeper::default() }
+        Self {
+            policy,
+            outbox,
+            recording: Recording::default(),
+            sweeper: Sweeper::default(),
+            refusals: silent::Refusals::default(),
+        }
     }
 
     /// Decides a click and carries it out, answering in time.

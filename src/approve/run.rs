@@ -9,7 +9,6 @@ use crate::{
         Conclusion, Message, MessageName, Outcome, Progress, Run, RunConflict, RunEnd, Standing, Unreached,
         Workload, may_conclude, may_start,
     },
-    ledger::Detail,
     timing::Timing,
 };
 
@@ -71,7 +70,7 @@ impl Stories {
     /// After an error the word may be recorded or not; said again, it counts once.
     async fn note_word(
         self: &Arc<Self>,
-        standing: Standing,
+        mut standing: Standing,
         workload: Workload,
         word: Word,
         timing: Timing,
@@ -79,36 +78,51 @@ impl Stories {
         let (ledger, until) = (&self.outbox.ledger, Self::recorded_by(timing));
         let (id, attempt, now) = (standing.request.id.clone(), workload.attempt(), timing.now);
         ledger.note_pending(&standing.subject(), until).await?;
-        let known = standing.run.as_ref().map(|run| run.attempt);
-        if standing.run.is_none() {
-            let (actor, started_at) = (workload.actor, now);
-            let run = Run { id: workload.run_id.clone(), actor, attempt, started_at, end: None };
+        let known = standing.run.take();
+        let mut run = match &known {
+            Some(run) => run.clone(),
+            None => Run { id: workload.run_id, actor: workload.actor, attempt, started_at: now, end: None },
+        };
+        if known.is_none() {
             let has_it = ledger.note_run(&id, &run, until).await?;
             if has_it != run.id {
                 return Ok(Err(Outcome::Run(RunConflict::Other(has_it)).into()));
             }
-            // The event has arrived, although nobody may have noted that yet. Of a workflow's start GitHub's answer may
-            // still name the run.
-            if let Progress::Tried(sent, _) = standing.progress(&MessageName::DISPATCH)
-                && standing.request.terms.workflow.is_none()
-            {
-                let message = Message { subject: standing.subject(), name: MessageName::DISPATCH };
-                ledger.note_arrival(&message, sent, (now, None), until).await?;
-            }
+            self.note_that_it_arrived(&mut standing, timing).await?;
         }
-        match word {
-            Word::Started if known.is_some() => ledger.note_start(&id, attempt, now, until).await?,
-            Word::Started => {}
+        let end = match word {
+            Word::Started if known.is_some() => {
+                ledger.note_start(&id, attempt, now, until).await?;
+                None
+            }
+            Word::Started => None,
             Word::Ended(conclusion) => {
                 let end = RunEnd { conclusion, at: now, is_by_github: false };
-                ledger.note_end(&id, attempt, &end, until).await?;
+                Some(ledger.note_end(&id, attempt, end, until).await?)
             }
+        };
+        if attempt > run.attempt {
+            (run.attempt, run.started_at, run.end) = (attempt, now, None);
         }
-        self.follow_up(id.clone(), timing);
-        let now = self.outbox.standing(&id, Detail::Names, timing.deadline).await?;
-        // T10. The request as it was seen, with its repository's newest visibility.
-        let request = standing.request.clone();
-        Ok(Ok(Standing { request, ..now.unwrap_or(standing) }))
+        if attempt == run.attempt {
+            run.end = end.or(run.end);
+        }
+        self.follow_up(id, timing);
+        Ok(Ok(Standing { run: Some(run), ..standing }))
+    }
+
+    /// Notes that the event has arrived, since its run is there, although nobody may have noted that yet. Of a workflow's
+    /// start GitHub's answer may still name the run.
+    async fn note_that_it_arrived(&self, standing: &mut Standing, timing: Timing) -> anyhow::Result<()> {
+        let Progress::Tried(sent, _) = standing.progress(&MessageName::DISPATCH) else { return Ok(()) };
+        if standing.request.terms.workflow.is_some() {
+            return Ok(());
+        }
+        let message = Message { subject: standing.subject(), name: MessageName::DISPATCH };
+        let (arrived, until) = ((timing.now, None), Self::recorded_by(timing));
+        self.outbox.ledger.note_arrival(&message, sent, arrived, until).await?;
+        standing.messages.insert(MessageName::DISPATCH, Progress::Done(Some(timing.now)));
+        Ok(())
     }
 }
 

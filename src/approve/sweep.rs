@@ -37,6 +37,9 @@ const UNDECIDED: TimeDelta = TimeDelta::minutes(10);
 /// ones: however many of one kind fail again and again, they keep no other waiting.
 const MAX_SENT_PER_SWEEP: usize = 50;
 
+/// The most releases about whose run GitHub may be asked in one sweep.
+const MAX_ASKED_PER_SWEEP: usize = 20;
+
 /// The longest time for one approval or relay.
 const LOOK_TIME: Duration = Duration::from_secs(10);
 
@@ -126,6 +129,8 @@ struct Sweep<'a> {
     /// The approvals whose channels got a message, and that the index has as decided.
     told_decided: AtomicUsize,
     told_open: AtomicUsize,
+    /// The releases whose run may have been asked about.
+    asked: AtomicUsize,
     /// True if GitHub limits our rate: all events share one token, and so its limit.
     limited: AtomicBool,
     /// The settings without which messages wait, each with their number.
@@ -165,6 +170,7 @@ impl Stories {
             events: AtomicUsize::new(0),
             told_decided: AtomicUsize::new(0),
             told_open: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
             limited: AtomicBool::new(false),
             lacks: Mutex::default(),
         };
@@ -413,8 +419,12 @@ impl Sweep<'_> {
         let Some(standing) = &swept.standing else { return Ok((Found::Waiting(timing.now), swept)) };
         if swept.at_rest {
             ledger.note_lines_of(standing, timing.deadline).await?;
-            let found = next_of_release(standing, timing.now).map_or(Found::AtRest, Found::Following);
-            return Ok((found, swept));
+            let Some(next) = next_of_release(standing, timing.now) else { return Ok((Found::AtRest, swept)) };
+            if self.may_ask_about_a_run() && stories.ask_about_silent_run(standing, timing).await {
+                stories.follow_up(id.clone(), timing);
+                return Ok((Found::Waiting(timing.now), swept));
+            }
+            return Ok((Found::Following(next), swept));
         }
         let next = if standing.ruling.is_none() { next } else { timing.now + LOOK_AGAIN };
         Ok((Found::Waiting(swept.not_before.map_or(next, |waits| waits.min(next))), swept))
@@ -435,6 +445,11 @@ impl Sweep<'_> {
     /// The number of approvals whose channels got a message: of the open ones or of the decided ones, as `subject` is.
     fn told(&self, subject: &Subject) -> &AtomicUsize {
         if self.is_open(subject) { &self.told_open } else { &self.told_decided }
+    }
+
+    /// True for each of the first few that ask: a sweep puts few questions to GitHub.
+    fn may_ask_about_a_run(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) < MAX_ASKED_PER_SWEEP
     }
 
     fn has_sent_enough(&self) -> bool {

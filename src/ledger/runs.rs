@@ -116,17 +116,20 @@ impl Ledger {
         self.store.create(&path, content, until).await.context("cannot note the start of a run").map(drop)
     }
 
-    /// Notes the end of an attempt of the run, unless one was noted before.
+    /// Notes the end of an attempt of the run, unless one was noted before; returns the one that was first.
     pub async fn note_end(
         &self,
         id: &ApprovalId,
         attempt: u64,
-        end: &RunEnd,
+        end: RunEnd,
         until: Instant,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<RunEnd> {
         let path = self.requested_path(id, &name_of(attempt, "end"));
-        let content = Record::of(StoredEnd::from(end))?.to_json()?;
-        self.store.create(&path, content, until).await.context("cannot note the end of a run").map(drop)
+        let content = Record::of(StoredEnd::from(&end))?.to_json()?;
+        match self.store.create(&path, content, until).await.context("cannot note the end of a run")? {
+            Created::Ours => Ok(end),
+            Created::Theirs(content) => Record::parse_as(&path, &content, StoredEnd::end),
+        }
     }
 }
 

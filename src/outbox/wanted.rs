@@ -233,7 +233,7 @@ mod tests {
     use super::*;
     use crate::approval::{
         ApprovalId, Attempt, AttemptResult, Ballot, Ending, EventType, Performer, Repository,
-        RepositoryPattern, Ruling, TargetName, Terms, Verdict, Workload,
+        RepositoryPattern, Ruling, Run, RunEnd, TargetName, Terms, Verdict, Workload,
     };
 
     fn at(minutes: i64) -> DateTime<Utc> {
@@ -391,6 +391,33 @@ mod tests {
         );
         let dry = Policy { dry_run: true, ..policy() };
         assert_eq!(shown_state(&decided(Ending::Approved), &dry, at(8)), "1 approved");
+    }
+
+    #[test]
+    fn the_card_changes_with_the_run_and_a_webhook_s_channel_hears_of_a_failure_once() {
+        let released = |conclusion: Option<Conclusion>| {
+            let end = conclusion.map(|conclusion| RunEnd { conclusion, at: at(20), is_by_github: false });
+            let run = Run { id: "4711".into(), actor: "octocat".into(), attempt: 2, started_at: at(15), end };
+            let standing = with(decided(Ending::Approved), Kind::Dispatch, done(7));
+            with(Standing { run: Some(run), ..standing }, Kind::Result, done(8))
+        };
+        let state = |conclusion| shown_state(&released(conclusion), &policy(), at(30));
+        assert_eq!(state(None), "1 approved delivered running 2");
+        assert_eq!(state(Some(Conclusion::Success)), "1 approved delivered success 2");
+        assert_eq!(state(Some(Conclusion::Failure)), "1 approved delivered failure 2");
+        let told = |conclusion| names(&released(conclusion), &[channel(Means::Webhook)], 30);
+        for quiet in [None, Some(Conclusion::Success)] {
+            assert_eq!(told(quiet), ["dispatch 6", "result 6"]);
+        }
+        for loud in [Conclusion::Failure, Conclusion::Cancelled] {
+            assert_eq!(told(Some(loud)), ["dispatch 6", "result 6", "failed 20"]);
+        }
+        // A result that is posted after the end says it itself.
+        let late = with(released(Some(Conclusion::Failure)), Kind::Result, done(21));
+        assert_eq!(names(&late, &[channel(Means::Webhook)], 30), ["dispatch 6", "result 6"]);
+        assert_eq!(names(&posted(released(None)), &[channel(Means::Bot)], 30), ["dispatch 6", "update 15"]);
+        let missing = with(decided(Ending::Approved), Kind::Dispatch, done(7));
+        assert_eq!(shown_state(&missing, &policy(), at(17)), "1 approved delivered", "it has no ticket");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use approve_release::{
-    approval::{Ending, Item, Outcome, Verdict, Withdrawal, Withdrawer},
+    approval::{Conclusion, Ending, Item, Outcome, Verdict, Visibility, Withdrawal, Withdrawer, Workload},
     approve::Stories,
     surfaces::status,
 };
@@ -290,6 +290,38 @@ async fn no_story_waits_for_the_store_more_often_than_it_must() {
     // Two before GitHub, one after; three before where another has voted.
     approve(&one, 1, "dispatched", 3 + BESIDE).await;
     approve(&one, 2, "already-decided", 2).await;
+    // The run that releases: a look, the entry, the record; and another attempt, and the end.
+    let sent: serde_json::Value =
+        serde_json::from_str(github.dispatches()[0].client_payload()).expect("JSON");
+    let ticket = sent["approval"]["ticket"].as_str().expect("a ticket");
+    for (attempt, conclusion, most) in [
+        ("1", None, 4),
+        ("1", None, 2),
+        ("2", None, 4),
+        ("2", Some(Conclusion::Success), 4),
+        ("2", Some(Conclusion::Failure), 2),
+    ] {
+        let (view, instance) = slow(&deployment);
+        let workload = Workload {
+            run_id: "4711".to_owned(),
+            run_attempt: attempt.to_owned(),
+            event_name: Some("repository_dispatch".to_owned()),
+            ..crate::instances::asking("1", "1").workload
+        };
+        let (timing, said) =
+            (deployment.after(TimeDelta::minutes(2)), Visibility { said_at: 1, is_public: false });
+        let story = async {
+            let seen = instance.look_as_job(&one, &workload, said, timing).await;
+            let seen = seen.expect("a store").expect("an approval");
+            match conclusion {
+                None => instance.start_run(seen, workload.clone(), Some(ticket), timing).await,
+                Some(conclusion) => instance.end_run(seen, workload.clone(), conclusion, timing).await,
+            }
+        };
+        let (told, rounds) = view.rounds(story).await;
+        println!("attempt {attempt} of a run, {conclusion:?}: {rounds}");
+        assert!(told.is_ok() && rounds <= most, "{rounds}");
+    }
     let (two, _) = ask(2, "2").await;
     approve(&two, 1, "counted", 4).await;
     approve(&two, 2, "dispatched", 4 + BESIDE).await;

@@ -36,7 +36,10 @@ struct State {
     token_ends: String,
     repositories: Vec<String>,
     desk: AppDesk,
-    /// Answers a good dispatch instead of 204.
+    /// The answer about every run, if it knows any.
+    run: Option<ResponseTemplate>,
+    /// The paths of the runs that it was asked about.
+    asked_about: Vec<String>,
     /// True if it cannot name the run of a workflow that it starts.
     is_old: bool,
     /// Answers a good dispatch instead of 204 or 200.
@@ -95,6 +98,8 @@ impl GitHub {
             desk: AppDesk::default(),
             is_old: false,
             answer: None,
+            run: None,
+            asked_about: Vec::new(),
             dispatches: Vec::new(),
             refusals: Vec::new(),
             undescribed: Vec::new(),
@@ -141,6 +146,16 @@ impl GitHub {
     /// From now on knows no repository.
     pub fn forget_repositories(&self) {
         self.state().repositories.clear();
+    }
+
+    /// From now on says this of each run that it is asked about; before it knows of none.
+    pub fn say_of_runs(&self, answer: ResponseTemplate) {
+        self.state().run = Some(answer);
+    }
+
+    /// The paths of the runs that it was asked about.
+    pub fn asked_about(&self) -> Vec<String> {
+        self.state().asked_about.clone()
     }
 
     /// From now on answers good dispatches in another way.
@@ -207,6 +222,13 @@ impl Respond for Judge {
             && let Some(answer) = looked_at(request, &state)
         {
             return answer;
+        }
+        if request.method.as_str() == "GET" && api_path(request).starts_with("/repos/octo/app/actions/runs/")
+        {
+            check_headers(request, &state).unwrap_or_else(|Refusal(_, why)| panic!("{why}"));
+            state.asked_about.push(api_path(request).to_owned());
+            let unknown = ResponseTemplate::new(404).set_body_json(error_body(404, "Not Found"));
+            return state.run.clone().unwrap_or(unknown);
         }
         let operation = GITHUB.request(request, api_path(request), outline(&request.body).as_ref());
         let answer = match judge(request, &state) {

@@ -120,6 +120,7 @@ mod release_runs;
 mod rendered_cards;
 mod request_faults;
 mod requests;
+mod run_faults;
 mod settings_of_now;
 mod setup;
 mod stand_in;

@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use approve_release::approval::{ApprovalId, DeliveryError, DeliveryState, Ending, Item, Verdict};
+use approve_release::approval::{
+    ApprovalId, Conclusion, DeliveryError, DeliveryState, Ending, Item, Verdict,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -193,6 +195,23 @@ async fn what_was_delivered_says_when_and_is_not_sent_again() {
         assert_eq!(outcome.name(), "already-decided");
         assert_eq!(deployment.left_a_day_after(today(&deployment)).await, [""; 0]);
     }
+}
+
+/// The shapes of the run's records.
+#[tokio::test]
+async fn a_run_that_had_an_approval_has_it_for_ever() {
+    let github = GitHub::start().await;
+    let deployment = deployment_on(&github, 2, "released").await;
+    let (id, _) = asked(2, "released");
+    let run = deployment.look(&id, TimeDelta::hours(1)).await.run.expect("a run");
+    let end = run.end.expect("an end");
+    assert_eq!((run.id.as_str(), run.actor.as_str(), run.attempt), ("4711", "octocat", 2));
+    assert_eq!((end.conclusion, end.is_by_github), (Conclusion::Success, true));
+    assert_eq!(run.started_at, "2026-11-26T09:45:00Z".parse::<DateTime<Utc>>().expect("a time"));
+    assert_eq!(end.at, "2026-11-26T09:50:00Z".parse::<DateTime<Utc>>().expect("a time"));
+    // An end is told, so nothing is left to follow.
+    deployment.sweep(today(&deployment)).await;
+    assert_eq!(deployment.names("pending/").await, [""; 0]);
 }
 
 #[tokio::test]
