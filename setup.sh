@@ -265,6 +265,21 @@ wait_for_the_app() {
   done
 }
 
+# A principal as App Service Authentication writes them, of nobody: behind it anyone could be anyone.
+check_sign_in() {
+  step "checking that a made-up principal is not believed"
+  local status principal
+  principal=$(printf '{"auth_typ":"aad","claims":[{"typ":"preferred_username","val":"nobody@example.com"}]}' | base64 -w 0)
+  status=$(curl --silent --max-time 30 --output "$WORK/answer" --write-out '%{http_code}' \
+    --header 'Accept: application/json' --header "X-MS-CLIENT-PRINCIPAL: $principal" \
+    --header 'X-MS-CLIENT-PRINCIPAL-ID: 00000000-0000-4000-8000-000000000000' "$URL/api/approvals")
+  case $status in
+    30? | 401) ;;
+    *) fail "$URL/api/approvals answers $status to a made-up principal, where it has to ask for sign-in: see Authentication \
+of the app in the portal, and let nobody approve before that is fixed" ;;
+  esac
+}
+
 say_what_is_left() {
   cat <<LEFT
 
@@ -273,7 +288,8 @@ ApproveRelease $RELEASE_TAG answers at $URL
 Left to do:
 1. Sign in as one of the approvers: $URL/api/approvals
    If Microsoft says "Need admin approval", an administrator signs in there first and consents for the organization.
-2. Paste this into a job of $REPOSITORIES that comes before the deployment:
+2. $(check_is_left)
+3. Paste this into a job of $REPOSITORIES that comes before the deployment:
 
     permissions:
       id-token: write
@@ -284,12 +300,21 @@ Left to do:
           url: $URL
           wait: "true"
 
-3. For cards in a channel: $(channel_is_left)
+4. For cards in a channel: $(channel_is_left)
 
 It costs about as much as one always-ready instance of 512 MB on Flex Consumption, at the price of the region, and a dollar
 for the alerts.
 bash setup.sh --delete --group $GROUP takes it away again.
 LEFT
+}
+
+# The checks need a person who has signed in, or the app's own identity: this shell has neither.
+check_is_left() {
+  local log="the app's log has the same lines soon after each start, each with \"check NAME: STATE\"."
+  case ,$APPROVERS, in
+    *,\*,*) echo "See what the app lacks: $log" ;;
+    *) echo "Then look at $URL/api/approvals/check, which says what the app lacks; $log" ;;
+  esac
 }
 
 channel_is_left() {
@@ -350,6 +375,7 @@ main() {
   finish_registration
   bring_package
   wait_for_the_app
+  check_sign_in
   say_what_is_left
 }
 

@@ -32,6 +32,7 @@ case "$program $*" in
   'curl '*'/dist.zip') cp ../dist.zip "${@:(-2):1}" ;;
   'curl '*'/azuredeploy.json') cp ../azuredeploy.json "${@:(-2):1}" ;;
   'curl '*'/api/RequestApproval/none') [ ! -e tag ] || echo '{"outcome":"unauthenticated"}' ;;
+  'curl '*'X-MS-CLIENT-PRINCIPAL: '*'/api/approvals') printf %s "${TO_FORGED:-401}" ;;
   'gh auth status'*) [ -n "${SIGNED_IN:-}" ] ;;
   'az group exists'*) if [ -e group ]; then echo true; else echo false; fi ;;
   'az group show'*made-by*) out group ;;
@@ -234,9 +235,33 @@ fn from_nothing_to_an_app_that_answers() {
         "uses: octo/approve-release/request-approval@v1",
         "--delete",
         "bot-1",
+        "look at https://a.example/api/approvals/check, which says",
     ] {
         assert!(ran.said.contains(said), "{said} in {}", ran.said);
     }
+}
+
+/// Behind an address that believes it, anyone could approve as anyone.
+#[test]
+fn an_app_that_believes_a_made_up_principal_is_not_done() {
+    for (status, is_done) in [("401", true), ("302", true), ("200", false), ("403", false), ("503", false)] {
+        let ran = CloudShell::new().run_with(&ASKED, &[("TO_FORGED", status)], "");
+        let told = ran.said.contains(&format!("answers {status} to a made-up principal"));
+        assert_eq!((ran.succeeded, told), (is_done, !is_done), "{status}: {}", ran.said);
+        let asked = ran.calls.iter().find(|call| call.contains("X-MS-CLIENT-PRINCIPAL: ")).expect("a call");
+        assert!(asked.ends_with(" https://a.example/api/approvals"), "{asked}");
+    }
+}
+
+/// The page refuses everybody where everybody approves.
+#[test]
+fn where_everybody_approves_the_log_has_the_checks() {
+    let everybody = ["--repository", "octo/app", "--approvers", "*"];
+    let said = CloudShell::new().run(&everybody).assert_succeeded().said;
+    assert!(
+        said.contains("the app's log has the same lines") && !said.contains("/api/approvals/check"),
+        "{said}"
+    );
 }
 
 #[test]
