@@ -80,7 +80,11 @@ fn serve(port: Option<u16>) -> ExitCode {
     logger::install(&config.log_filter);
     http_client::use_ring();
     let listen = config.listen;
-    match actix_web::rt::System::new().block_on(server::serve(config)) {
+    let system = actix_web::rt::System::new();
+    let ended = system.block_on(server::serve(config));
+    // Its end would wait for a name server that does not answer, and nobody waits for that name any more.
+    std::mem::forget(system);
+    match ended {
         Ok(Stop::Terminated) if matches!(listen, Listen::UnderHost(_)) => ExitCode::from(START_AGAIN),
         Ok(Stop::Terminated | Stop::Interrupted) => ExitCode::SUCCESS,
         Err(error) => {

@@ -117,6 +117,18 @@ impl Keys {
         }
     }
 
+    /// True if keys are known and fresh, or the issuer gives them now. Keys that are known are not looked up again, so
+    /// that whoever asks this delays no token of a new key.
+    pub async fn are_at_hand(&self) -> bool {
+        let now = Instant::now();
+        let mut known = self.look_up_if_due(|known| known.value.is_some(), now);
+        if known.value.is_some() && !is_stale(&known, now) {
+            return true;
+        }
+        let _ = timeout(LOOK_UP_TIME, known.outcome()).await;
+        self.cache.known().has_succeeded()
+    }
+
     /// Loads the keys before they are needed.
     pub fn warm_up(&self) {
         self.look_up_if_due(|_| true, Instant::now());

@@ -90,7 +90,7 @@ impl Verifier {
 
     /// True if the issuer's keys are at hand, or can be had now.
     pub async fn reaches_keys(&self) -> bool {
-        !matches!(self.keys.find("").await, Found::NotReached)
+        self.keys.are_at_hand().await
     }
 
     /// Loads the issuer's keys before they are needed.

@@ -10,6 +10,7 @@ use std::{
 use base64::prelude::{BASE64_STANDARD, Engine};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
+use log::Level;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
@@ -20,8 +21,9 @@ use crate::{
     cards::page::{Finding, FindingState},
     command_line::VERSION,
     config::Listen,
-    http_client::{LazyClient, read_start},
+    http_client::read_start,
     outbox::Sender,
+    refreshing::Refreshing,
     senders::github::{Access, Installation},
     text::log::describe,
     timing::Timing,
@@ -34,6 +36,10 @@ const CHECK_TIME: Duration = Duration::from_secs(10);
 /// The most checks at the same time: a deployment may have hundreds of repositories, and GitHub dislikes bursts.
 const CHECKED_AT_ONCE: usize = 16;
 
+/// The time after the start at which the first look begins. The requests that woke the program come first, and a host
+/// that has just started it does not lead `PUBLIC_URL` to it yet.
+const FIRST_LOOK_AFTER: Duration = Duration::from_secs(2);
+
 /// The time for which a look serves everybody who asks.
 const SERVES: Duration = Duration::from_secs(60);
 
@@ -43,7 +49,8 @@ const RENEW_BEFORE: TimeDelta = TimeDelta::days(14);
 /// The time after which a timer that fires every minute is silent.
 const SILENT_AFTER: Duration = Duration::from_secs(180);
 
-const CONNECT_TIME: Duration = Duration::from_secs(3);
+/// Limit on connecting to `PUBLIC_URL`.
+pub const CONNECT_TIME: Duration = Duration::from_secs(3);
 
 /// The part of an answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -52,8 +59,8 @@ const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// Source: <https://docs.github.com/authentication/keeping-your-account-and-data-secure/token-expiration-and-revocation>.
 const TOKEN_ENDS: &str = "github-authentication-token-expiration";
 
-/// The last look, and its time.
-pub type Looked = tokio::sync::Mutex<Option<(Instant, Arc<Vec<Finding>>)>>;
+/// The last look, and its time. A look never fails: it finds what does.
+pub type Looked = Refreshing<(Instant, Arc<Vec<Finding>>), ()>;
 
 fn well(message: impl Into<String>) -> (FindingState, String) {
     (FindingState::Well, message.into())
@@ -68,17 +75,27 @@ fn unused(message: impl Into<String>) -> (FindingState, String) {
 }
 
 impl Rooms {
-    /// All checks, of at most a minute ago. Those who ask at the same time share one look.
-    pub async fn checks(&self) -> Arc<Vec<Finding>> {
-        let mut looked = self.looked.lock().await;
-        if let Some((at, checks)) = &*looked
-            && at.elapsed() < SERVES
-        {
-            return Arc::clone(checks);
+    /// All checks, of at most a minute ago. Those who ask at the same time share one look, which goes on if they go away.
+    pub async fn checks(self: &Arc<Self>) -> Arc<Vec<Finding>> {
+        let rooms = Arc::clone(self);
+        let look = async move {
+            let checks = Arc::new(rooms.look().await);
+            Ok((Instant::now(), checks))
+        };
+        match self.looked.get(|(at, _)| at.elapsed() < SERVES, look).await {
+            Some(Ok((_, checks))) => checks,
+            // The look broke off, as when the process stops.
+            _ => Arc::default(),
         }
-        let checks = Arc::new(self.look().await);
-        *looked = Some((Instant::now(), Arc::clone(&checks)));
-        checks
+    }
+
+    /// Logs all checks soon after the start, a line each.
+    pub async fn log_first_look(self: Arc<Self>) {
+        tokio::time::sleep(FIRST_LOOK_AFTER).await;
+        for Finding { name, state, message } in self.checks().await.iter() {
+            let level = if *state == FindingState::Wrong { Level::Warn } else { Level::Info };
+            log::log!(level, "check {name}: {}. {message}", state.as_str());
+        }
     }
 
     async fn look(&self) -> Vec<Finding> {
@@ -219,8 +236,8 @@ impl Rooms {
     async fn public_url(&self, timing: Timing) -> (FindingState, String) {
         let url = self.public_url.as_str().trim_end_matches('/');
         match self.ask(&["api", "RequestApproval", "none"], None, timing).await {
-            Some((StatusCode::UNAUTHORIZED, outcome)) if outcome == "unauthenticated" => {
-                well(format!("{url} leads to this program."))
+            Some((StatusCode::UNAUTHORIZED, answer)) if answer["outcome"] == "unauthenticated" => {
+                well(format!("{url} leads to this program; to which deployment of it was not tried."))
             }
             Some((status, _)) => wrong(format!(
                 "{url} answers {}, and not as this program does. See PUBLIC_URL, and leave /api/RequestApproval out of \
@@ -238,26 +255,21 @@ impl Rooms {
         }
         let forged = forged_principal(self.pages.tenant.as_ref().map(ToString::to_string).as_deref());
         match self.ask(&["api", "approvals"], Some(&forged), timing).await {
-            Some((StatusCode::OK, _)) | Some((StatusCode::FORBIDDEN, _)) => wrong(
-                "Anyone can say who they are: a made-up principal was believed. Switch on App Service Authentication, or \
-                 take SIGN_IN out.",
-            ),
-            Some(_) => well("A made-up principal is not believed."),
+            Some((status, answer)) => signed_in(status, &answer),
             None => {
                 wrong("PUBLIC_URL was not reached, so nobody knows whether a made-up principal is believed.")
             }
         }
     }
 
-    /// The status of an answer at `PUBLIC_URL`, and the outcome that it names.
+    /// An answer at `PUBLIC_URL`: its status, and its JSON if it is any.
     async fn ask(
         &self,
         path: &[&str],
         principal: Option<&str>,
         timing: Timing,
-    ) -> Option<(StatusCode, String)> {
-        let client = LazyClient::new(self.public_url.clone(), CONNECT_TIME);
-        let request = client.get().ok()?.get(below(&self.public_url, path.iter().copied()));
+    ) -> Option<(StatusCode, Value)> {
+        let request = self.own_address.get().ok()?.get(below(&self.public_url, path.iter().copied()));
         let request = request.header("Accept", "application/json").timeout(timing.left());
         let request = match principal {
             Some(principal) => {
@@ -271,8 +283,7 @@ impl Rooms {
         };
         let mut answer = request.send().await.ok()?;
         let body = read_start(&mut answer, MAX_ANSWER_BYTES).await;
-        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-        Some((answer.status(), body["outcome"].as_str().unwrap_or_default().to_owned()))
+        Some((answer.status(), serde_json::from_slice(&body).unwrap_or_default()))
     }
 
     fn timer(&self) -> (FindingState, String) {
@@ -280,13 +291,37 @@ impl Rooms {
             return unused("Outside a host the program looks after its messages by itself.");
         }
         let fired = *self.fired_at.lock().unwrap_or_else(PoisonError::into_inner);
-        match (fired, self.started_at.elapsed()) {
-            (Some(at), _) if at.elapsed() < SILENT_AFTER => well("The host calls Deliver."),
-            (None, up) if up < SILENT_AFTER => well("The program has just begun: Deliver is not due yet."),
-            _ => wrong(
-                "The host does not call Deliver, so what failed waits. See its timer and AzureWebJobsStorage.",
-            ),
-        }
+        called(fired.map(|at| at.elapsed()), self.started_at.elapsed())
+    }
+}
+
+/// The host's timer, by the time since its last call and the time since the start.
+fn called(ago: Option<Duration>, up: Duration) -> (FindingState, String) {
+    match ago {
+        Some(ago) if ago < SILENT_AFTER => well("The host calls Deliver."),
+        None if up < SILENT_AFTER => well("The program has just begun: Deliver is not due yet."),
+        _ => wrong(
+            "The host does not call Deliver, so what failed waits. See its timer and AzureWebJobsStorage.",
+        ),
+    }
+}
+
+/// The answer to a principal that nobody has signed in as. Only this program's own answers tell that it was believed:
+/// to others this `403` may come from a firewall.
+fn signed_in(status: StatusCode, answer: &Value) -> (FindingState, String) {
+    let is_ours = answer["items"].is_array() || answer["outcome"].is_string();
+    match status {
+        StatusCode::UNAUTHORIZED => well("A made-up principal is not believed."),
+        status if status.is_redirection() => well("A made-up principal is not believed."),
+        _ if is_ours => wrong(
+            "Anyone can say who they are: a made-up principal was believed. Switch on App Service Authentication, or \
+             take SIGN_IN out.",
+        ),
+        status => wrong(format!(
+            "PUBLIC_URL answers {}, so nobody knows whether a made-up principal is believed. See App Service \
+             Authentication.",
+            status.as_u16()
+        )),
     }
 }
 
@@ -367,7 +402,15 @@ fn unseen(result: &SendResult) -> (FindingState, String) {
         SendAnswer::Unreachable | SendAnswer::TimedOut | SendAnswer::NotTried => {
             wrong("GitHub was not reached. See GITHUB_API_URL.")
         }
-        _ => wrong(format!("{}.", result.detail)),
+        // GitHub's own words may name accounts.
+        SendAnswer::PermissionDenied { .. } | SendAnswer::Blocked(_) => wrong(
+            "GITHUB_TOKEN may not see the repository (403). The organization may have to allow the token.",
+        ),
+        SendAnswer::RateLimited { .. } => wrong("GitHub's rate limit of GITHUB_TOKEN is used up. Wait."),
+        SendAnswer::ServerError(status) | SendAnswer::Unexpected(status) => {
+            wrong(format!("GitHub answered {status}."))
+        }
+        _ => wrong("GitHub gave no answer that can be understood. See GITHUB_API_URL."),
     }
 }
 
@@ -416,6 +459,40 @@ mod tests {
             );
         }
         assert_eq!(token_end("soon"), None);
+    }
+
+    #[test]
+    fn a_timer_is_silent_after_three_minutes_without_a_call() {
+        let seconds = Duration::from_secs;
+        for (ago, up, expected) in [
+            (None, seconds(1), FindingState::Well),
+            (None, SILENT_AFTER, FindingState::Wrong),
+            (Some(seconds(60)), seconds(3600), FindingState::Well),
+            (Some(SILENT_AFTER), seconds(3600), FindingState::Wrong),
+        ] {
+            let (state, message) = called(ago, up);
+            assert_eq!(state, expected, "{ago:?} {up:?}: {message}");
+            assert_eq!(message.contains("See its timer"), state == FindingState::Wrong);
+        }
+    }
+
+    #[test]
+    fn a_made_up_principal_is_believed_only_where_this_program_says_so() {
+        let (ours, theirs) = (json!({"outcome": "forbidden"}), json!({"error": "blocked"}));
+        for (status, answer, expected, words) in [
+            (401, &ours, FindingState::Well, "not believed"),
+            (302, &Value::Null, FindingState::Well, "not believed"),
+            (200, &json!({"items": []}), FindingState::Wrong, "was believed"),
+            (403, &ours, FindingState::Wrong, "was believed"),
+            (424, &json!({"outcome": "unavailable"}), FindingState::Wrong, "was believed"),
+            (403, &theirs, FindingState::Wrong, "nobody knows"),
+            (200, &Value::Null, FindingState::Wrong, "nobody knows"),
+            (502, &Value::Null, FindingState::Wrong, "answers 502"),
+        ] {
+            let status = StatusCode::from_u16(status).expect("a status");
+            let (state, message) = signed_in(status, answer);
+            assert!(state == expected && message.contains(words), "{status} {answer}: {message}");
+        }
     }
 
     #[test]

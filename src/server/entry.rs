@@ -1,6 +1,6 @@
 //! Requests and answers on the wire, in both forms of the custom-handler protocol.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -155,7 +155,7 @@ fn busy(function: Function, outer: &Invocation) -> Answer {
 }
 
 /// Answers an invocation payload: always 200 if the function was called, with its own status inside.
-async fn invoke(rooms: &Rooms, function: Function, outer: Invocation) -> Answer {
+async fn invoke(rooms: &Arc<Rooms>, function: Function, outer: Invocation) -> Answer {
     // The host never sends what browsers send; a page that talks to us directly would bypass the host's key.
     if outer.header("origin").is_some() || is_cross_site(&outer, &rooms.public_url) {
         log::warn!("{}: refused an invocation that a web page sent", function.name());
@@ -188,7 +188,7 @@ async fn invoke(rooms: &Rooms, function: Function, outer: Invocation) -> Answer 
     }
 }
 
-async fn call(rooms: &Rooms, function: Function, request: Invocation) -> Answer {
+async fn call(rooms: &Arc<Rooms>, function: Function, request: Invocation) -> Answer {
     let answer = match function {
         Function::ApproveRelease => rooms.action_messages.answer(request).await,
         Function::RequestApproval => rooms.requests.answer(request).await,

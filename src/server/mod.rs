@@ -32,6 +32,7 @@ use crate::{
     approve::Stories,
     cards::{Cards, page::Finding, sentences::sentence},
     config::{Config, Listen},
+    http_client::LazyClient,
     identity::{bot_connector::ConnectorTokens, entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
     outbox::{Outbox, Sender, Target, Targets},
@@ -81,6 +82,8 @@ struct Rooms {
     pages: Pages,
     messages: Messages,
     public_url: Url,
+    /// Asks `PUBLIC_URL` as others do.
+    own_address: LazyClient,
     listen: Listen,
     stopping: Notify,
     in_work: InWork,
@@ -102,6 +105,8 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     announce(&rooms);
     let sweeps = tokio::spawn(sweep_regularly(Arc::clone(&rooms)));
     tokio::spawn(warm_up(Arc::clone(&rooms)));
+    // Nobody waits for it, not even the end of the process.
+    tokio::spawn(Arc::clone(&rooms).log_first_look());
     let stop = tokio::spawn(stop_when_asked(Arc::clone(&rooms), server.handle(), signals));
     server.await.context("the server failed")?;
     // Work beside the answers may have called GitHub already, and then the result must be noted.
@@ -112,9 +117,9 @@ pub async fn serve(config: Config) -> anyhow::Result<Stop> {
     stop.await.context("the wait for signals broke off")
 }
 
-/// What the deployment needs, looked at once, without serving.
+/// One look at all that the deployment needs, without serving.
 pub async fn check(config: Config) -> Arc<Vec<Finding>> {
-    rooms(config).checks().await
+    Arc::new(rooms(config)).checks().await
 }
 
 /// The server at `port`, or at any free port if that is 0; and its addresses.
@@ -263,6 +268,7 @@ fn rooms(config: Config) -> Rooms {
         requests,
         pages,
         messages,
+        own_address: LazyClient::new(config.public_url.clone(), checks::CONNECT_TIME),
         public_url: config.public_url,
         listen: config.listen,
         stopping: Notify::new(),

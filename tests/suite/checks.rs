@@ -25,20 +25,20 @@ const NAMES: [&str; 12] = [
     "version",
 ];
 
-fn states(checks: &Value) -> Vec<(String, String, String)> {
+pub fn states(checks: &Value) -> Vec<(String, String, String)> {
     let checks = checks["checks"].as_array().expect("checks");
     let text = |check: &Value, name: &str| check[name].as_str().expect("a text").to_owned();
     checks.iter().map(|check| (text(check, "name"), text(check, "state"), text(check, "message"))).collect()
 }
 
 #[track_caller]
-fn state(checks: &[(String, String, String)], name: &str) -> (String, String) {
+pub fn state(checks: &[(String, String, String)], name: &str) -> (String, String) {
     let found = checks.iter().find(|(other, ..)| other == name);
     let (_, state, message) = found.unwrap_or_else(|| panic!("{name} in {checks:?}"));
     (state.clone(), message.clone())
 }
 
-async fn checks(host: &FunctionsHost) -> Vec<(String, String, String)> {
+pub async fn checks(host: &FunctionsHost) -> Vec<(String, String, String)> {
     let answer = host.send(Someone::alex().browse(Request::get("/api/approvals/check?format=json"))).await;
     assert_eq!((answer.status, answer.header("Cache-Control")), (200, Some("no-store")), "{}", answer.text());
     states(&answer.json())

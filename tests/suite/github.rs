@@ -42,6 +42,10 @@ struct State {
     asked_about: Vec<String>,
     /// True if it cannot name the run of a workflow that it starts.
     is_old: bool,
+    /// Each of them, as GitHub shows it to the token.
+    shown: Value,
+    /// Answers a question instead.
+    told: Option<ResponseTemplate>,
     /// Answers a good dispatch instead of 204 or 200.
     answer: Option<ResponseTemplate>,
     dispatches: Vec<Dispatch>,
@@ -97,6 +101,8 @@ impl GitHub {
             repositories: vec!["octo/app".to_owned(), "octo/other".to_owned()],
             desk: AppDesk::default(),
             is_old: false,
+            shown: json!({"permissions": {"push": true}}),
+            told: None,
             answer: None,
             run: None,
             asked_about: Vec::new(),
@@ -156,6 +162,16 @@ impl GitHub {
     /// The paths of the runs that it was asked about.
     pub fn asked_about(&self) -> Vec<String> {
         self.state().asked_about.clone()
+    }
+
+    /// From now on shows each repository so.
+    pub fn show_repositories_as(&self, shown: Value) {
+        self.state().shown = shown;
+    }
+
+    /// From now on answers questions in another way.
+    pub fn answer_questions_with(&self, answer: ResponseTemplate) {
+        self.state().told = Some(answer);
     }
 
     /// From now on answers good dispatches in another way.
@@ -273,6 +289,9 @@ fn looked_at(request: &Request, state: &State) -> Option<ResponseTemplate> {
         "/rate_limit" => None,
         path => Some(path.strip_prefix("/repos/").filter(|name| name.matches('/').count() == 1)?),
     };
+    if let Some(told) = &state.told {
+        return Some(told.clone());
+    }
     let authorization = request.headers.get("authorization").and_then(|value| value.to_str().ok());
     if authorization != Some(&format!("Bearer {}", state.token)) {
         return Some(ResponseTemplate::new(401).set_body_json(error_body(401, "Bad credentials")));
@@ -282,9 +301,7 @@ fn looked_at(request: &Request, state: &State) -> Option<ResponseTemplate> {
         None => ResponseTemplate::new(200)
             .insert_header("GitHub-Authentication-Token-Expiration", state.token_ends.as_str())
             .set_body_json(json!({"resources": {}})),
-        Some(name) if is_known(name) => {
-            ResponseTemplate::new(200).set_body_json(json!({"permissions": {"push": true}}))
-        }
+        Some(name) if is_known(name) => ResponseTemplate::new(200).set_body_json(&state.shown),
         Some(_) => ResponseTemplate::new(404).set_body_json(error_body(404, "Not Found")),
     })
 }

@@ -178,7 +178,7 @@ async fn while_the_authority_is_down_at_first_clicks_are_unavailable_and_count_l
     }
     // Nobody can say whether this one is good or bad.
     assert_unavailable(&click(&host, &of_unknown_key(Version::Two, &authority, 1)).await);
-    let line = host.stderr_line("cannot load the keys").await;
+    let line = host.stderr_line(&format!("cannot load the keys of {}", authority.url())).await;
     assert!(line.contains("503"), "{line}");
     assert_eq!(store.objects().await, [""; 0], "nothing is recorded");
 
@@ -312,7 +312,8 @@ async fn garbage_is_unavailable(github: &GitHub, garbage: (Document, &str, Respo
     let answer = click(&host, &token).await;
     assert_eq!(answer.status, 424, "{document:?}: {name}: {}", answer.text());
     assert_unavailable(&answer);
-    assert!(host.stderr_line("cannot load the keys").await.contains(TENANT), "{document:?}: {name}");
+    let line = host.stderr_line(&format!("cannot load the keys of {}", authority.url())).await;
+    assert!(line.contains(TENANT), "{document:?}: {name}");
 
     authority.recover();
     click_until_dispatched(&host, &token).await;

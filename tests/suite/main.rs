@@ -82,6 +82,7 @@ mod browser_tools;
 mod card_tools;
 mod channel;
 mod checks;
+mod checks_gone_wrong;
 mod clocks;
 mod command_line;
 mod connector_tokens;

@@ -40,6 +40,8 @@ pub enum Misbehaviour {
 pub struct Misbehaving {
     port: u16,
     requests: Arc<AtomicUsize>,
+    /// The questions of the checks, which are counted apart: nobody says when they come.
+    questions: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
@@ -48,8 +50,10 @@ impl Misbehaving {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a loopback port");
         let port = listener.local_addr().expect("bound").port();
         let requests = Arc::new(AtomicUsize::new(0));
-        let serving = tokio::spawn(serve(listener, misbehaviour, Arc::clone(&requests)));
-        Self { port, requests, serving }
+        let questions = Arc::new(AtomicUsize::new(0));
+        let counts = (Arc::clone(&requests), Arc::clone(&questions));
+        let serving = tokio::spawn(serve(listener, misbehaviour, counts));
+        Self { port, requests, questions, serving }
     }
 
     pub fn url(&self) -> String {
@@ -65,7 +69,12 @@ impl Misbehaving {
         until("the server is asked", async || self.requests() > 0).await;
     }
 
-    /// The number of whole requests that came.
+    /// Waits until a check has asked GitHub.
+    pub async fn until_questioned(&self) {
+        until("a check asks", async || self.questions.load(Ordering::SeqCst) > 0).await;
+    }
+
+    /// The number of whole requests that came, but for the checks' questions to GitHub.
     pub fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
@@ -82,15 +91,22 @@ pub fn nobody() -> String {
     format!("http://127.0.0.1:{}", free_port())
 }
 
-async fn serve(listener: TcpListener, misbehaviour: Misbehaviour, requests: Arc<AtomicUsize>) {
+async fn serve(
+    listener: TcpListener,
+    misbehaviour: Misbehaviour,
+    counts: (Arc<AtomicUsize>, Arc<AtomicUsize>),
+) {
     while let Ok((stream, _)) = listener.accept().await {
-        let requests = Arc::clone(&requests);
+        let (requests, questions) = counts.clone();
         tokio::spawn(async move {
             let mut stream = BufReader::new(stream);
             if let Ok(Some(mut request)) = Request::read_head(&mut stream).await
                 && request.read_body(&mut stream).await.is_ok()
             {
-                requests.fetch_add(1, Ordering::SeqCst);
+                let path = request.path();
+                let is_question =
+                    request.method == "GET" && (path == "/rate_limit" || path.starts_with("/repos/"));
+                if is_question { &questions } else { &requests }.fetch_add(1, Ordering::SeqCst);
                 // The client may give up first: that is what it should do.
                 let _ = misbehave(stream.into_inner(), misbehaviour).await;
             }
