@@ -45,11 +45,20 @@ pub struct Withdrawal {
     pub comment: String,
 }
 
+impl Withdrawal {
+    /// The withdrawal of an approval whose ref has moved.
+    pub fn ref_moved() -> Self {
+        Self { by: Withdrawer::RefMoved, comment: "the ref has moved".to_owned() }
+    }
+}
+
 /// The person or run that withdraws an approval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Withdrawer {
     /// An approver.
     Person(Performer),
+    /// Nobody: the ref is no longer at the commit that was asked for.
+    RefMoved,
     /// A run, by its id: the one that asked, or a newer one that takes its place.
     Run(String),
 }

@@ -8,6 +8,7 @@ mod click;
 mod decision;
 mod message;
 mod outcome;
+mod own;
 mod performer;
 mod policy;
 mod repository;
@@ -32,6 +33,7 @@ pub use outcome::{
     AppFault, Earlier, Forbidden, Invalid, Limited, Outcome, Permission, RunConflict, SendAnswer, SendResult,
     Unreached, WorkflowFault,
 };
+pub use own::{GithubLogins, Login, Own, SelfApproval};
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
 pub use policy::{EventTypes, Judgement, Policy};
 pub use repository::{Repository, RepositoryPattern};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{DispatchName, Ending, EventType, Repository};
+use super::{DispatchName, Ending, EventType, Own, Repository};
 
 /// The outcome of a click, which decides the card's words and the answer's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Outcome {
     AlreadyDecided(Repository, Earlier),
     /// The opposite was decided before.
     Conflict(Ending, Repository),
+    /// The ref is no longer at the commit that was asked for, so it is withdrawn.
+    RefMoved(Repository),
     /// It ended so before, and cannot be withdrawn any more.
     TooLateToWithdraw(Ending, Repository),
     /// Withdrawn by this click.
@@ -80,7 +82,7 @@ impl Outcome {
             Self::Dispatched(..) => "dispatched",
             Self::DryRun(..) => "dry-run",
             Self::AlreadyDecided(..) => "already-decided",
-            Self::Conflict(..) | Self::TooLateToWithdraw(..) | Self::Run(_) => "conflict",
+            Self::Conflict(..) | Self::RefMoved(_) | Self::TooLateToWithdraw(..) | Self::Run(_) => "conflict",
             Self::Withdrawn(_) => "withdrawn",
             Self::Expired(_) | Self::Ended(_) => "expired",
             Self::Counted { .. } => "counted",
@@ -159,6 +161,8 @@ pub enum Invalid {
     TooFewApprovals(usize),
     /// More approvals are asked for than there are approvers.
     TooFewApprovers,
+    /// More approvals are asked for than there are approvers who did not start or re-run the run.
+    TooFewOthers,
     /// Relayed buttons may send this event type, so an approval could be forged.
     RelayedEventType,
     /// The withdrawal gives no reason.
@@ -228,6 +232,12 @@ pub enum Forbidden {
     AskingRun,
     /// The run with this id has the approval, so this one may not say how it ended.
     NotItsRun(String),
+    /// The performer may not approve what may be their own.
+    Own(Own),
+    /// This account, which started or re-ran the run, is not in `GITHUB_LOGINS`.
+    Login(String),
+    /// GitHub refuses to say who re-ran the run of this repository.
+    UnknownRerunner(Repository),
     /// The run is one of a pull request, whose code nobody has accepted yet.
     PullRequest,
     /// The click came from a web page of another site, or to a host name that is not this computer's.
@@ -423,6 +433,8 @@ pub enum Unreached {
     Name,
     /// A record: this version cannot read it.
     Record,
+    /// GitHub, about the run.
+    GitHub,
     /// A place among all the requests that are in work at once.
     Place,
 }

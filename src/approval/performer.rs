@@ -143,8 +143,9 @@ impl Approver {
         }
     }
 
+    /// True if the entry is `person`.
     // T12
-    fn is(&self, person: &Person) -> bool {
+    pub fn is(&self, person: &Person) -> bool {
         match self {
             Self::ObjectId(object_id) => *object_id == person.object_id,
             Self::UserPrincipalName(name) => person

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Approver, Approvers, Ballot, Delivery, EventType, Forbidden, Invalid, MessageName, Outcome, Performer,
-    Relay, RelayStanding, Repository, RepositoryDispatch, RepositoryPattern, Request, Standing, Terms,
-    Verdict, Workload,
+    Approver, Approvers, Ballot, Delivery, EventType, Forbidden, GithubLogins, Invalid, MessageName, Outcome,
+    Own, Performer, Relay, RelayStanding, Repository, RepositoryDispatch, RepositoryPattern, Request,
+    SelfApproval, Standing, Terms, Verdict, Workload,
 };
 
 /// The operator's rules, from the settings.
@@ -21,6 +21,10 @@ pub struct Policy {
     pub approvers: Approvers,
     /// The least number of approvals that a request must ask for (`MIN_APPROVALS`).
     pub min_approvals: usize,
+    /// The people who may not approve, although they are approvers (`SELF_APPROVAL`).
+    pub self_approval: SelfApproval,
+    /// The people behind accounts on GitHub (`GITHUB_LOGINS`).
+    pub github_logins: GithubLogins,
     /// True if clicks without credentials count, as one person (`REQUIRE_IDENTITY` is `false`).
     pub anonymous: bool,
     /// True if GitHub is never called (`DRY_RUN`): such decisions are stored apart, and no event follows from them.
@@ -39,11 +43,18 @@ pub struct Judgement {
     /// True if the name that administrators gave the performer could change that: approvers are listed by name, and
     /// the performer's object id is not among them.
     pub needs_name: bool,
+    /// True if that name could show that an approve would not be of their own run.
+    pub needs_name_to_approve: bool,
     /// True while the approval is not decided, and there is time.
     pub is_open: bool,
 }
 
 impl Judgement {
+    /// True if the name that administrators gave the performer could change whether they may cast this vote.
+    pub fn needs_name_for(&self, verdict: Verdict) -> bool {
+        self.needs_name || (self.needs_name_to_approve && verdict == Verdict::Approve)
+    }
+
     /// The right to cast this vote.
     pub fn vote(&self, verdict: Verdict) -> &Result<(), Forbidden> {
         match verdict {
@@ -157,7 +168,9 @@ impl Policy {
         if people.is_some_and(|people| asked.approvals_required > people) {
             return invalid(Invalid::TooFewApprovers);
         }
-        self.allow_workload(workload).map_err(Outcome::Forbidden)
+        self.allow_workload(workload).map_err(Outcome::Forbidden)?;
+        let known = asked.approvers.as_deref().or(here.map(Vec::as_slice));
+        self.ask_others(asked, workload, known)
     }
 
     /// The rights of `performer` about an approval at `now`.
@@ -170,11 +183,14 @@ impl Policy {
             || request.terms.approvers.as_deref().is_some_and(by_name);
         let is_allowed = if is_listed { Ok(()) } else { Err(Forbidden::Performer) };
         let vote = self.may_send(request).and(is_allowed.clone());
+        let own = self.not_own(request, performer, Verdict::Approve);
+        let needs_name = some_by_name && !is_listed;
         Judgement {
-            approve: vote.clone(),
+            approve: vote.clone().and(own.map_err(Forbidden::Own)),
             reject: vote,
             withdraw: is_allowed,
-            needs_name: some_by_name && !is_listed,
+            needs_name,
+            needs_name_to_approve: own == Err(Own::Nameless),
             is_open: ruling.is_none() && now < request.expires_at(),
         }
     }
@@ -223,7 +239,10 @@ impl Policy {
         if standing.ruling.is_none() {
             let Standing { request, ballots, .. } = &mut standing;
             request.terms.approvals_required = request.terms.approvals_required.max(self.min_approvals);
-            ballots.retain(|ballot| self.counts(request, &ballot.performer));
+            ballots.retain(|ballot| {
+                let Ballot { performer, verdict, .. } = ballot;
+                self.counts(request, performer) && self.not_own(request, performer, *verdict).is_ok()
+            });
             keep_first_of_each(ballots);
         }
         standing
@@ -259,7 +278,7 @@ fn keep_first_of_each(ballots: &mut Vec<Ballot>) {
 }
 
 /// The number of different entries, whatever their spelling.
-fn distinct(listed: &[Approver]) -> usize {
+pub(super) fn distinct(listed: &[Approver]) -> usize {
     let is_first = |(index, approver): &(usize, &Approver)| {
         !listed[..*index].iter().any(|before| before.is_same(approver))
     };
@@ -283,7 +302,7 @@ mod tests {
             approvers: Approvers::default(),
             min_approvals: 1,
             anonymous: true,
-            dry_run: false,
+            ..Policy::default()
         }
     }
 

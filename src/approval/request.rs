@@ -107,7 +107,7 @@ impl Terms {
     pub const DEFAULT_MINUTES: i64 = 4_320;
 }
 
-/// The job that asks, as GitHub's token describes it: nothing here is the request's own word.
+/// The job that asks, as GitHub describes it: nothing here is the request's own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
     /// The repository, which also gets the dispatch.
@@ -132,6 +132,8 @@ pub struct Workload {
     pub actor: String,
     /// The id of that account.
     pub actor_id: Option<String>,
+    /// The account that re-ran it, if it was re-run and GitHub was asked about that.
+    pub rerun_by: Option<String>,
     /// The event that started it.
     pub event_name: Option<String>,
     /// The environment of the job.
@@ -146,6 +148,11 @@ impl Workload {
     /// The number of the run's attempt.
     pub fn attempt(&self) -> u64 {
         self.run_attempt.parse().unwrap_or(u64::MAX)
+    }
+
+    /// True if this is not the first attempt of its run.
+    pub fn is_rerun(&self) -> bool {
+        self.run_attempt != "1"
     }
 }
 

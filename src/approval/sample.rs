@@ -42,6 +42,7 @@ impl Workload {
             run_number: None,
             actor: "octocat".to_owned(),
             actor_id: None,
+            rerun_by: None,
             event_name: None,
             environment: None,
             workflow_ref: None,

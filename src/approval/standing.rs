@@ -95,7 +95,9 @@ impl Standing {
             ruled.into_iter().chain([&mut standing.ballots]).flatten().for_each(forget_names);
             let withdrawal = standing.ruling.as_mut().and_then(|ruling| ruling.withdrawal.as_mut());
             if let Some(Withdrawal { by, comment }) = withdrawal {
-                comment.clear();
+                if *by != Withdrawer::RefMoved {
+                    comment.clear();
+                }
                 if let Withdrawer::Person(Performer::Person(person)) = by {
                     person.display_name = None;
                 }

@@ -95,7 +95,10 @@ impl Stories {
                 if let Err(outcome) = allowed.and(within_limits(&request, &open, &place.before)) {
                     return Ok(Err(outcome.into()));
                 }
-                ledger.ask(&keys, &request, until).await?
+                match self.known_rerunner(request.clone(), timing).await {
+                    Ok(request) => ledger.ask(&keys, &request, until).await?,
+                    Err(report) => return Ok(Err(report)),
+                }
             }
         };
         let is_new = opened.id == request.id;
@@ -120,6 +123,7 @@ impl Stories {
             let occasion = if is_new { Occasion::New } else { Occasion::Again };
             self.outbox.post_first_cards(&mut standing, occasion, timing).await;
         }
+        self.see(&standing.request);
         standing.request = standing.request.seen_as(Some(newest));
         Ok(Ok((standing, is_new)))
     }

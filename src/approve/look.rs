@@ -30,6 +30,7 @@ impl Stories {
         let Some(standing) = self.outbox.standing(id, detail, timing.deadline).await? else {
             return Ok(None);
         };
+        self.see(&standing.request);
         let (standing, has_ruled) = self.rule_if_due(standing, timing).await?;
         if has_ruled {
             let ending = standing.ending().map_or("", |ending| ending.as_str());

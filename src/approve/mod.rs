@@ -7,6 +7,7 @@ mod ask;
 mod doubt;
 mod list;
 mod look;
+mod origin;
 mod relay;
 mod run;
 mod sample;
@@ -27,7 +28,7 @@ pub use self::{
 use crate::{
     approval::{
         AttemptResult, Click, Decision, DispatchName, Earlier, Next, Outcome, Performer, Policy, Repository,
-        SendAnswer, Standing, Unreached,
+        Request, SendAnswer, Standing, Unreached,
     },
     ledger::Unreadable,
     outbox::{Delivered, Outbox, Sent},
@@ -47,6 +48,8 @@ pub struct Stories {
     pub outbox: Outbox,
     /// The requests that are being recorded.
     recording: Recording,
+    /// The requests about whose refs GitHub is asked.
+    seen: origin::Seen,
     /// The memory of the sweeps.
     pub sweeper: Sweeper,
     /// The repositories whose runs may not be asked about.
@@ -115,6 +118,7 @@ impl Stories {
             recording: Recording::default(),
             sweeper: Sweeper::default(),
             refusals: silent::Refusals::default(),
+            seen: origin::Seen::default(),
         }
     }
 
@@ -123,10 +127,16 @@ impl Stories {
         let Clicked { click, repository, performer } = clicked;
         let by = format!("by {performer}");
         let report = match click {
-            Click::Vote(vote) => match self.to_vote_on(&vote.approval, timing).await {
-                Ok(standing) => return self.vote(standing, vote, performer, timing).await,
-                Err(report) => report,
-            },
+            Click::Vote(vote) => {
+                let mut ahead = self.ask_ahead(&vote, &performer, timing);
+                let tell = |request: &Request| ahead.ask(self, request, (&vote, &performer), timing);
+                match self.to_vote_on_telling(&vote.approval, tell, timing).await {
+                    Ok(standing) => {
+                        return self.vote_having_asked(standing, vote, performer, ahead, timing).await;
+                    }
+                    Err(report) => report,
+                }
+            }
             Click::Relay(relay) => match self.policy.relay(relay, repository, &performer) {
                 Err(outcome) => outcome.into(),
                 Ok(dispatch) => {

@@ -4,11 +4,14 @@
 
 use std::sync::Arc;
 
-use super::{Event, Report, Stories, broken, doubt, failed};
+use super::{
+    Event, Report, Stories, broken, doubt, failed,
+    origin::{Ahead, unasked},
+};
 use crate::{
     approval::{
         ApprovalId, Attempt, Ballot, DispatchName, Earlier, Ending, MessageName, Outcome, Performer,
-        Progress, Request, Ruling, Standing, Unreached, Verdict, Vote, count_approvals, tally,
+        Progress, Request, Ruling, Standing, Unreached, Verdict, Vote, Withdrawer, count_approvals, tally,
     },
     ledger::{Detail, InDoubt, Recorded},
     outbox::{Claimed, Matter, Sent},
@@ -24,12 +27,23 @@ impl Stories {
     /// The approval with this id, as it stands for somebody who is about to vote; ended, if its time is over. If the
     /// votes of others would suffice, they are left to be counted with this one.
     pub async fn to_vote_on(self: &Arc<Self>, id: &str, timing: Timing) -> Result<Standing, Report> {
+        self.to_vote_on_telling(id, |_| {}, timing).await
+    }
+
+    /// The same; `tell` hears of the request as soon as it is read.
+    pub(super) async fn to_vote_on_telling(
+        self: &Arc<Self>,
+        id: &str,
+        tell: impl FnOnce(&Request),
+        timing: Timing,
+    ) -> Result<Standing, Report> {
         let read = async {
             let Some(id) = ApprovalId::parse(id) else { return Ok(None) };
             let timing = timing.until(Self::recorded_by(timing));
-            let Some(standing) = self.outbox.standing(&id, Detail::Names, timing.deadline).await? else {
-                return Ok(None);
-            };
+            let ledger = &self.outbox.ledger;
+            let read = ledger.standing_telling(&id, Detail::Names, tell, timing.deadline).await?;
+            let Some(standing) = read.map(|standing| self.policy.hold(standing)) else { return Ok(None) };
+            self.see(&standing.request);
             if standing.ruling.is_some() || timing.now < standing.request.expires_at() {
                 return Ok(Some(standing));
             }
@@ -53,6 +67,18 @@ impl Stories {
         performer: Performer,
         timing: Timing,
     ) -> Report {
+        self.vote_having_asked(standing, vote, performer, Ahead::default(), timing).await
+    }
+
+    /// The same, with the answer to what GitHub was asked ahead.
+    pub(super) async fn vote_having_asked(
+        self: &Arc<Self>,
+        standing: Standing,
+        vote: Vote,
+        performer: Performer,
+        ahead: Ahead,
+        timing: Timing,
+    ) -> Report {
         let (by, id) = (format!("by {performer}"), standing.request.id.clone());
         let about = format!("{} of approval {}", vote.verdict.as_str(), id.short());
         let ballot = Ballot {
@@ -62,7 +88,7 @@ impl Stories {
             at: timing.now,
         };
         let stories = Arc::clone(self);
-        let story = self.outbox.beside(async move { stories.count(standing, ballot, timing).await });
+        let story = self.outbox.beside(async move { stories.count(standing, ballot, ahead, timing).await });
         let counted = match story.await {
             Ok(Ok(report)) => report,
             Ok(Err(error)) => failed(Unreached::Store, &error),
@@ -76,6 +102,7 @@ impl Stories {
         self: &Arc<Self>,
         mut standing: Standing,
         ballot: Ballot,
+        ahead: Ahead,
         timing: Timing,
     ) -> anyhow::Result<Report> {
         let (ledger, until, verdict) = (&self.outbox.ledger, Self::recorded_by(timing), ballot.verdict);
@@ -102,6 +129,10 @@ impl Stories {
             // A card that can be changed shows the vote too.
             self.follow_up(id, timing);
             return Ok(Report::from(counted(&standing)).about(standing));
+        };
+        let due = match self.unless_moved(&standing, due, ahead, timing).await {
+            Ok(due) => due,
+            Err(result) => return Ok(unasked(result).about(standing)),
         };
         // The event that this vote sends is claimed with the decision; any other is sent by the first who comes.
         let sends = answers(due.ending, verdict) && self.sends(&standing.request, due.ending);
@@ -140,6 +171,13 @@ impl Stories {
             None => tally(&standing.request, &standing.ballots, timing.now),
         };
         let Some(due) = due else { return Ok((standing, false)) };
+        let due = match self.unless_moved(&standing, due, Ahead::default(), timing).await {
+            Ok(due) => due,
+            Err(result) => {
+                log::warn!("approval {} stays open: {}", standing.request.id.short(), result.detail);
+                return Ok((standing, false));
+            }
+        };
         match self.outbox.ledger.rule(&standing.request.id, due, None, timing.deadline).await? {
             Recorded::First(ruling) => Ok((standing.ruled(ruling), true)),
             Recorded::Before(before) => {
@@ -153,16 +191,18 @@ impl Stories {
         }
     }
 
-    /// The setting without which a decision of this kind could not be sent to GitHub, now or later.
+    /// The setting without which a decision of this kind could not be made, or not be sent to GitHub, now or later.
     async fn lacks(&self, request: &Request, verdict: Verdict, timing: Timing) -> Option<&'static str> {
         let ending = match verdict {
             Verdict::Approve => Ending::Approved,
             Verdict::Reject => Ending::Rejected,
         };
-        let name = request.dispatch_name(ending).filter(|_| !self.policy.dry_run)?;
+        let name = request.dispatch_name(ending).filter(|_| !self.policy.dry_run);
         let access = match name {
-            DispatchName::Event(_) => Access::SendEvent,
-            DispatchName::Workflow(_) => Access::StartWorkflow,
+            Some(DispatchName::Event(_)) => Access::SendEvent,
+            Some(DispatchName::Workflow(_)) => Access::StartWorkflow,
+            None if verdict == Verdict::Approve && self.asks_about_ref(request) => Access::ReadContents,
+            None => return None,
         };
         let repository = &request.workload.repository;
         self.outbox.targets.github.lacks_for(repository, access, timing).await
@@ -188,7 +228,7 @@ impl Stories {
         let repository = standing.request.workload.repository.clone();
         let report = match (standing.dispatch_name(), claim) {
             // Somebody else's no came in between.
-            _ if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
+            _ if !answers(ending, verdict) => too_late(ending, &standing).into(),
             (Some(name), Some(claim)) => {
                 let sent = self.send_ruling(&mut standing, visible, claim, timing).await;
                 Event { name: &name, repository: &repository }.sent_now(sent)
@@ -255,7 +295,7 @@ impl Stories {
         let repository = standing.request.workload.repository.clone();
         let already = |earlier| Report::from(Outcome::AlreadyDecided(repository.clone(), earlier));
         let report = match (standing.ending(), standing.dispatch_name()) {
-            (Some(ending), _) if !answers(ending, verdict) => too_late(ending, &standing.request).into(),
+            (Some(ending), _) if !answers(ending, verdict) => too_late(ending, &standing).into(),
             (Some(Ending::Rejected), None) => already(Earlier::Rejected),
             _ if self.policy.dry_run => already(Earlier::DryRun),
             (_, None) => already(Earlier::Approved),
@@ -306,9 +346,13 @@ fn answers(ending: Ending, verdict: Verdict) -> bool {
 }
 
 /// The outcome of a vote that does not agree with the decision.
-fn too_late(ending: Ending, request: &Request) -> Outcome {
-    let repository = request.workload.repository.clone();
+fn too_late(ending: Ending, standing: &Standing) -> Outcome {
+    let repository = standing.request.workload.repository.clone();
+    let withdrawal = standing.ruling.as_ref().and_then(|ruling| ruling.withdrawal.as_ref());
     match ending {
+        _ if withdrawal.is_some_and(|withdrawal| withdrawal.by == Withdrawer::RefMoved) => {
+            Outcome::RefMoved(repository)
+        }
         Ending::Expired => Outcome::Ended(repository),
         Ending::Approved | Ending::Rejected | Ending::Withdrawn => Outcome::Conflict(ending, repository),
     }

@@ -28,7 +28,7 @@ impl Stories {
     ) -> Report {
         let by = match withdrawal.by {
             Withdrawer::Person(performer) => Withdrawer::Person(shown(performer)),
-            Withdrawer::Run(id) => Withdrawer::Run(id),
+            by @ (Withdrawer::Run(_) | Withdrawer::RefMoved) => by,
         };
         let withdrawal = Withdrawal { by, ..withdrawal };
         let (by, id) = (describe_withdrawer(&withdrawal.by), standing.request.id.clone());
@@ -141,6 +141,7 @@ impl Stories {
 fn describe_withdrawer(withdrawer: &Withdrawer) -> String {
     match withdrawer {
         Withdrawer::Person(performer) => format!("by {performer}"),
+        Withdrawer::RefMoved => "since the ref has moved".to_owned(),
         Withdrawer::Run(id) => format!("by run {}", printable(id, 40)),
     }
 }

@@ -336,6 +336,9 @@ fn result(standing: &Standing, state: State) -> Vec<Fact<'_>> {
 fn withdrawn<'a>(request: &Request, Withdrawal { by, comment }: &'a Withdrawal) -> Vec<Fact<'a>> {
     let by = match by {
         Withdrawer::Person(performer) => Value::People(vec![performer]),
+        Withdrawer::RefMoved => {
+            Value::words("this program, since the commit to approve is no longer the newest")
+        }
         Withdrawer::Run(id) if *id == request.workload.run_id => Value::words("the run that asked for it"),
         Withdrawer::Run(id) => Value::Words(format!("run {}, which takes its place", identifier(id)).into()),
     };

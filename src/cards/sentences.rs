@@ -10,7 +10,7 @@ use super::words::{count, readable};
 use crate::{
     approval::{
         AppFault, DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid, Limited,
-        Outcome, Repository, RunConflict, SendAnswer, Terms, Unreached, Vote, WorkflowFault,
+        Outcome, Own, Repository, RunConflict, SendAnswer, Terms, Unreached, Vote, WorkflowFault,
     },
     text::log::printable,
 };
@@ -100,6 +100,12 @@ pub fn sentence(outcome: &Outcome) -> String {
         }
         Outcome::AlreadyDecided(repository, earlier) => already_decided(&show(repository), *earlier),
         Outcome::Conflict(ending, repository) => conflict(ending.as_str(), &show(repository)),
+        Outcome::RefMoved(repository) => {
+            format!(
+                "Withdrawn: the ref has moved since {} asked. Run the workflow again for the newest commit.",
+                show(repository)
+            )
+        }
         Outcome::TooLateToWithdraw(ending, repository) => {
             format!("Already {} for {}. It cannot be withdrawn any more.", ending.as_str(), show(repository))
         }
@@ -163,6 +169,9 @@ fn unavailable(unreached: Unreached) -> &'static str {
         }
         Unreached::Name => {
             "Nothing was sent: Teams did not give your user name. Click again, or have APPROVERS list your object id."
+        }
+        Unreached::GitHub => {
+            "Nothing was sent: GitHub could not be asked about this run. Click again in a moment."
         }
         Unreached::Place => "Nothing was sent: ApproveRelease is busy. Click again in a moment.",
         Unreached::Progress => {
@@ -258,6 +267,9 @@ fn invalid(why: &Invalid) -> String {
         Invalid::Approver => "approvers must be object ids or user principal names.",
         Invalid::NotAnApprover => "approvers may only narrow APPROVERS; one of them is not listed there.",
         Invalid::TooFewApprovers => "approvals_required is more than there are approvers.",
+        Invalid::TooFewOthers => {
+            "approvals_required is more than there are approvers besides those who started or re-ran the run."
+        }
         Invalid::RelayedEventType => {
             "event_type is one of RELAY_EVENT_TYPES, so a card could send it without an approval."
         }
@@ -335,6 +347,15 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::NoObjectId => {
             "Teams gives no object id for you, as for all guests. Ask one of the APPROVERS to click.".into()
         }
+        Forbidden::Own(own) => not_own(*own).into(),
+        Forbidden::Login(login) => format!(
+            "{} started or re-ran this run, but is not in GITHUB_LOGINS here, which SELF_APPROVAL needs.",
+            named(login, "an account")
+        ),
+        Forbidden::UnknownRerunner(repository) => format!(
+            "GitHub refused to say who re-ran this run. For SELF_APPROVAL its token needs Actions: read for {}.",
+            show(repository)
+        ),
         Forbidden::Checks => "everybody may approve here, so only approve-release check shows the checks.".into(),
         Forbidden::OtherRun => "another run asked for this approval. Only that run may withdraw it.".into(),
         Forbidden::Ticket => {
@@ -355,6 +376,32 @@ pub fn forbidden(why: &Forbidden) -> String {
             "the request came from another web site, or by a name that is not this computer's.".into()
         }
     }
+}
+
+/// The reason why somebody may not approve what may be their own.
+fn not_own(own: Own) -> &'static str {
+    match own {
+        Own::Run => {
+            "you started or re-ran this run, and nobody approves their own here. Ask another approver, or reject it."
+        }
+        Own::Nameless => {
+            "this may be your own run: GITHUB_LOGINS lists user names, and yours is not known. Have it list object ids."
+        }
+        Own::Anonymous => {
+            "nobody approves their own here, and you do not say who you are. Rejecting is always possible."
+        }
+        Own::Unlisted => {
+            "this may be your own run: who started or re-ran it is not in GITHUB_LOGINS. Rejecting is always possible."
+        }
+        Own::UnknownRerun => {
+            "this may be your own run: who re-ran it is not on record. Reject it, or run the workflow again."
+        }
+    }
+}
+
+/// The sentence for a person who may reject an approval and not approve it, on its card and page.
+pub fn only_reject(why: &Forbidden) -> String {
+    format!("You can reject this, but not approve it: {}", forbidden(why))
 }
 
 fn already_decided(repository: &str, earlier: Earlier) -> String {
@@ -677,6 +724,7 @@ mod tests {
             Invalid::NotAnApprover,
             Invalid::TooFewApprovals(10),
             Invalid::TooFewApprovers,
+            Invalid::TooFewOthers,
             Invalid::RelayedEventType,
             Invalid::SameEventTypes("expired_event_type", "rejected_event_type"),
             Invalid::BothWays,
@@ -699,7 +747,7 @@ mod tests {
 
     fn forbidden(repository: Repository) -> Vec<Forbidden> {
         vec![
-            Forbidden::Repository(repository),
+            Forbidden::Repository(repository.clone()),
             Forbidden::EventType(event_type()),
             Forbidden::OtherRun,
             Forbidden::Ticket,
@@ -713,6 +761,13 @@ mod tests {
             Forbidden::NoObjectId,
             Forbidden::PullRequest,
             Forbidden::CrossSite,
+            Forbidden::Own(Own::Run),
+            Forbidden::Own(Own::Nameless),
+            Forbidden::Own(Own::Anonymous),
+            Forbidden::Own(Own::Unlisted),
+            Forbidden::Own(Own::UnknownRerun),
+            Forbidden::Login("a".repeat(60)),
+            Forbidden::UnknownRerunner(repository.clone()),
         ]
     }
 
@@ -728,6 +783,7 @@ mod tests {
             Outcome::Unavailable(Unreached::Keys),
             Outcome::Unavailable(Unreached::Name),
             Outcome::Unavailable(Unreached::Place),
+            Outcome::Unavailable(Unreached::GitHub),
             Outcome::Unavailable(Unreached::Store),
             Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),
@@ -745,6 +801,7 @@ mod tests {
             Outcome::DryRun(None, repository.clone()),
             Outcome::Counted { approvals: usize::MAX, required: usize::MAX, repository: repository.clone() },
             Outcome::Conflict(Ending::Approved, repository.clone()),
+            Outcome::RefMoved(repository.clone()),
             Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
             Outcome::Misconfigured(AppFault::NOT_INSTALLED),

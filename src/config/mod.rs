@@ -27,7 +27,8 @@ use url::Url;
 use self::reader::{Reader, approvals, boolean, hours, known_url, log_filter, safe_url, secret, secret_url};
 use crate::{
     approval::{
-        Approver, Approvers, EventType, EventTypes, Guid, Policy, Repository, RepositoryPattern, Terms,
+        Approver, Approvers, EventType, EventTypes, GithubLogins, Guid, Login, Policy, Repository,
+        RepositoryPattern, SelfApproval, Terms,
     },
     cards::Mail,
     command_line::port,
@@ -60,7 +61,8 @@ pub struct Config {
     pub github_token: Option<SecretString>,
     /// `GITHUB_APP_ID` and `GITHUB_APP_PRIVATE_KEY`, if both are set.
     pub github_app: Option<GitHubApp>,
-    /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`, `APPROVERS`, `MIN_APPROVALS`.
+    /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`, `APPROVERS`, `MIN_APPROVALS`,
+    /// `SELF_APPROVAL`, `GITHUB_LOGINS`.
     pub policy: Policy,
     /// `GITHUB_OIDC_ISSUER`.
     pub github_oidc_issuer: Url,
@@ -198,12 +200,11 @@ impl Config {
 const SECRET_URL: &str = "an https URL, or http to this computer, without user or fragment";
 
 /// Settings of later versions that limit who may decide. Ignoring one would allow something that the operator forbids.
-const LATER_SETTINGS: [&str; 2] = ["SELF_APPROVAL", "POLICY"];
+const LATER_SETTINGS: [&str; 1] = ["POLICY"];
 
 fn refuse_later_settings(reader: &mut Reader<'_>) {
     for name in LATER_SETTINGS {
-        let is_default = |text: &str| (name == "SELF_APPROVAL" && text == "allow").then_some(());
-        reader.parse(name, "left out: this version does not know it", is_default);
+        reader.parse(name, "left out: this version does not know it", |_| None::<()>);
     }
 }
 
@@ -314,6 +315,8 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
     let approvers = reader.parse("APPROVERS", expected, approvers).unwrap_or_default();
     let least = format!("a whole number from 1 to {}", Terms::MAX_REQUIRED);
     let min_approvals = reader.parse("MIN_APPROVALS", &least, approvals).unwrap_or(1);
+    let self_approval = reader.parse("SELF_APPROVAL", "allow or deny", SelfApproval::parse);
+    let github_logins = reader.parse_or_tell("GITHUB_LOGINS", GITHUB_LOGINS, github_logins);
     let anonymous = !require_identity;
     let dry_run = reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false);
     Policy {
@@ -322,6 +325,8 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
         relay_event_types,
         approvers,
         min_approvals,
+        self_approval: self_approval.unwrap_or_default(),
+        github_logins: github_logins.unwrap_or_default(),
         anonymous,
         dry_run,
     }
@@ -368,6 +373,34 @@ fn approvers(text: &str) -> Option<Approvers> {
     }
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     entries.map(Approver::parse).collect::<Option<_>>().map(Approvers::Only)
+}
+
+const GITHUB_LOGINS: &str =
+    "a comma list of login=person, by object id or user principal name, or renovate[bot]=none for a bot";
+
+/// The people behind accounts. A person's account cannot be nobody's, and the account of all workflows is anybody's.
+fn github_logins(text: &str) -> Result<GithubLogins, &'static str> {
+    let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    entries.map(github_login).collect::<Result<_, _>>().map(GithubLogins)
+}
+
+// T37
+fn github_login(entry: &str) -> Result<(Login, Option<Approver>), &'static str> {
+    let (login, person) = entry.split_once('=').ok_or("")?;
+    let login = Login::parse(login.trim_end()).ok_or("")?;
+    if login.is_of_workflows() {
+        return Err("github-actions[bot] cannot be listed, since any workflow may start runs as it");
+    }
+    match (person.trim_start(), login.is_bot()) {
+        ("none", true) => Ok((login, None)),
+        ("none", false) => Err("none is for bots alone, whose names end with [bot]"),
+        (person, _) => match Approver::parse(person) {
+            Some(person @ (Approver::ObjectId(_) | Approver::UserPrincipalName(_))) => {
+                Ok((login, Some(person)))
+            }
+            None => Err(""),
+        },
+    }
 }
 
 fn event_types(text: &str) -> Option<EventTypes> {
@@ -421,6 +454,8 @@ mod tests {
             ("SIGN_IN", "hunter2"),
             ("MIN_APPROVALS", "11"),
             ("TIME_ZONE", "hunter2/hunter2"),
+            ("SELF_APPROVAL", "hunter2"),
+            ("GITHUB_LOGINS", "hunter2=hunter2"),
             ("RUST_LOG", "info=hunter2=x"),
         ];
         let unusable = parse(&broken).expect_err("unusable").to_string();
@@ -432,11 +467,42 @@ mod tests {
 
     #[test]
     fn a_limit_that_this_version_does_not_keep_is_not_passed_over() {
-        for (name, value) in [("SELF_APPROVAL", "deny"), ("POLICY", "[]")] {
-            let unusable = parse(&[(name, value)]).expect_err("unusable").to_string();
-            assert!(unusable.contains(&format!("{name} must be left out")), "{unusable}");
+        let unusable = parse(&[("POLICY", "[]")]).expect_err("unusable").to_string();
+        assert!(unusable.contains("POLICY must be left out"), "{unusable}");
+        parse(&[("POLICY", "")]).expect("as if it were not set");
+    }
+
+    #[test]
+    fn accounts_on_github_are_read_strictly_and_each_fault_is_explained() {
+        let id = "0A0B0C0D-1111-2222-3333-444455556666";
+        let all =
+            format!("octocat=alex@contoso.com, OctoCat = {id},,hubot_x=sam@contoso.com,renovate[bot]=none");
+        let logins = parse(&[("GITHUB_LOGINS", &all)]).expect("a configuration").policy.github_logins;
+        assert_eq!((logins.0.len(), logins.people_of("OCTOCAT").count()), (4, 2));
+        assert!(logins.has("renovate[bot]") && !logins.has("renovate"));
+        for (value, cause) in [
+            ("hunter2", "a comma list of login=person"),
+            ("octocat=Alex", "a comma list of login=person"),
+            ("octo cat=alex@contoso.com", "a comma list of login=person"),
+            ("octocat=", "a comma list of login=person"),
+            ("octocat=None", "a comma list of login=person"),
+            ("octocat=alex@contoso.com=x", "a comma list of login=person"),
+            ("octocat=none", "none is for bots alone"),
+            ("GitHub-Actions[bot]=none", "github-actions[bot] cannot be listed"),
+            ("github-actions[bot]=alex@contoso.com", "github-actions[bot] cannot be listed"),
+        ] {
+            let unusable = parse(&[("GITHUB_LOGINS", value)]).expect_err(value).to_string();
+            assert!(unusable.contains("GITHUB_LOGINS must be") && unusable.contains(cause), "{unusable}");
+            assert!(!unusable.contains("hunter2") && !unusable.contains("alex"), "{unusable}");
         }
-        parse(&[("SELF_APPROVAL", "allow"), ("POLICY", "")]).expect("as if they were not set");
+        for value in ["denied", "Deny", "false"] {
+            let unusable = parse(&[("SELF_APPROVAL", value)]).expect_err(value).to_string();
+            assert!(unusable.contains("SELF_APPROVAL must be allow or deny"), "{unusable}");
+        }
+        let warned = parse(&[("SELF_APPROVAL", "deny")]).expect("usable").warnings.join("\n");
+        assert!(warned.contains("SELF_APPROVAL is set, but GITHUB_LOGINS"), "{warned}");
+        let warned = parse(&[("GITHUB_LOGINS", &all)]).expect("usable").warnings.join("\n");
+        assert!(!warned.contains("GITHUB_LOGINS"), "{warned}");
     }
 
     #[test]

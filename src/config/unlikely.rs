@@ -3,7 +3,10 @@
 use url::Url;
 
 use super::{AUTH_ENABLED, Config, SIGN_IN, bot, forms, reader::Reader};
-use crate::{approval::Approvers, ledger::Location};
+use crate::{
+    approval::{Approvers, SelfApproval},
+    ledger::Location,
+};
 
 impl Config {
     /// All of it, in the order in which it is told.
@@ -26,7 +29,8 @@ impl Config {
         let webhook = reader.text("TEAMS_WEBHOOK_URL").as_deref().and_then(forms::unlikely_webhook);
         let urls = urls.into_iter().chain(webhook).map(str::to_owned);
         let cards = self.unlikely_cards(reader);
-        store.map(str::to_owned).into_iter().chain(identity).chain(urls).chain(cards).collect()
+        let own = self.unlikely_self_approval();
+        store.map(str::to_owned).into_iter().chain(identity).chain(urls).chain(cards).chain(own).collect()
     }
 
     /// A header that says who is signed in, and may be anyone's.
@@ -60,6 +64,14 @@ impl Config {
                 .to_owned()
         });
         no_page.into_iter().chain(half_a_mail).collect()
+    }
+
+    /// A rule that lets no job ask, or that everybody gets around.
+    fn unlikely_self_approval(&self) -> Option<String> {
+        let is_denied = self.policy.self_approval > SelfApproval::Allow;
+        (is_denied && self.policy.github_logins.0.is_empty()).then(|| {
+            "SELF_APPROVAL is set, but GITHUB_LOGINS lists nobody: every request for an approval is refused".to_owned()
+        })
     }
 
     fn unlikely_identity(&self) -> Option<String> {

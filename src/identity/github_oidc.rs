@@ -135,6 +135,8 @@ fn job(claims: Claims, now: DateTime<Utc>) -> Result<Job, Check> {
             run_attempt: claims.run_attempt,
             actor: claims.actor,
             event_name: Some(claims.event_name),
+            // The token does not tell.
+            rerun_by: None,
             // 6.
             owner_id: optional(claims.repository_owner_id, is_number, Check::Repository)?,
             environment: optional(claims.environment, is_name, Check::Environment)?,

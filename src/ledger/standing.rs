@@ -13,7 +13,8 @@ use super::{
     shapes::{StoredBallot, StoredRuling},
 };
 use crate::approval::{
-    ApprovalId, Ballot, Decision, Message, MessageName, RelayId, RelayStanding, Ruling, Standing, Subject,
+    ApprovalId, Ballot, Decision, Message, MessageName, RelayId, RelayStanding, Request, Ruling, Standing,
+    Subject,
 };
 
 /// The most votes that are read at the same time.
@@ -34,6 +35,17 @@ impl Ledger {
         detail: Detail,
         until: Instant,
     ) -> anyhow::Result<Option<Standing>> {
+        self.standing_telling(id, detail, |_| {}, until).await
+    }
+
+    /// The same; `tell` hears of the request as soon as it is read.
+    pub async fn standing_telling(
+        &self,
+        id: &ApprovalId,
+        detail: Detail,
+        tell: impl FnOnce(&Request),
+        until: Instant,
+    ) -> anyhow::Result<Option<Standing>> {
         let (path, subject) = (self.request_path(id), Subject::Requested(id.clone()));
         let (found, names) = tokio::try_join!(self.store.get(&path, until), self.names(&subject, until))?;
         let Some(content) = found else { return Ok(None) };
@@ -41,6 +53,7 @@ impl Ledger {
         if request.id != *id {
             return Err(anyhow!("it holds another approval").context(Unreadable::at(&path)));
         }
+        tell(&request);
         let decided = async {
             match names.contain(DECISION) {
                 true => self.ruling(id, until).await,

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::{
     approval::{
         Delivery, Ending, EventType, Inputs, Item, PerformerJson, RelayStanding, Standing, Verdict,
-        performers, rfc_3339, withdrawer,
+        Withdrawer, performers, rfc_3339, withdrawer,
     },
     approve::Stories,
     cards::sentences,
@@ -148,6 +148,8 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
     let workflow = asked.workflow.as_ref();
     let hides_names = reader == ShownTo::Job && workload.is_public;
     let withdrawer = ruling.as_ref().and_then(|ruling| withdrawer(ruling, hides_names));
+    let ours = standing.ruling.as_ref().and_then(|ruling| ruling.withdrawal.as_ref());
+    let ours = ours.filter(|withdrawal| withdrawal.by == Withdrawer::RefMoved);
     let comment = withdrawer.as_ref().and_then(|withdrawer| withdrawer.comment);
     let (run, named) = (standing.run.as_ref(), standing.named_run.as_ref());
     let id = run.map(|run| &run.id).or(named.map(|named| &named.id));
@@ -157,6 +159,7 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
         url: cards.release_url(&workload.repository, id),
         conclusion: run.and_then(|run| run.end).map(|end| end.conclusion.as_str()),
     });
+    let comment = comment.or(ours.map(|withdrawal| withdrawal.comment.as_str()));
     ItemJson {
         id: request.id.as_str(),
         status: status(standing, is_dry_run),

@@ -464,6 +464,7 @@ fn refusal_page(
         | Outcome::AlreadyDecided(..)
         | Outcome::Conflict(..)
         | Outcome::Run(_)
+        | Outcome::RefMoved(_)
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }

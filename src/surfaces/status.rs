@@ -11,7 +11,9 @@ pub fn status(outcome: &Outcome) -> u16 {
         Outcome::Invalid(_) => 400,
         Outcome::Forbidden(_) => 403,
         Outcome::Unknown => 404,
-        Outcome::Conflict(..) | Outcome::TooLateToWithdraw(..) | Outcome::Run(_) => 409,
+        Outcome::Conflict(..) | Outcome::RefMoved(_) | Outcome::TooLateToWithdraw(..) | Outcome::Run(_) => {
+            409
+        }
         Outcome::Expired(_) | Outcome::Ended(_) => 410,
         Outcome::Limited(_) => 429,
         Outcome::Misconfigured(_) | Outcome::Refused(..) | Outcome::GivenUp(..) | Outcome::Unavailable(_) => {

@@ -687,3 +687,37 @@ async fn bot_page_and_mail_at_once_come_to_one_decision_that_the_card_shows() {
     }
     teams.around.github.expect_dispatches(dispatched);
 }
+
+// T37
+#[tokio::test]
+async fn who_started_the_run_sees_a_card_in_teams_that_lets_them_reject_alone() {
+    let teams = Teams::start().await;
+    teams.around.github.expect_dispatches(1);
+    let logins = format!("octocat={ALEX_UPN}");
+    let host = teams.host(Mode::Payload).setting("SELF_APPROVAL", "deny").setting("GITHUB_LOGINS", &logins);
+    let host = host.start().await;
+    let (alex, sam, stranger) = (Someone::alex(), Someone::number(1), Someone::number(7));
+    teams.connector.add_member(&sam);
+    let (id, message) = teams.ask(&host, ASKED).await;
+    let refresh = |person: &Someone| {
+        Activity::refresh(&teams.connector, person, &message, "refresh", json!({"approval": id}))
+    };
+    // Only the names of Teams tell them apart.
+    let card = host.send(refresh(&alex).request()).await.card();
+    assert!(button(&card, "Approve").is_none() && button(&card, "Reject").is_some(), "{card}");
+    assert!(card.to_string().contains("You can reject this, but not approve it: you started"), "{card}");
+    assert!(button(&host.send(refresh(&sam).request()).await.card(), "Approve").is_some());
+    let told = host.send(teams.press(&alex, &message, "Approve", "").request()).await.error(400, "forbidden");
+    assert!(told.contains("you started or re-ran"), "{told}");
+    let told =
+        host.send(teams.press(&stranger, &message, "Approve", "").request()).await.error(400, "forbidden");
+    assert!(told.contains("yours is not known"), "{told}");
+    host.send(teams.press(&sam, &message, "Approve", "").request()).await.card();
+
+    // Rejecting needs no name.
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let asked = teams.connector.calls().iter().filter(|call| call.method == "GET").count();
+    host.send(teams.press(&Someone::number(8), &message, "Reject", "").request()).await.card();
+    let calls = teams.connector.calls();
+    assert_eq!(calls.iter().filter(|call| call.method == "GET").count(), asked);
+}

@@ -2,6 +2,8 @@
 //!
 //! Dropping it fails the test unless exactly the announced dispatches came, and nothing else.
 
+mod origin;
+
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
@@ -54,6 +56,7 @@ struct State {
     undescribed: Vec<String>,
     expected_dispatches: usize,
     expected_refusals: usize,
+    origin: origin::Origin,
 }
 
 /// A dispatch that GitHub had nothing to say against.
@@ -111,6 +114,7 @@ impl GitHub {
             undescribed: Vec::new(),
             expected_dispatches: 0,
             expected_refusals: 0,
+            origin: origin::Origin::default(),
         }));
         // Not one of wiremock's pool: a straggler must never reach another test's GitHub.
         let server = MockServer::builder().start().await;
@@ -220,6 +224,7 @@ impl Drop for GitHub {
         let state = self.state();
         assert_eq!(state.dispatches.len(), state.expected_dispatches, "dispatches: {:?}", state.dispatches);
         assert_eq!(state.refusals.len(), state.expected_refusals, "refused: {:?}", state.refusals);
+        assert!(!state.origin.is_unexpected(), "asked about runs or refs");
         assert_eq!(state.undescribed, [""; 0], "not as GitHub describes it");
     }
 }
@@ -236,6 +241,11 @@ impl Respond for Judge {
         }
         if request.method.as_str() == "GET"
             && let Some(answer) = looked_at(request, &state)
+        {
+            return answer;
+        }
+        if request.method.as_str() == "GET"
+            && let Some(answer) = origin::answered(request, &mut state)
         {
             return answer;
         }

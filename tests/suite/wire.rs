@@ -13,6 +13,15 @@ pub struct Wire(Value);
 /// GitHub's REST API.
 pub static GITHUB: LazyLock<Wire> = LazyLock::new(|| Wire::read(include_str!("../wire/github.json")));
 
+/// The part of GitHub's REST API that tells about runs and refs.
+pub static GITHUB_ORIGIN: LazyLock<Wire> =
+    LazyLock::new(|| Wire::read(include_str!("../wire/github-origin.json")));
+
+/// GitHub's own example of an answer about a run or a ref.
+pub fn example(name: &str) -> Value {
+    GITHUB_ORIGIN.0["components"]["examples"][name]["value"].clone()
+}
+
 /// The Bot Connector.
 pub static BOT_CONNECTOR: LazyLock<Wire> =
     LazyLock::new(|| Wire::read(include_str!("../wire/bot-connector.json")));

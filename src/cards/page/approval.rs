@@ -137,7 +137,9 @@ impl Page<'_> {
     /// The votes that would change something: who has approved can approve again only if that decides.
     fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         let waits = self.waits_for_others();
-        self.content.verdicts.iter().filter(move |verdict| !waits || **verdict != Verdict::Approve)
+        let may = |verdict: &&Verdict| self.view.judgement.vote(**verdict).is_ok();
+        let verdicts = self.content.verdicts.iter().filter(may);
+        verdicts.filter(move |verdict| !waits || **verdict != Verdict::Approve)
     }
 
     /// True if the person has approved, and others have to as well.
@@ -149,9 +151,16 @@ impl Page<'_> {
         has_approved && count_approvals(self.content.votes) < required
     }
 
+    /// The reason why the person may reject and not approve, if that is so.
+    fn only_reject(&self) -> Option<String> {
+        let Judgement { approve, reject, .. } = self.view.judgement;
+        let why = approve.as_ref().err().filter(|_| reject.is_ok());
+        why.map(sentences::only_reject)
+    }
+
     /// The reason why the person may not decide, if they may not.
     fn refusal(&self) -> Option<String> {
-        match &self.view.judgement.approve {
+        match &self.view.judgement.reject {
             Ok(()) => None,
             Err(Forbidden::Performer) => Some(
                 "You can look at this, but not decide on it: the workflow asked other approvers.".to_owned(),

@@ -18,13 +18,20 @@ use crate::{
 };
 
 /// The rights of an approver, and of anyone else.
-pub const MAY: Judgement =
-    Judgement { approve: Ok(()), reject: Ok(()), withdraw: Ok(()), needs_name: false, is_open: true };
+pub const MAY: Judgement = Judgement {
+    approve: Ok(()),
+    reject: Ok(()),
+    withdraw: Ok(()),
+    needs_name: false,
+    needs_name_to_approve: false,
+    is_open: true,
+};
 const MAY_NOT: Judgement = Judgement {
     approve: Err(Forbidden::Performer),
     reject: Err(Forbidden::Performer),
     withdraw: Err(Forbidden::Performer),
     needs_name: false,
+    needs_name_to_approve: false,
     is_open: true,
 };
 

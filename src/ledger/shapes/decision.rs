@@ -166,27 +166,33 @@ struct StoredRequirement {
     met_by: Vec<StoredPerson>,
 }
 
-/// A withdrawal by a run, or by a person; by neither if nobody had to say who they are.
+/// A withdrawal by a run, or by a person; by neither if the ref has moved, or if nobody had to say who they are.
 #[derive(Serialize, Deserialize)]
 struct StoredWithdrawal {
     by: Option<StoredPerson>,
     run_id: Option<String>,
     comment: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ref_moved: bool,
 }
 
 impl From<&Withdrawal> for StoredWithdrawal {
     fn from(Withdrawal { by, comment }: &Withdrawal) -> Self {
+        let ref_moved = *by == Withdrawer::RefMoved;
         let (by, run_id) = match by {
             Withdrawer::Person(performer) => (StoredPerson::of(performer), None),
             Withdrawer::Run(id) => (None, Some(id.clone())),
+            Withdrawer::RefMoved => (None, None),
         };
-        Self { by, run_id, comment: Some(comment.clone()).filter(|comment| !comment.is_empty()) }
+        let comment = Some(comment.clone()).filter(|comment| !comment.is_empty());
+        Self { by, run_id, comment, ref_moved }
     }
 }
 
 impl StoredWithdrawal {
     fn withdrawal(self) -> Option<Withdrawal> {
         let by = match (self.by, self.run_id) {
+            _ if self.ref_moved => Withdrawer::RefMoved,
             (_, Some(id)) => Withdrawer::Run(id),
             (Some(person), None) => Withdrawer::Person(person.performer()?),
             (None, None) => Withdrawer::Person(Performer::Anonymous),
@@ -241,6 +247,8 @@ mod tests {
         };
         let run = Withdrawal { by: Withdrawer::Run("4712".to_owned()), comment: String::new() };
         assert_eq!(read(by_run), (Ending::Withdrawn, run));
+        let moved = r#"{"verdict":"withdrawn","votes":[],"decided_at":"2026-11-27T12:00:00Z","withdrawn":{"by":null,"run_id":null,"comment":"the ref has moved","ref_moved":true}}"#;
+        assert_eq!(read(moved), (Ending::Withdrawn, Withdrawal::ref_moved()));
         let (_, withdrawal) = read(&by_person);
         assert_eq!(withdrawal.comment, "Wrong branch.");
         assert!(matches!(withdrawal.by, Withdrawer::Person(Performer::Person(_))));

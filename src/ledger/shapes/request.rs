@@ -75,6 +75,8 @@ struct StoredWorkload {
     actor_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run_number: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rerun_by: Option<String>,
 }
 
 impl From<&Request> for StoredRequest {
@@ -191,6 +193,7 @@ impl From<&Workload> for StoredWorkload {
             event_name: workload.event_name,
             actor_id: workload.actor_id,
             run_number: workload.run_number,
+            rerun_by: workload.rerun_by,
         }
     }
 }
@@ -209,6 +212,7 @@ impl StoredWorkload {
             run_attempt: self.run_attempt,
             actor: self.actor,
             actor_id: self.actor_id,
+            rerun_by: self.rerun_by,
             event_name: self.event_name,
             environment: self.environment,
             workflow_ref: self.workflow_ref,

@@ -9,6 +9,7 @@ mod app_key;
 mod cache;
 mod call;
 mod credentials;
+mod origin;
 mod read;
 mod workflows;
 

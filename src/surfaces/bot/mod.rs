@@ -24,13 +24,13 @@ use super::{
 use crate::{
     approval::{
         ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Person, SendAnswer, Standing,
-        Unreached, Vote,
+        Unreached, Verdict, Vote,
     },
     approve::{Clicked, Cursor, Report, Stories, failed},
     cards::{
         bot::{REFRESH, welcome},
         content::Content,
-        sentences::{Reader, sentence_to},
+        sentences::{Reader, only_reject, sentence_to},
     },
     host::{Answer, Body, Invocation},
     identity::{Check, Rejection, bot_connector::ConnectorTokens},
@@ -166,11 +166,17 @@ impl Messages {
         let id = ApprovalId::parse(data["approval"].as_str().unwrap_or_default()).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await;
         let standing = standing.map_err(|error| failed(Unreached::Store, &error))?.ok_or(Outcome::Unknown)?;
-        let known = self.known(bot, activity, Some(&standing), request).await?;
+        let about = Some((&standing, Verdict::Approve));
+        let known = self.known(bot, activity, about, request).await?;
         let (policy, now) = (&self.stories.policy, request.timing.now);
+        let content = Content::of(&standing, policy, now);
         match policy.judge(&standing, &known.performer, now).approve {
             Err(Forbidden::Performer) => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
-            Ok(()) | Err(_) => Ok(inside(200, CARD, cards.bot(&Content::of(&standing, policy, now), None))),
+            Err(own @ Forbidden::Own(_)) if content.state.is_waiting() => {
+                let content = Content { verdicts: &[Verdict::Reject], ..content };
+                Ok(inside(200, CARD, cards.bot(&content, Some(&only_reject(&own)))))
+            }
+            Ok(()) | Err(_) => Ok(inside(200, CARD, cards.bot(&content, None))),
         }
     }
 
@@ -213,7 +219,8 @@ impl Messages {
                     Ok(standing) => standing,
                     Err(report) => return report,
                 };
-                match self.known(bot, activity, Some(&standing), request).await {
+                let about = Some((&standing, vote.verdict));
+                match self.known(bot, activity, about, request).await {
                     Ok(known) => {
                         let refusal = known.refusal();
                         let voted = self.stories.vote(standing, vote, known.performer, request.timing);
@@ -225,12 +232,12 @@ impl Messages {
         }
     }
 
-    /// The activity's sender, by name too if only that can tell whether they may decide on an approval, or at all.
+    /// The activity's sender, by name too if only that can tell whether they may decide on an approval, or at all, by this vote.
     async fn known(
         &self,
         bot: &Bot,
         activity: &Activity,
-        standing: Option<&Standing>,
+        about: Option<(&Standing, Verdict)>,
         request: &Invocation,
     ) -> Result<Known, Report> {
         let mut person = person(bot, activity).ok_or_else(|| {
@@ -238,9 +245,11 @@ impl Messages {
             Report::of(Outcome::Forbidden(Forbidden::NoObjectId), detail)
         })?;
         let (policy, performer) = (&self.stories.policy, Performer::Person(person.clone()));
-        let needs_name = match standing {
+        let needs_name = match about {
             None => policy.needs_name(&performer),
-            Some(standing) => policy.judge(standing, &performer, request.timing.now).needs_name,
+            Some((standing, verdict)) => {
+                policy.judge(standing, &performer, request.timing.now).needs_name_for(verdict)
+            }
         };
         if !needs_name {
             return Ok(Known { performer, lacks_name: false });
@@ -354,6 +363,7 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::AlreadyDecided(..)
         | Outcome::Conflict(..)
         | Outcome::Run(_)
+        | Outcome::RefMoved(_)
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }
