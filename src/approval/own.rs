@@ -148,7 +148,7 @@ impl Policy {
 
     /// Allows a job to ask for an approval that those who started or re-ran its run cannot give, or refuses it: the
     /// accounts must be known, and enough other people left, as far as `approvers` tell.
-    // T37
+    // T40
     pub fn ask_others(
         &self,
         asked: &Terms,
@@ -184,7 +184,7 @@ impl Policy {
 }
 
 /// Allows `performer` to approve `request` under `deny`, or refuses it. In doubt it is refused.
-// T37
+// T40
 pub fn not_own(logins: &GithubLogins, request: &Request, performer: &Performer) -> Result<(), Own> {
     let Performer::Person(person) = performer else { return Err(Own::Anonymous) };
     let workload = &request.workload;

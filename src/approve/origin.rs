@@ -80,7 +80,7 @@ impl Stories {
     }
 
     /// The request, with the account that re-ran its run, if that must be known.
-    // T37
+    // T40
     pub(super) async fn known_rerunner(
         &self,
         mut request: Request,
@@ -116,7 +116,7 @@ impl Stories {
     ///
     /// # Errors
     /// The reason why GitHub does not tell; then nothing may be recorded.
-    // T38
+    // T41
     pub(super) async fn unless_moved(
         &self,
         standing: &Standing,

@@ -384,7 +384,7 @@ fn github_logins(text: &str) -> Result<GithubLogins, &'static str> {
     entries.map(github_login).collect::<Result<_, _>>().map(GithubLogins)
 }
 
-// T37
+// T40
 fn github_login(entry: &str) -> Result<(Login, Option<Approver>), &'static str> {
     let (login, person) = entry.split_once('=').ok_or("")?;
     let login = Login::parse(login.trim_end()).ok_or("")?;

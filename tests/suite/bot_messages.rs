@@ -688,7 +688,7 @@ async fn bot_page_and_mail_at_once_come_to_one_decision_that_the_card_shows() {
     teams.around.github.expect_dispatches(dispatched);
 }
 
-// T37
+// T40
 #[tokio::test]
 async fn who_started_the_run_sees_a_card_in_teams_that_lets_them_reject_alone() {
     let teams = Teams::start().await;

@@ -31,7 +31,7 @@ in_one_mode! {
     only_a_vote_that_would_approve_needs_the_answer
 }
 
-// T38
+// T41
 async fn a_ref_that_stays_is_approved_and_one_that_moved_withdraws_the_approval(mode: Mode) {
     let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
@@ -57,7 +57,7 @@ async fn a_ref_that_stays_is_approved_and_one_that_moved_withdraws_the_approval(
     host.vote(&around.token_of(&sam), &moves, "approve").await.assert_outcome(409, "conflict");
 }
 
-// T38
+// T41
 async fn a_ref_that_is_gone_has_moved_and_a_repository_that_is_gone_says_nothing(mode: Mode) {
     let (around, host) = Surroundings::with_host(mode).await;
     let alex = around.token_of(&Someone::alex());
@@ -72,7 +72,7 @@ async fn a_ref_that_is_gone_has_moved_and_a_repository_that_is_gone_says_nothing
     assert_eq!(around.status(&host, &id).await["status"], "pending");
 }
 
-// T38
+// T41
 async fn while_github_cannot_be_asked_nothing_is_approved_and_rejecting_works(mode: Mode) {
     let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(1);
@@ -97,7 +97,7 @@ async fn while_github_cannot_be_asked_nothing_is_approved_and_rejecting_works(mo
     host.vote(&alex, &id, "reject").await.assert_outcome(200, "dispatched");
 }
 
-// T38
+// T41
 async fn a_tag_is_no_branch_and_an_annotated_one_is_followed(mode: Mode) {
     let (around, host) = Surroundings::with_host(mode).await;
     around.github.expect_dispatches(2);
@@ -137,7 +137,7 @@ async fn only_a_vote_that_would_approve_needs_the_answer(mode: Mode) {
 }
 
 /// Votes that suffice, and that nobody has counted, are no way around the question.
-// T38
+// T41
 #[tokio::test]
 async fn a_look_and_a_sweep_approve_nothing_whose_ref_has_moved() {
     let github = GitHub::start().await;
@@ -168,7 +168,7 @@ async fn a_look_and_a_sweep_approve_nothing_whose_ref_has_moved() {
     deployment.settled().await;
 }
 
-// T38
+// T41
 #[tokio::test]
 async fn two_who_approve_at_once_while_the_ref_moves_come_to_one_decision() {
     let github = GitHub::start().await;

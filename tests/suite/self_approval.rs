@@ -26,7 +26,7 @@ fn denying(around: &Surroundings, mode: Mode) -> Builder {
     around.host(mode).setting("SELF_APPROVAL", "deny").setting("GITHUB_LOGINS", &logins)
 }
 
-// T37
+// T40
 async fn who_started_the_run_rejects_and_does_not_approve(mode: Mode) {
     let around = Surroundings::start().await;
     around.github.expect_dispatches(1);
@@ -52,7 +52,7 @@ async fn who_started_the_run_rejects_and_does_not_approve(mode: Mode) {
     host.vote(&around.token_of(&alex), &id, "reject").await.assert_outcome(200, "rejected");
 }
 
-// T37
+// T40
 async fn who_re_ran_it_cannot_approve_either_and_github_is_asked_once(mode: Mode) {
     let (around, store) = (Surroundings::start().await, Store::folder());
     around.github.expect_dispatches(1);
@@ -75,7 +75,7 @@ async fn who_re_ran_it_cannot_approve_either_and_github_is_asked_once(mode: Mode
     assert_eq!(around.github.origin_calls().len(), 1);
 }
 
-// T37
+// T40
 async fn a_job_whose_people_are_not_known_may_not_ask(mode: Mode) {
     let around = Surroundings::start().await;
     let host = denying(&around, mode).start().await;
@@ -127,7 +127,7 @@ async fn a_bot_may_start_runs_and_anybody_approves_them(mode: Mode) {
 }
 
 /// Settings of now hold for what was asked and voted on before.
-// T37
+// T40
 #[tokio::test]
 async fn what_was_asked_and_voted_on_before_is_held_to_the_accounts_of_now() {
     let (around, store) = (Surroundings::start().await, Store::folder());
@@ -161,7 +161,7 @@ async fn what_was_asked_and_voted_on_before_is_held_to_the_accounts_of_now() {
     assert!(sentence.contains("is not in GITHUB_LOGINS"), "{sentence}");
 }
 
-// T37
+// T40
 #[tokio::test]
 async fn who_cannot_be_told_from_the_starter_does_not_approve() {
     let around = Surroundings::start().await;
