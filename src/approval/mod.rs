@@ -4,6 +4,7 @@
 //! parsing them, so one that exists is within GitHub's limits and ours.
 
 mod ballot;
+mod changes;
 mod click;
 mod decision;
 mod message;
@@ -22,6 +23,7 @@ pub use ballot::{
     Ballot, PerformerJson, Ruling, Ticket, Withdrawal, Withdrawer, count_approvals, performers, rfc_3339,
     tally, withdrawer,
 };
+pub use changes::{Author, Authors, Changes, Commit, Comparison, Incomparable, Unknown, is_commit};
 pub use click::{
     Click, ClientPayload, Dispatch, EventType, Members, Relay, RepositoryDispatch, Verdict, Vote,
 };

@@ -8,6 +8,7 @@ mod answer;
 mod app_key;
 mod cache;
 mod call;
+mod compare;
 mod credentials;
 mod origin;
 mod read;
@@ -21,6 +22,7 @@ use secrecy::SecretString;
 
 pub use self::{
     app_key::{AppKey, GitHubApp},
+    compare::Uncompared,
     credentials::{Access, Installation},
 };
 use self::{
