@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ballot, Decision, DispatchName, Ending, Forbidden, Kind, MessageName, NamedRun, Performer, PostedMessage,
-    Progress, Request, Ruling, Run, Subject, TargetName, Withdrawal, Withdrawer,
+    Ballot, Changes, Decision, DispatchName, Ending, Forbidden, Kind, MessageName, NamedRun, Performer,
+    PostedMessage, Progress, Request, Ruling, Run, Subject, TargetName, Withdrawal, Withdrawer,
 };
 
 /// The standing of an approval.
@@ -26,13 +26,28 @@ pub struct Standing {
     pub named_run: Option<NamedRun>,
     /// The run that has it, if one has said so.
     pub run: Option<Run>,
+    /// The changes since the last release, if they are known or can be asked for.
+    pub changes: Option<Changes>,
+    /// True if a card may have been posted before the changes were known.
+    pub changes_are_late: bool,
 }
 
 impl Standing {
     /// The standing of an approval before any vote and any message.
     pub fn new(request: Request) -> Self {
         let (messages, places) = (BTreeMap::new(), BTreeMap::new());
-        Self { request, ballots: Vec::new(), ruling: None, messages, places, named_run: None, run: None }
+        let (changes, changes_are_late) = (None, false);
+        Self {
+            request,
+            ballots: Vec::new(),
+            ruling: None,
+            messages,
+            places,
+            named_run: None,
+            run: None,
+            changes,
+            changes_are_late,
+        }
     }
 
     /// The approval, as messages name it.

@@ -2,6 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::{
+    FutureExt,
+    future::{Either, select},
+};
+use tokio::sync::oneshot;
+
 use super::{Report, Stories, broken, failed};
 use crate::{
     approval::{ApprovalId, Limited, Outcome, Request, Standing, Terms, Unreached, Visibility, Workload},
@@ -72,18 +78,67 @@ impl Stories {
         new: NewRequest,
         timing: Timing,
     ) -> anyhow::Result<Result<(Standing, bool), Report>> {
-        let (ledger, until) = (&self.outbox.ledger, Self::recorded_by(timing));
         let keys = RequestKeys::of(&new.workload, &new.body);
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
         let NewRequest { terms, workload, visibility, .. } = new;
         let id = ApprovalId::new(timing.now, random);
         let request = Request { id, terms, workload, created_at: timing.now };
-        let repository_id = &request.workload.repository_id;
 
-        let place = self.recording.enter(&keys, &request);
+        // The changes are asked for beside all this: nothing waits for them.
+        let (begin, gate) = oneshot::channel();
+        let changes = Box::pin(Arc::clone(self).changes_of(request.clone(), gate, timing));
+        let recorded = Box::pin(self.record_request((&keys, request), visibility, begin, timing));
+        let (recorded, changes) = match select(recorded, changes).await {
+            Either::Left((recorded, mut changes)) => {
+                let known = (&mut changes).now_or_never();
+                (recorded, known.map_or_else(|| Either::Right(changes), Either::Left))
+            }
+            Either::Right((known, recorded)) => (recorded.await, Either::Left(known)),
+        };
+        let (opened, newest, is_new) = match recorded? {
+            Ok(recorded) => recorded,
+            Err(report) => return Ok(Err(report)),
+        };
+        let looked = match is_new {
+            true => None,
+            false => self.look_in(&opened.id, Detail::Attempts, timing).await?,
+        };
+        let mut standing = looked.unwrap_or_else(|| self.outbox.asking(Standing::new(opened)));
+        let late = match (changes, is_new) {
+            (_, false) => None,
+            (Either::Left(known), true) => self.show_changes(&mut standing, known, timing),
+            (Either::Right(changes), true) => Some(self.await_changes(&standing.request.id, changes, timing)),
+        };
+        if standing.request.terms.supersedes && standing.ruling.is_none() {
+            self.supersede(&standing.request, timing).await;
+        }
+        if standing.ruling.is_none() {
+            let occasion = if is_new { Occasion::New } else { Occasion::Again };
+            self.outbox.post_first_cards(&mut standing, occasion, timing).await;
+        }
+        if let Some(late) = late {
+            self.show_late_changes(standing.request.id.clone(), late, timing);
+        }
+        self.see(&standing.request);
+        standing.request = standing.request.seen_as(Some(newest));
+        Ok(Ok((standing, is_new)))
+    }
+
+    /// Records the request and opens it, unless the same was asked before. Returns it as it is recorded, with its
+    /// repository's newest visibility, and `true` if it is new. `begin` is told once it is.
+    async fn record_request(
+        &self,
+        (keys, request): (&RequestKeys, Request),
+        visibility: Visibility,
+        begin: oneshot::Sender<()>,
+        timing: Timing,
+    ) -> anyhow::Result<Result<(Request, Visibility, bool), Report>> {
+        let (ledger, until) = (&self.outbox.ledger, Self::recorded_by(timing));
+        let repository_id = &request.workload.repository_id;
+        let place = self.recording.enter(keys, &request);
         let (before, open, known) = tokio::try_join!(
-            ledger.asked(&keys, &request.workload, until),
+            ledger.asked(keys, &request.workload, until),
             ledger.open_in(repository_id, until),
             ledger.visibility(repository_id, until),
         )?;
@@ -96,12 +151,16 @@ impl Stories {
                     return Ok(Err(outcome.into()));
                 }
                 match self.known_rerunner(request.clone(), timing).await {
-                    Ok(request) => ledger.ask(&keys, &request, until).await?,
+                    Ok(request) => ledger.ask(keys, &request, until).await?,
                     Err(report) => return Ok(Err(report)),
                 }
             }
         };
         let is_new = opened.id == request.id;
+        if is_new {
+            // Nobody listens where GitHub is not asked.
+            let _ = begin.send(());
+        }
         let opening = async {
             match !is_new && ledger.was_opened(&opened.id, until).await? {
                 true => Ok(()),
@@ -111,21 +170,7 @@ impl Stories {
         let newest = self.note_visibility(&request.workload, visibility, known, until);
         let ((), newest) = tokio::try_join!(opening, newest)?;
         drop(place);
-        let looked = match is_new {
-            true => None,
-            false => self.look_in(&opened.id, Detail::Attempts, timing).await?,
-        };
-        let mut standing = looked.unwrap_or_else(|| Standing::new(opened));
-        if standing.request.terms.supersedes && standing.ruling.is_none() {
-            self.supersede(&standing.request, timing).await;
-        }
-        if standing.ruling.is_none() {
-            let occasion = if is_new { Occasion::New } else { Occasion::Again };
-            self.outbox.post_first_cards(&mut standing, occasion, timing).await;
-        }
-        self.see(&standing.request);
-        standing.request = standing.request.seen_as(Some(newest));
-        Ok(Ok((standing, is_new)))
+        Ok(Ok((opened, newest, is_new)))
     }
 }
 

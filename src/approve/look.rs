@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Stories;
 use crate::{
     approval::{ApprovalId, Standing, Visibility, Workload},
-    ledger::{Detail, Line},
+    ledger::Detail,
     outbox::LeftOut,
     text::log::describe,
     timing::Timing,
@@ -88,13 +88,14 @@ impl Stories {
         });
     }
 
-    /// Takes the approval out of the index of open ones, and lists it as decided. A sweep does what fails here.
+    /// Takes the approval out of the index of open ones, and lists it as decided, and as released if it is. A sweep does
+    /// what fails here.
     async fn close(&self, standing: &Standing, timing: Timing) {
-        let Some(ruling) = &standing.ruling else { return };
-        let line = Line::decided(&standing.subject(), ruling.decided_at);
         let (ledger, until) = (&self.outbox.ledger, timing.deadline);
-        let closed =
-            tokio::try_join!(ledger.remove_open(&standing.request, until), ledger.note_line(&line, until));
+        let closed = tokio::try_join!(
+            ledger.remove_open(&standing.request, until),
+            ledger.note_lines_of(standing, until)
+        );
         if let Err(error) = closed {
             log::warn!("approval {}: {}", standing.request.id.short(), describe(&error));
         }

@@ -4,6 +4,7 @@
 //! Once begun, a story goes on to its end, even if nobody waits for the answer any more.
 
 mod ask;
+mod changes;
 mod doubt;
 mod list;
 mod look;
@@ -50,6 +51,8 @@ pub struct Stories {
     recording: Recording,
     /// The requests about whose refs GitHub is asked.
     seen: origin::Seen,
+    /// The memory of the comparisons.
+    comparing: changes::Comparing,
     /// The memory of the sweeps.
     pub sweeper: Sweeper,
     /// The repositories whose runs may not be asked about.
@@ -119,6 +122,7 @@ impl Stories {
             sweeper: Sweeper::default(),
             refusals: silent::Refusals::default(),
             seen: origin::Seen::default(),
+            comparing: changes::Comparing::default(),
         }
     }
 

@@ -413,6 +413,10 @@ impl Sweep<'_> {
             let ending = standing.ending().map_or("", |ending| ending.as_str());
             (Level::Info, format!("approval {}: {ending}", id.short()))
         });
+        let mut standing = standing;
+        if !left_out.channel {
+            stories.ask_for_changes(&mut standing, timing).await;
+        }
         let next = next_event(&standing.request, timing.now);
         let mut swept = stories.outbox.carry_on(standing, left_out, timing).await;
         swept.lines.splice(0..0, line);

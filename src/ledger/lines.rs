@@ -148,6 +148,18 @@ impl Line {
     }
 }
 
+/// The folder of the releases of the same kind as `request`.
+pub(super) fn releases(request: &Request) -> String {
+    format!("released/{}/{}", request.workload.repository_id, release_group(request))
+}
+
+/// The time and the approval that the name of a release tells.
+pub(super) fn released_at(name: &str) -> Option<(DateTime<Utc>, ApprovalId)> {
+    let (time, id) = name.split_once('.')?;
+    let time = LAST.checked_sub(time.parse().ok()?)?;
+    Some((DateTime::from_timestamp_millis(time)?, ApprovalId::parse(id)?))
+}
+
 /// The most days that are read at the same time, since most of them have few lines.
 const DAYS_AT_ONCE: usize = 8;
 
@@ -184,9 +196,8 @@ impl Ledger {
             _ if name.is_none() => decided_at,
             _ => return Ok(()),
         };
-        let (repository, group) = (&request.workload.repository_id, release_group(request));
         let time = LAST - at.timestamp_millis();
-        self.note(&format!("released/{repository}/{group}/{time:013}.{}", request.id), until).await
+        self.note(&format!("{}/{time:013}.{}", releases(request), request.id), until).await
     }
 
     async fn note(&self, path: &str, until: Instant) -> anyhow::Result<()> {

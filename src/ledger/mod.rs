@@ -17,6 +17,7 @@
 //! requested/{id}/run                     the run that has the approval, by its first word
 //! requested/{id}/run.000002.start|end    a further attempt of it; the end of one
 //! requested/{id}/card.posted             the ids of the bot's card, by which it can be changed
+//! requested/{id}/changes                 the changes since the last release of its kind, once they are known
 //! open/{repository}/{run}.{expires}.{group}.{id}
 //!                                        an approval that is open, until it is decided
 //! visibility/{repository}/{time}.{public or private}
@@ -26,11 +27,13 @@
 //! listed/{day}/{time}.{kind}.{id}        a line of everything, by the time of asking
 //! decided/{day}/{time}.{kind}.{id}       a line of each decision, the newest with the first name
 //! released/{repository}/{group}/{time}.{id}
-//!                                        a line of each event that GitHub has accepted, likewise
+//!                                        a line of each event that GitHub has accepted, likewise; where nothing is
+//!                                        sent, of each approval
 //! dry-run/…                              the same for dry runs; their events are never sent to GitHub
 //! ```
 
 mod attempts;
+mod changes;
 mod lines;
 mod open;
 mod pending;

@@ -47,7 +47,12 @@ impl Ledger {
         until: Instant,
     ) -> anyhow::Result<Option<Standing>> {
         let (path, subject) = (self.request_path(id), Subject::Requested(id.clone()));
-        let (found, names) = tokio::try_join!(self.store.get(&path, until), self.names(&subject, until))?;
+        let (found, names, changes) = tokio::try_join!(
+            self.store.get(&path, until),
+            self.names(&subject, until),
+            // This is not read after the names, so that it costs no round.
+            self.changes(id, until),
+        )?;
         let Some(content) = found else { return Ok(None) };
         let request = parse_request(&path, &content)?;
         if request.id != *id {
@@ -78,7 +83,9 @@ impl Ledger {
         let message = Message { subject, name: MessageName::DISPATCH };
         let named_run = event.run.clone();
         messages.insert(MessageName::DISPATCH, event.progress(&message, claim)?);
-        let standing = Standing { ballots, messages, places, named_run, run, ..Standing::new(request) };
+        let (changes, changes_are_late) = changes.map_or((None, false), |(known, late)| (Some(known), late));
+        let known = Standing { changes, changes_are_late, ..Standing::new(request) };
+        let standing = Standing { ballots, messages, places, named_run, run, ..known };
         Ok(Some(match ruling {
             Some(ruling) => standing.ruled(ruling),
             None => standing,

@@ -26,7 +26,7 @@ pub use self::{
     wanted::{Effect, Wanted, next_event, wanted},
 };
 use crate::{
-    approval::{ApprovalId, Attempt, Channel, Policy, Posted, Request, Standing},
+    approval::{ApprovalId, Attempt, Changes, Channel, Policy, Posted, Request, Standing, Unknown},
     cards::Cards,
     ledger::{Detail, Ledger},
     timing::Timing,
@@ -84,7 +84,20 @@ impl Outbox {
         until: Instant,
     ) -> anyhow::Result<Option<Standing>> {
         let standing = self.ledger.standing(id, detail, until).await?;
-        Ok(standing.map(|standing| self.policy.hold(standing)))
+        Ok(standing.map(|standing| self.asking(self.policy.hold(standing))))
+    }
+
+    /// True if GitHub can be asked for the changes of a release.
+    pub fn compares(&self) -> bool {
+        !self.policy.dry_run && self.targets.github.lacks().is_none()
+    }
+
+    /// The standing of an open approval says that its changes are not known yet, if they can be.
+    pub fn asking(&self, standing: Standing) -> Standing {
+        match standing.changes.is_none() && standing.ruling.is_none() && self.compares() {
+            true => Standing { changes: Some(Changes::Unknown(Unknown::NotYet)), ..standing },
+            false => standing,
+        }
     }
 
     /// The way the card of an approval was posted.

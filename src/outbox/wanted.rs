@@ -192,7 +192,9 @@ fn shown_state(standing: &Standing, policy: &Policy, now: DateTime<Utc>) -> Stri
         Release::Running(run) => format!(" running {}", run.attempt),
         Release::Ended(run, conclusion) => format!(" {} {}", conclusion.as_str(), run.attempt),
     };
-    format!("{} {ending}{delivery}{release}", standing.ballots.len())
+    // A card that was posted with them looks the same as one without the mark.
+    let changes = if standing.changes_are_late { " changes" } else { "" };
+    format!("{} {ending}{delivery}{release}{changes}", standing.ballots.len())
 }
 
 /// The state of a card on which nothing has happened yet.

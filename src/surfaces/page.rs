@@ -207,7 +207,8 @@ impl Pages {
         let performer = self.approver(request)?;
         let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
-        let standing = standing.ok_or(Outcome::Unknown)?;
+        let mut standing = standing.ok_or(Outcome::Unknown)?;
+        self.stories.ask_for_changes(&mut standing, request.timing).await;
         Ok(match wants_json(request) {
             true => json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Approver)),
             false => html_answer(200, self.html(&standing, &performer, None, request)),

@@ -16,6 +16,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::a
 
 use crate::{
     app_desk::AppDesk,
+    github_compare::{Compared, Written, commit},
     github_workflows,
     handler_process::until,
     wire::{GITHUB, Operation},
@@ -48,6 +49,14 @@ struct State {
     shown: Value,
     /// Answers a question instead.
     told: Option<ResponseTemplate>,
+    /// The comparisons that it has, each by `base...head`.
+    compared: BTreeMap<String, Compared>,
+    /// The commits that it shows.
+    commits: BTreeMap<String, Written>,
+    /// Answers each comparison in another way.
+    answer_compare: Option<ResponseTemplate>,
+    /// The comparisons that were asked for, each with its query.
+    comparisons: Vec<String>,
     /// Answers a good dispatch instead of 204 or 200.
     answer: Option<ResponseTemplate>,
     dispatches: Vec<Dispatch>,
@@ -106,6 +115,10 @@ impl GitHub {
             is_old: false,
             shown: json!({"permissions": {"push": true}}),
             told: None,
+            compared: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            answer_compare: None,
+            comparisons: Vec::new(),
             answer: None,
             run: None,
             asked_about: Vec::new(),
@@ -193,6 +206,26 @@ impl GitHub {
         self.state().answer = None;
     }
 
+    /// From now on has this comparison.
+    pub fn compares(&self, base: &str, head: &str, compared: Compared) {
+        self.state().compared.insert(format!("{base}...{head}"), compared);
+    }
+
+    /// From now on shows this commit.
+    pub fn shows(&self, sha: &str, written: Written) {
+        self.state().commits.insert(sha.to_owned(), written);
+    }
+
+    /// From now on answers comparisons in another way, or again as GitHub does.
+    pub fn answer_comparisons_with(&self, answer: impl Into<Option<ResponseTemplate>>) {
+        self.state().answer_compare = answer.into();
+    }
+
+    /// The comparisons that were asked for so far.
+    pub fn comparisons(&self) -> Vec<String> {
+        self.state().comparisons.clone()
+    }
+
     /// The good dispatches so far.
     pub fn dispatches(&self) -> Vec<Dispatch> {
         self.state().dispatches.clone()
@@ -237,6 +270,11 @@ impl Respond for Judge {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let mut state = self.state.lock().expect("nobody panicked");
         if let Some(answer) = at_the_desk(request, &mut state) {
+            return answer;
+        }
+        if request.method.as_str() == "GET"
+            && let Some(answer) = read(request, &mut state)
+        {
             return answer;
         }
         if request.method.as_str() == "GET"
@@ -291,6 +329,47 @@ fn at_the_desk(request: &Request, state: &mut State) -> Option<ResponseTemplate>
     };
     let template = template.insert_header("Date", state.desk.date());
     Some(if is_token { template.set_delay(state.desk.delay) } else { template })
+}
+
+/// The answer to a question about commits.
+fn read(request: &Request, state: &mut State) -> Option<ResponseTemplate> {
+    let path = api_path(request).to_owned();
+    let mut parts = path.strip_prefix("/repos/")?.splitn(3, '/');
+    let (repository, rest) = (format!("{}/{}", parts.next()?, parts.next()?), parts.next()?);
+    let (kind, name) = rest.split_once('/').filter(|(kind, _)| ["compare", "commits"].contains(kind))?;
+    if kind == "compare" {
+        let query = request.url.query().map_or(String::new(), |query| format!("?{query}"));
+        state.comparisons.push(format!("{name}{query}"));
+    }
+    let found = check_headers(request, state).and_then(|()| match (kind, is_known(state, &repository)) {
+        ("compare", true) => {
+            let number = |name| {
+                let pair = request.url.query_pairs().find(|(key, _)| key == name);
+                pair.and_then(|(_, value)| value.parse().ok())
+            };
+            let paging = number("per_page").zip(number("page"));
+            state.compared.get(name).map(|compared| compared.page(paging)).ok_or(not_found())
+        }
+        (_, true) => state.commits.get(name).map(|written| commit(written, 7)).ok_or(not_found()),
+        (_, false) => Err(not_found()),
+    });
+    let (status, body) = match found {
+        Ok(body) => (200, body),
+        Err(Refusal(status, message)) => (status, error_body(status, &message)),
+    };
+    let operation = GITHUB.request(request, &path, None);
+    let answer = (status, Some(body.clone()));
+    state.undescribed.extend(operation.and_then(|operation| hold(&operation, &answer)).err());
+    let instead = state.answer_compare.clone().filter(|_| kind == "compare");
+    Some(instead.unwrap_or_else(|| ResponseTemplate::new(status).set_body_json(body)))
+}
+
+fn is_known(state: &State, repository: &str) -> bool {
+    state.repositories.iter().any(|known| known.eq_ignore_ascii_case(repository))
+}
+
+fn not_found() -> Refusal {
+    Refusal(404, "Not Found".to_owned())
 }
 
 /// The answer to a question of the checks: what a token may do, and a repository. To no other.

@@ -6,12 +6,14 @@
 //! formats are kept under `tests/golden/`, and must load for ever.
 
 mod attempt;
+mod changes;
 mod decision;
 mod request;
 mod run;
 
 pub use self::{
     attempt::{StoredArrival, StoredAttempt, StoredPlace, StoredResult},
+    changes::StoredChanges,
     decision::{StoredBallot, StoredDecision, StoredRuling},
     request::StoredRequest,
     run::{StoredEnd, StoredRun, StoredStart},
