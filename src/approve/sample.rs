@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::{NewRequest, Report, Stories};
 use crate::{
-    approval::{ApprovalId, ClientPayload, EventType, Outcome, Repository, Terms, Visibility, Workload},
+    approval::{
+        ApprovalId, Author, Changes, ClientPayload, Commit, Comparison, EventType, Outcome, Repository,
+        Terms, Visibility, Workload,
+    },
     timing::Timing,
 };
 
@@ -27,7 +30,9 @@ impl Stories {
             visibility: Visibility { said_at: timing.now.timestamp(), is_public: false },
             body: number.to_be_bytes().into(),
         };
-        Ok(self.ask(new, timing).await?.0.request.id)
+        let id = self.ask(new, timing).await?.0.request.id;
+        self.note_changes(&id, changes(), false, timing).await;
+        Ok(id)
     }
 }
 
@@ -41,6 +46,31 @@ fn terms(approvals_required: usize) -> Terms {
         approvals_required,
         ..Terms::sample(EventType::parse(EVENT_TYPE).expect("an event type"))
     }
+}
+
+/// The changes that a dry run, which never asks GitHub, has to show.
+fn changes() -> Changes {
+    let account = |login: &str| Author::Account(login.to_owned(), None);
+    let commit = |sha: &str, login, message: &str| Commit {
+        sha: sha.repeat(20),
+        message: message.to_owned(),
+        author: account(login),
+    };
+    Changes::Since(Comparison {
+        base: "ab".repeat(20),
+        commits: 3,
+        newest: vec![
+            commit("c3", "octocat", "Show prices with their currency (#42)"),
+            commit("b2", "hubot", "Deploy with the new runner"),
+            commit("a1", "octocat", "Fix the total of an empty cart (#41)"),
+        ],
+        authors: vec![account("octocat"), account("hubot")],
+        commits_read: 3,
+        guarded: vec![".github/workflows/release.yml".to_owned()],
+        guarded_count: 1,
+        files: 7,
+        ..Comparison::default()
+    })
 }
 
 /// A job of a run of its own: a run can have a few open approvals only.

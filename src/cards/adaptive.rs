@@ -17,6 +17,8 @@ const DETAILS_ID: &str = "details";
 /// The limits on what others wrote in a card; of texts in characters.
 #[derive(Clone, Copy)]
 pub struct Limits {
+    /// True if the newest commits and the files that change what runs are shown, and not their numbers alone.
+    pub changes: bool,
     /// Each member of the payload that is not in sight; at 0 they are left out.
     pub payload: usize,
     /// The request's text.
@@ -32,17 +34,22 @@ pub struct Limits {
 }
 
 /// The limits that most cards are made with: as much as anyone reads.
-const ROOMY: Limits = Limits { payload: 300, text: 4_000, facts: 30, value: 300, comment: 500, proven: 300 };
+const ROOMY: Limits =
+    Limits { changes: true, payload: 300, text: 4_000, facts: 30, value: 300, comment: 500, proven: 300 };
 
-/// The limits that a card is made with until it fits. The payload gives way first, then the text, the facts and the
+/// The same without the changes in full.
+const NO_CHANGES: Limits = Limits { changes: false, ..ROOMY };
+
+/// The limits that a card is made with until it fits. The changes give way first, then the payload, then the text, the facts and the
 /// comments; the last of them fit always, whatever the characters.
-const LIMITS: [Limits; 6] = [
+const LIMITS: [Limits; 7] = [
     ROOMY,
-    Limits { payload: 60, ..ROOMY },
-    Limits { payload: 0, ..ROOMY },
-    Limits { payload: 0, text: 600, ..ROOMY },
-    Limits { payload: 0, text: 600, facts: 10, value: 80, ..ROOMY },
-    Limits { payload: 0, text: 100, facts: 4, value: 50, comment: 50, proven: 50 },
+    NO_CHANGES,
+    Limits { payload: 60, ..NO_CHANGES },
+    Limits { payload: 0, ..NO_CHANGES },
+    Limits { payload: 0, text: 600, ..NO_CHANGES },
+    Limits { payload: 0, text: 600, facts: 10, value: 80, ..NO_CHANGES },
+    Limits { changes: false, payload: 0, text: 100, facts: 4, value: 50, comment: 45, proven: 50 },
 ];
 
 /// A client that shows cards.

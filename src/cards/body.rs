@@ -54,6 +54,7 @@ impl Cards {
         if !content.members.is_empty() {
             glance.push(first_members(content));
         }
+        glance.extend(self.changes_at_a_glance(content));
         glance.extend(votes_so_far(content));
         if !content.result.is_empty() {
             glance.push(self.facts(content.result.iter().chain(&content.delivery), client, limits));
@@ -65,6 +66,7 @@ impl Cards {
         let mut rest: Vec<_> =
             said(content, limits).into_iter().chain(other_members(content, limits)).collect();
         rest.push(group(vec![label(labels::PROVEN), self.facts(&content.proven, client, limits)]));
+        rest.extend(self.changes_in_full(content, client, limits));
         // The consequences of an answer, and its deadline, are of no use any more once there is one.
         if content.state.is_waiting() {
             rest.push(group(vec![label(labels::DECISION), self.facts(&content.decision, client, limits)]));
@@ -145,7 +147,7 @@ fn without_separators(text: &str) -> String {
 }
 
 /// An identifier or JSON, which has nothing invisible in it any more, as one line.
-fn one_line(shown: &str, limit: usize) -> String {
+pub(super) fn one_line(shown: &str, limit: usize) -> String {
     cut(&without_braces(&shown.replace('\n', " ")), limit)
 }
 

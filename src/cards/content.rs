@@ -13,9 +13,9 @@ use super::{
     words::{count, name, own_title, readable, reference, release_run, run, short_commit, title},
 };
 use crate::approval::{
-    Ballot, Conclusion, Delivery, DeliveryState, Ending, EventType, Inputs, Members, NamedRun, Performer,
-    Policy, Release, Repository, Request, Run, Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload,
-    count_approvals, tally,
+    Ballot, Changes, Conclusion, Delivery, DeliveryState, Ending, EventType, Inputs, Members, NamedRun,
+    Performer, Policy, Release, Repository, Request, Run, Standing, Verdict, Vote, Withdrawal, Withdrawer,
+    Workload, count_approvals, tally,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -40,6 +40,8 @@ pub struct Content<'a> {
     pub payload: Option<&'a str>,
     /// Its members, each with its JSON.
     pub members: Vec<(String, &'a str)>,
+    /// The changes since the last release, if they are known or can be asked for.
+    pub changes: Option<&'a Changes>,
     /// The consequences of a decision, and the conditions for it.
     pub decision: Vec<Fact<'a>>,
     /// The decision's people and time; empty while the approval waits.
@@ -120,6 +122,8 @@ impl<'a> Content<'a> {
             facts: &request.terms.facts,
             payload: payload(request),
             members: members(request),
+            // Nobody asks for them once it is over.
+            changes: standing.changes.as_ref().filter(|known| state.is_waiting() || !known.is_unknown()),
             decision: decision(standing, state, now),
             result: result(standing, state),
             verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },

@@ -21,6 +21,11 @@ pub const PAYLOAD: &str = "What is sent along";
 pub const PAYLOAD_REST: &str = "The rest of what is sent along";
 pub const PAYLOAD_ON_PAGE: &str = "It does not fit into a card. The page shows all of it.";
 
+pub const CHANGES: &str = "Changes since the last release";
+pub const COMMITS_SAY: &str = "The newest commits say";
+pub const GUARDED: &str = "Files that can change what runs";
+pub const COMPARE: &str = "Compare the two on GitHub";
+
 pub const DECISION: &str = "The decision";
 pub const APPROVE_SENDS: &str = "Approve sends";
 pub const APPROVE_STARTS: &str = "Approve starts";

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::{Cards, content::Value};
 use crate::{
-    approval::{ApprovalId, Repository, Workload},
+    approval::{ApprovalId, Changes, Repository, Workload, is_commit},
     urls::below,
 };
 
@@ -59,6 +59,13 @@ impl Cards {
     pub fn commit_url(&self, workload: &Workload) -> String {
         let (owner, name) = (workload.repository.owner(), workload.repository.name());
         address(&self.github, &[owner, name, "commit", &workload.sha])
+    }
+
+    /// The comparison of the last release with this one, if there is anything to compare.
+    pub fn compare_url(&self, changes: &Changes, workload: &Workload) -> Option<String> {
+        let (owner, name, head) = (workload.repository.owner(), workload.repository.name(), &workload.sha);
+        let base = changes.base().filter(|base| is_commit(base) && is_commit(head) && base != head)?;
+        Some(below(&self.github, [owner, name, "compare", &format!("{base}...{head}")]).into())
     }
 }
 

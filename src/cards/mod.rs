@@ -10,6 +10,7 @@
 mod adaptive;
 mod body;
 pub mod bot;
+mod changes;
 pub mod content;
 mod labels;
 mod links;

@@ -6,8 +6,8 @@ use url::Url;
 use super::{Cards, Mail};
 use crate::{
     approval::{
-        ApprovalId, Ballot, EventType, Guid, Performer, Person, Policy, Repository, RepositoryPattern,
-        Request, Standing, Terms, Verdict, Workload,
+        ApprovalId, Author, Ballot, Changes, Commit, Comparison, EventType, Guid, Performer, Person, Policy,
+        Repository, RepositoryPattern, Request, Standing, Terms, Verdict, Workload,
     },
     http_client::SecretUrl,
     time_zone::TimeZone,
@@ -75,6 +75,7 @@ pub fn asked(said: &str) -> Standing {
 /// An approval with `text` wherever anyone can write anything.
 pub fn wild(text: &str) -> Standing {
     let mut approval = asked(text);
+    approval.changes = Some(changes(text));
     let Request { terms, workload, .. } = &mut approval.request;
     terms.event_type = Some(event_type(text));
     terms.rejected_event_type = Some(event_type(text));
@@ -89,6 +90,25 @@ pub fn wild(text: &str) -> Standing {
     }
     approval.ballots = (1..=3).map(|number| ballot(number, text, text)).collect();
     approval
+}
+
+/// The most changes, with `said` wherever a commit can say something.
+pub fn changes(said: &str) -> Changes {
+    // No more is kept of any text.
+    let said: String = said.chars().take(300).collect();
+    let author = Author::Name(said.clone());
+    let commit = Commit { sha: "ab".repeat(20), message: said.clone(), author: author.clone() };
+    Changes::Since(Comparison {
+        base: "cd".repeat(20),
+        commits: 1_000,
+        missing: 9,
+        newest: vec![commit; Comparison::MAX_NEWEST],
+        authors: vec![author, Author::Account(said.clone(), None)],
+        commits_read: 250,
+        guarded: vec![format!(".github/{said}"); Comparison::MAX_GUARDED],
+        guarded_count: 300,
+        files: 300,
+    })
 }
 
 /// The rules of a deployment that sends.

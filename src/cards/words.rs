@@ -48,7 +48,12 @@ pub fn count(part: usize, whole: usize) -> String {
 
 /// The first digits of a job's commit.
 pub fn short_commit(workload: &Workload) -> String {
-    plain(&workload.sha, usize::MAX).chars().take(SHORT_COMMIT).collect()
+    short(&workload.sha)
+}
+
+/// The first digits of a commit.
+pub fn short(sha: &str) -> String {
+    plain(sha, usize::MAX).chars().take(SHORT_COMMIT).collect()
 }
 
 /// The label and the name of a job's ref: a branch or a tag if it is plainly one, else the ref as it came.

@@ -1,15 +1,17 @@
 //! An approval or a relayed decision as JSON, for programs.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     approval::{
-        Delivery, Ending, EventType, Inputs, Item, PerformerJson, RelayStanding, Standing, Verdict,
-        Withdrawer, performers, rfc_3339, withdrawer,
+        Author, Comparison, Delivery, Ending, EventType, Inputs, Item, PerformerJson, RelayStanding,
+        Standing, Verdict, Withdrawer, performers, rfc_3339, withdrawer,
     },
     approve::Stories,
-    cards::sentences,
+    cards::{Cards, sentences},
 };
 
 /// The item that a waiting job, a release workflow and a reader of the list get. Absent values are `null`; three members
@@ -40,8 +42,8 @@ pub struct ItemJson<'a> {
     delivery: &'static str,
     delivery_error: Option<String>,
     run: Option<RunJson<'a>>,
-    /// The changes of the release, and the rule that held: this version knows neither.
-    changes: Option<()>,
+    changes: Option<ChangesJson<'a>>,
+    /// The rule that held: this version knows none.
     policy: Option<()>,
     /// The comment of a withdrawal.
     comment: Option<&'a str>,
@@ -73,6 +75,27 @@ struct RunJson<'a> {
     attempt: String,
     url: String,
     conclusion: Option<&'static str>,
+}
+
+/// The changes since the last release.
+#[derive(Serialize)]
+struct ChangesJson<'a> {
+    base: &'a str,
+    commits: usize,
+    /// The logins, each once; the name where there is no account.
+    authors: Vec<&'a str>,
+    url: Option<String>,
+}
+
+/// The changes of an approval, once they are known and there is a last release.
+fn changes<'a>(cards: &Cards, standing: &'a Standing) -> Option<ChangesJson<'a>> {
+    let changes = standing.changes.as_ref()?;
+    let Comparison { base, commits, authors, .. } = changes.comparison()?;
+    let mut names: Vec<_> = authors.iter().map(Author::as_str).filter(|name| !name.is_empty()).collect();
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
+    let url = cards.compare_url(changes, &standing.request.workload);
+    Some(ChangesJson { base, commits: *commits, authors: names, url })
 }
 
 /// The names of the columns of a CSV line.
@@ -193,6 +216,7 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
         performers: performers(ballots, hides_names).into_iter().chain(withdrawer).collect(),
         comment,
         run,
+        changes: changes(cards, standing),
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
         ..with_delivery(stories.policy.delivery(standing))
     }

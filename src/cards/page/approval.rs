@@ -5,14 +5,14 @@ use chrono::{DateTime, Utc};
 
 use super::{
     super::{
-        Cards,
+        Cards, changes,
         content::{Content, Fact, Value},
         labels, sentences, words,
     },
     LIST, MARK, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
-    approval::{Forbidden, Judgement, Performer, Ruling, Verdict, Vote, count_approvals},
+    approval::{Changes, Forbidden, Judgement, Performer, Ruling, Verdict, Vote, count_approvals},
     text::{identifier, line, markdown},
 };
 
@@ -82,6 +82,11 @@ impl Page<'_> {
     /// True if the reader finds a form here, or the reason why there is none.
     fn is_open(&self) -> bool {
         self.content.state.is_waiting() && self.view.judgement.is_open
+    }
+
+    /// The page of GitHub's that compares the last release with this one.
+    fn compare_url(&self, changes: &Changes) -> Option<String> {
+        self.cards.compare_url(changes, &self.content.request.workload)
     }
 
     fn may_withdraw(&self) -> bool {

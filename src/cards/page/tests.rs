@@ -197,8 +197,8 @@ fn hostile_text_is_shown_to_the_letter() {
         "&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#62;&#60;img src=x onerror=&#39;alert(2)&#39;";
     let page = show(&saying(HOSTILE));
     // Title, ref, actor, a fact's name and two values, two event types, the comments of three votes, the run and its attempt,
-    // which also stand in the line of the fold. A person's name is cut; the text is Markdown, and has tests of its own.
-    assert_eq!(count(&page, escaped), 15, "{page}");
+    // which also stand in the line of the fold; five commits, and twenty files. A person's name is cut; the text is Markdown, and has tests of its own.
+    assert_eq!(count(&page, escaped), 15 + 5 + 20, "{page}");
     assert!(page.contains(r"&#62;alert(1)&#60;/script&#62;\&#34;"), "the payload: {page}");
 }
 
