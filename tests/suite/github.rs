@@ -421,7 +421,7 @@ fn judge(request: &Request, state: &State) -> Result<(Dispatch, (u16, Option<Val
     check_headers(request, state)?;
     if let Some((repository, file)) = github_workflows::named(api_path(request)) {
         check_given(request, state, repository, "actions")?;
-        is_known(repository, state)?;
+        check_known(repository, state)?;
         let answer = github_workflows::start(file, &request.body, state.is_old)
             .map_err(|(status, message)| Refusal(status, message))?;
         let workflow = Some(file.to_owned());
@@ -432,17 +432,14 @@ fn judge(request: &Request, state: &State) -> Result<(Dispatch, (u16, Option<Val
     }
     let Some(repository) = dispatched_repository(request) else { return refuse(404, "Not Found") };
     check_given(request, state, repository, "contents")?;
-    is_known(repository, state)?;
+    check_known(repository, state)?;
     check_body(&request.body)?;
     let dispatch = Dispatch { repository: repository.to_owned(), workflow: None, body: request.body.clone() };
     Ok((dispatch, (204, None)))
 }
 
-fn is_known(repository: &str, state: &State) -> Result<(), Refusal> {
-    match state.repositories.iter().any(|known| known.eq_ignore_ascii_case(repository)) {
-        true => Ok(()),
-        false => refuse(404, "Not Found"),
-    }
+fn check_known(repository: &str, state: &State) -> Result<(), Refusal> {
+    if is_known(state, repository) { Ok(()) } else { Err(not_found()) }
 }
 
 fn check_headers(request: &Request, state: &State) -> Result<(), Refusal> {
