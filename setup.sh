@@ -269,7 +269,8 @@ wait_for_the_app() {
 check_sign_in() {
   step "checking that a made-up principal is not believed"
   local status principal
-  principal=$(printf '{"auth_typ":"aad","claims":[{"typ":"preferred_username","val":"nobody@example.com"}]}' | base64 -w 0)
+  principal=$(jq --null-input --raw-output --compact-output \
+    '{auth_typ: "aad", claims: [{typ: "preferred_username", val: "nobody@example.com"}]} | tojson | @base64')
   status=$(curl --silent --max-time 30 --output "$WORK/answer" --write-out '%{http_code}' \
     --header 'Accept: application/json' --header "X-MS-CLIENT-PRINCIPAL: $principal" \
     --header 'X-MS-CLIENT-PRINCIPAL-ID: 00000000-0000-4000-8000-000000000000' "$URL/api/approvals")
