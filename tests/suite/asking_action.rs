@@ -267,7 +267,7 @@ async fn a_decision_in_the_last_moment_counts() {
         assert_eq!(service.methods(), ["POST", "GET", "DELETE", "GET"]);
         assert_eq!(ran.outputs["status"], if ends { "approved" } else { "rejected" });
     }
-    // What could not be taken back is still open, and the step says so.
+    // A request that could not be taken back is still open, and the step says so.
     let service = Service::saying(vec![says(201, "pending", 60), pending(), html(503)]).await;
     let ran = service.ask_on(hasty(service.runner()), &A_MINUTE).await;
     let ran = ran.assert_failed("the request could not be withdrawn (503)");

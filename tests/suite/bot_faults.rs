@@ -230,7 +230,7 @@ async fn a_card_that_cannot_be_changed_is_followed_at_once_by_one_that_says_what
         assert_eq!(deployment.approve(&id, 2, 2).await, "already-decided");
         deployment.sweep_every_minute(3..=5).await;
         deployment.assert_result_posted(code);
-        // What the card cannot say about the release, no further card says.
+        // No further card says what the card cannot say about the release.
         deployment.sweep_every_minute(63..=65).await;
         assert_eq!(deployment.messages().len(), 2, "{code}");
         assert_eq!(deployment.left_in_the_end().await, [""; 0], "{code}");

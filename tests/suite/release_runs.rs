@@ -130,7 +130,7 @@ async fn a_start_is_refused_in_the_order_of_the_contract(mode: Mode) {
     refused(&dispatched(&asking).claim("run_attempt", "2"), &start(&ticket), "the run that asked").await;
     assert_eq!(around.status(&host, &id).await["run"], Value::Null, "nobody has got it");
 
-    // Where another run has it a wrong ticket is still a wrong ticket, and a right one a conflict.
+    // If another run has it, a wrong ticket is still a wrong ticket, and a right one a conflict.
     host.word_as(&job, &id, &start(&ticket)).await;
     refused(&released_by(&around, "9"), &start(&others), "ticket").await;
     refused(&Token::of_job(&around.actions), &start(&ticket), "repository_dispatch").await;

@@ -84,7 +84,7 @@ async fn whatever_fails_while_a_run_starts_it_has_the_approval_or_another_has() 
             let about = format!("{fault:?} at {struck}");
             let other = deployment.start(&deployment.instance(), &approval, "4712", MINUTE * 3).await;
             let has_it = deployment.look(&approval.0, MINUTE * 4).await.run.expect(&about).id;
-            // Who was told that they have it, has it.
+            // A run that was told that it has the approval has it.
             assert_eq!(status(&other) == 200, has_it == "4712", "{about}: {other:?}");
             if let Some(outcome) = outcome {
                 assert!(status(&outcome) != 200 || has_it == "4711", "{about}: {outcome:?}");

@@ -131,7 +131,7 @@ fn each_setting_is_one_that_the_program_or_the_platform_reads() {
     }
 }
 
-/// What a deployment's settings are, where everything is used, and what the platform adds.
+/// A deployment's settings if everything is used, and those that the platform adds.
 fn deployed() -> BTreeMap<String, String> {
     let guid = "0a0b0c0d-1111-2222-3333-444455556666";
     let value = |name: &str| match name {

@@ -104,7 +104,7 @@ async fn each_refusal_says_what_to_fix(mode: Mode) {
         let sentence = refusal(&around, &host, body).await;
         assert!(sentence.contains(words), "{sentence}");
     }
-    // What is missing is named, also by a server that does not say it.
+    // The missing permission is named, also if the server does not say it.
     around.github.expect_dispatches(2);
     for answer in
         [permission_refused("actions=write"), github_error(403, "Resource not accessible by integration")]
