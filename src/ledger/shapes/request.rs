@@ -276,4 +276,17 @@ mod tests {
             assert!(read(&json).is_none(), "{json}");
         }
     }
+
+    #[test]
+    fn a_job_is_read_as_it_was_written_with_and_without_who_re_ran_it() {
+        let claims = r#""ref":"refs/heads/main","sha":"ab","run_id":"9","run_attempt":"2","actor":"octocat""#;
+        let repository = r#"{"repository":"octo/app","repository_id":"1","is_public":false"#;
+        for more in ["", r#","rerun_by":"hubot""#, r#","run_number":"17","rerun_by":"hubot""#] {
+            let json = format!("{repository},{claims}{more}}}");
+            let stored: StoredWorkload = serde_json::from_str(&json).expect(&json);
+            let workload = stored.workload().expect(&json);
+            assert_eq!(workload.rerun_by.is_some(), more.contains("rerun_by"));
+            assert_eq!(serde_json::to_string(&StoredWorkload::from(&workload)).expect("JSON"), json);
+        }
+    }
 }
