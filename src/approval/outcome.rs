@@ -435,6 +435,8 @@ pub enum Unreached {
     Record,
     /// GitHub, about the run.
     GitHub,
+    /// The authors of the commits, who must be known before an approve.
+    Authors,
     /// A place among all the requests that are in work at once.
     Place,
 }

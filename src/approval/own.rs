@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Approver, Forbidden, Invalid, Outcome, Performer, Person, Policy, Request, Terms, Verdict, Workload,
-    policy::distinct,
+    Approver, Author, Authors, Forbidden, Invalid, Outcome, Performer, Person, Policy, Request, Standing,
+    Terms, Verdict, Workload, policy::distinct,
 };
 
 /// The people who may not approve, although they are approvers (`SELF_APPROVAL`); each is stricter than the one before.
@@ -15,6 +15,8 @@ pub enum SelfApproval {
     Allow,
     /// `deny`: those who started or re-ran the run.
     Deny,
+    /// `deny-authors`: nor the authors of the commits that the release brings.
+    DenyAuthors,
 }
 
 impl SelfApproval {
@@ -23,6 +25,7 @@ impl SelfApproval {
         match text {
             "allow" => Some(Self::Allow),
             "deny" => Some(Self::Deny),
+            "deny-authors" => Some(Self::DenyAuthors),
             _ => None,
         }
     }
@@ -129,21 +132,55 @@ pub enum Own {
     Unlisted,
     /// The account that re-ran the run is not on record.
     UnknownRerun,
+    /// They wrote one of the commits.
+    Author,
+    /// Not all commits can be read, so nobody knows who wrote them.
+    UnreadCommits,
+    /// The authors of the commits are not known yet. An approve that waits for them is `unavailable`, not `forbidden`.
+    UnknownAuthors,
+}
+
+impl Own {
+    /// The thing that an approve needs and that is missing, if nobody can ask GitHub for the authors.
+    pub const LACKS_CREDENTIALS: &str =
+        "GITHUB_TOKEN (or a GitHub App: SELF_APPROVAL=deny-authors has to read who wrote the commits)";
 }
 
 impl Policy {
     /// Allows `performer` to cast this vote on `request`, or refuses what may be their own. Rejecting is always allowed.
-    pub fn not_own(&self, request: &Request, performer: &Performer, verdict: Verdict) -> Result<(), Own> {
-        match (self.self_approval, verdict) {
-            (SelfApproval::Allow, _) | (_, Verdict::Reject) => Ok(()),
-            (SelfApproval::Deny, Verdict::Approve) => {
-                match not_own(&self.github_logins, request, performer) {
-                    // GitHub is not asked in a dry run.
-                    Err(Own::UnknownRerun) if self.dry_run => Ok(()),
-                    judged => judged,
-                }
-            }
+    pub fn not_own(
+        &self,
+        (request, authors): (&Request, Option<&Authors>),
+        performer: &Performer,
+        verdict: Verdict,
+    ) -> Result<(), Own> {
+        if self.self_approval == SelfApproval::Allow || verdict == Verdict::Reject {
+            return Ok(());
         }
+        match not_own(&self.github_logins, request, performer) {
+            // GitHub is not asked in a dry run.
+            Err(Own::UnknownRerun) if self.dry_run => {}
+            judged => judged?,
+        }
+        match self.needs_authors() {
+            true => not_an_author(&self.github_logins, authors, performer),
+            false => Ok(()),
+        }
+    }
+
+    /// True if the authors of the commits bear on who may approve. GitHub is not asked in a dry run.
+    pub fn needs_authors(&self) -> bool {
+        self.self_approval >= SelfApproval::DenyAuthors && !self.dry_run
+    }
+
+    /// The authors whom `GITHUB_LOGINS` does not list, so that nobody is kept from approving for them.
+    pub fn unlisted_authors<'a>(&self, standing: &'a Standing) -> Vec<&'a Author> {
+        let known = standing.authors.as_ref().filter(|_| self.needs_authors());
+        let is_unlisted = |author: &&Author| match author {
+            Author::Account(login, _) => !self.github_logins.has(login),
+            Author::Name(_) => true,
+        };
+        known.iter().flat_map(|known| &known.authors).filter(is_unlisted).collect()
     }
 
     /// Allows a job to ask for an approval that those who started or re-ran its run cannot give, or refuses it: the
@@ -205,12 +242,33 @@ pub fn not_own(logins: &GithubLogins, request: &Request, performer: &Performer) 
     }
 }
 
+/// Allows `performer` to approve commits of these `authors`, or refuses it. An author who is not listed keeps nobody.
+// T40
+fn not_an_author(logins: &GithubLogins, authors: Option<&Authors>, performer: &Performer) -> Result<(), Own> {
+    let Performer::Person(person) = performer else { return Err(Own::Anonymous) };
+    let Some(Authors { authors, are_all }) = authors else { return Err(Own::UnknownAuthors) };
+    let relation = |author: &Author| match author {
+        Author::Account(login, _) => logins.relation(login, person),
+        Author::Name(_) => Relation::Unlisted,
+    };
+    let relations: Vec<_> = authors.iter().map(relation).collect();
+    if relations.contains(&Relation::Same) {
+        Err(Own::Author)
+    } else if !are_all {
+        Err(Own::UnreadCommits)
+    } else if relations.contains(&Relation::Nameless) {
+        Err(Own::Nameless)
+    } else {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::approval::{ApprovalId, EventType, Guid, Repository, Terms, Workload};
+    use crate::approval::{ApprovalId, Ballot, EventType, Guid, Repository, Terms, Workload};
 
     const ALEX: &str = "0a0b0c0d-1111-2222-3333-444455556666";
     const SAM: &str = "11110c0d-1111-2222-3333-444455556666";
@@ -290,5 +348,132 @@ mod tests {
             let judged = not_own(&listed, &request(actor, attempt, rerun_by), &person(who, None));
             assert_eq!(judged, expected, "{actor} {attempt} {rerun_by:?} {who}");
         }
+    }
+
+    /// A policy of this strictness, with everybody an approver.
+    fn policy(self_approval: SelfApproval, listed: &[(&str, &str)]) -> Policy {
+        Policy {
+            self_approval,
+            github_logins: logins(listed),
+            approvers: crate::approval::Approvers::Everybody,
+            allowed_repositories: crate::approval::RepositoryPattern::parse("octo/*").into_iter().collect(),
+            ..Policy::default()
+        }
+    }
+
+    fn by(accounts: &[&str], are_all: bool) -> Authors {
+        let account = |login: &&str| Author::Account((*login).to_owned(), None);
+        Authors { authors: accounts.iter().map(account).collect(), are_all }
+    }
+
+    #[test]
+    fn each_strictness_is_its_word_and_each_is_stricter_than_the_one_before() {
+        let words = ["allow", "deny", "deny-authors"];
+        let all = words.map(|word| SelfApproval::parse(word).expect(word));
+        assert!(all.is_sorted() && all[0] < all[1] && all[1] < all[2]);
+        assert_eq!(SelfApproval::parse("deny_authors"), None);
+    }
+
+    #[test]
+    fn an_author_by_any_of_their_names_does_not_approve_and_an_unlisted_one_keeps_nobody() {
+        let listed = [("octocat", "none"), ("Hubot", ALEX), ("kim", "kim@contoso.com"), ("bot[bot]", "none")];
+        let listed = logins(&listed);
+        for (authors, performer, expected) in [
+            (Some(by(&["hubot"], true)), person(ALEX, None), Err(Own::Author)),
+            (Some(by(&["stranger", "HUBOT"], false)), person(ALEX, None), Err(Own::Author)),
+            (Some(by(&["hubot"], true)), person(SAM, None), Ok(())),
+            (Some(by(&["kim"], true)), person(SAM, Some("KIM@contoso.com")), Err(Own::Author)),
+            (Some(by(&["kim"], true)), person(SAM, Some("sam@contoso.com")), Ok(())),
+            (Some(by(&["kim"], true)), person(SAM, None), Err(Own::Nameless)),
+            (Some(by(&["stranger", "bot[bot]"], true)), person(ALEX, None), Ok(())),
+            (Some(by(&[], true)), person(ALEX, None), Ok(())),
+            (Some(by(&[], false)), person(ALEX, None), Err(Own::UnreadCommits)),
+            (None, person(ALEX, None), Err(Own::UnknownAuthors)),
+            (Some(by(&[], true)), Performer::Anonymous, Err(Own::Anonymous)),
+        ] {
+            let judged = not_an_author(&listed, authors.as_ref(), &performer);
+            assert_eq!(judged, expected, "{authors:?} {performer:?}");
+        }
+        // A name that a commit gives is nobody's account.
+        let named = Authors { authors: vec![Author::Name("hubot".to_owned())], are_all: true };
+        assert_eq!(not_an_author(&listed, Some(&named), &person(ALEX, None)), Ok(()));
+    }
+
+    #[test]
+    fn judging_and_counting_agree_and_rejecting_is_always_allowed() {
+        let listed = [("octocat", "22220c0d-1111-2222-3333-444455556666"), ("hubot", ALEX)];
+        let authors = [None, Some(by(&["hubot"], true)), Some(by(&["kim"], true)), Some(by(&[], false))];
+        let all = [SelfApproval::Allow, SelfApproval::Deny, SelfApproval::DenyAuthors];
+        for (strictness, known) in all.into_iter().flat_map(|all| authors.clone().map(|known| (all, known))) {
+            let (policy, request) = (policy(strictness, &listed), request("octocat", "1", None));
+            let at = request.created_at;
+            for (verdict, who) in [Verdict::Approve, Verdict::Reject]
+                .into_iter()
+                .flat_map(|verdict| [(verdict, ALEX), (verdict, SAM)])
+            {
+                let ballot = Ballot { performer: person(who, None), verdict, comment: String::new(), at };
+                let standing = Standing {
+                    authors: known.clone(),
+                    ballots: vec![ballot],
+                    ..Standing::new(request.clone())
+                };
+                let may = policy.judge(&standing, &person(who, None), at).vote(verdict).is_ok();
+                assert_eq!(
+                    !policy.hold(standing).ballots.is_empty(),
+                    may,
+                    "{strictness:?} {known:?} {verdict:?} {who}"
+                );
+                let is_kept = match (&known, strictness) {
+                    (_, SelfApproval::Allow | SelfApproval::Deny) => false,
+                    (Some(known), _) => {
+                        !known.are_all || (known.authors == by(&["hubot"], true).authors && who == ALEX)
+                    }
+                    (None, _) => true,
+                };
+                assert_eq!(
+                    may,
+                    verdict == Verdict::Reject || !is_kept,
+                    "{strictness:?} {known:?} {verdict:?} {who}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_dry_run_needs_no_authors_and_what_is_decided_waits_for_none() {
+        let listed = [("octocat", "none")];
+        let (asked, alex) = (request("octocat", "1", None), person(ALEX, None));
+        let now = asked.created_at;
+        let strict = policy(SelfApproval::DenyAuthors, &listed);
+        let dry = Policy { dry_run: true, ..policy(SelfApproval::DenyAuthors, &listed) };
+        let standing = Standing::new(asked);
+        assert!(strict.judge(&standing, &alex, now).approve.is_err());
+        assert!(dry.judge(&standing, &alex, now).approve.is_ok());
+        let ruling = crate::approval::Ruling {
+            ending: crate::approval::Ending::Approved,
+            ballots: Vec::new(),
+            decided_at: now,
+            ticket: None,
+            withdrawal: None,
+        };
+        assert!(strict.judge(&standing.ruled(ruling), &alex, now).approve.is_ok());
+    }
+
+    #[test]
+    fn authors_without_an_entry_are_told_where_they_matter() {
+        let listed = [("octocat", "none"), ("hubot", ALEX)];
+        let mut authors = by(&["hubot", "stranger"], true);
+        authors.authors.push(Author::Name("Kim".to_owned()));
+        let standing = Standing { authors: Some(authors), ..Standing::new(request("octocat", "1", None)) };
+        let told = |strictness| {
+            let policy = policy(strictness, &listed);
+            policy
+                .unlisted_authors(&standing)
+                .into_iter()
+                .map(|author| author.as_str().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(SelfApproval::DenyAuthors), ["stranger", "Kim"]);
+        assert_eq!(told(SelfApproval::Deny), [""; 0]);
     }
 }

@@ -55,6 +55,16 @@ impl Judgement {
         self.needs_name || (self.needs_name_to_approve && verdict == Verdict::Approve)
     }
 
+    /// True if nobody knows yet whether the performer wrote what is to be approved: an approve has GitHub asked first.
+    pub fn awaits_authors(&self) -> bool {
+        self.approve == Err(Forbidden::Own(Own::UnknownAuthors))
+    }
+
+    /// True if a button for this vote helps: the vote is allowed, or may be once the authors are known.
+    pub fn offers(&self, verdict: Verdict) -> bool {
+        self.vote(verdict).is_ok() || (verdict == Verdict::Approve && self.awaits_authors())
+    }
+
     /// The right to cast this vote.
     pub fn vote(&self, verdict: Verdict) -> &Result<(), Forbidden> {
         match verdict {
@@ -176,14 +186,18 @@ impl Policy {
     /// The rights of `performer` about an approval at `now`.
     // T26, T27
     pub fn judge(&self, standing: &Standing, performer: &Performer, now: DateTime<Utc>) -> Judgement {
-        let Standing { request, ruling, .. } = standing;
+        let Standing { request, ruling, authors, .. } = standing;
         let is_listed = self.lists(request, performer);
         let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
         let some_by_name = matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
             || request.terms.approvers.as_deref().is_some_and(by_name);
         let is_allowed = if is_listed { Ok(()) } else { Err(Forbidden::Performer) };
         let vote = self.may_send(request).and(is_allowed.clone());
-        let own = self.not_own(request, performer, Verdict::Approve);
+        let own = match self.not_own((request, authors.as_ref()), performer, Verdict::Approve) {
+            // A decision waits for nobody: a click only has it sent again.
+            Err(Own::UnknownAuthors) if ruling.is_some() => Ok(()),
+            own => own,
+        };
         let needs_name = some_by_name && !is_listed;
         Judgement {
             approve: vote.clone().and(own.map_err(Forbidden::Own)),
@@ -237,11 +251,12 @@ impl Policy {
     // T26, T27
     pub fn hold(&self, mut standing: Standing) -> Standing {
         if standing.ruling.is_none() {
-            let Standing { request, ballots, .. } = &mut standing;
+            let Standing { request, ballots, authors, .. } = &mut standing;
             request.terms.approvals_required = request.terms.approvals_required.max(self.min_approvals);
             ballots.retain(|ballot| {
                 let Ballot { performer, verdict, .. } = ballot;
-                self.counts(request, performer) && self.not_own(request, performer, *verdict).is_ok()
+                let is_anothers = self.not_own((request, authors.as_ref()), performer, *verdict).is_ok();
+                self.counts(request, performer) && is_anothers
             });
             keep_first_of_each(ballots);
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{
-    Ballot, Changes, Decision, DispatchName, Ending, Forbidden, Kind, MessageName, NamedRun, Performer,
-    PostedMessage, Progress, Request, Ruling, Run, Subject, TargetName, Withdrawal, Withdrawer,
+    Authors, Ballot, Changes, Decision, DispatchName, Ending, Forbidden, Kind, MessageName, NamedRun,
+    Performer, PostedMessage, Progress, Request, Ruling, Run, Subject, TargetName, Withdrawal, Withdrawer,
 };
 
 /// The standing of an approval.
@@ -30,6 +30,8 @@ pub struct Standing {
     pub changes: Option<Changes>,
     /// True if a card may have been posted before the changes were known.
     pub changes_are_late: bool,
+    /// The authors of the commits that it brings, if they are on record.
+    pub authors: Option<Authors>,
 }
 
 impl Standing {
@@ -47,6 +49,7 @@ impl Standing {
             run: None,
             changes,
             changes_are_late,
+            authors: None,
         }
     }
 

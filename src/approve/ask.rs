@@ -110,6 +110,8 @@ impl Stories {
             (Either::Left(known), true) => self.show_changes(&mut standing, known, timing),
             (Either::Right(changes), true) => Some(self.await_changes(&standing.request.id, changes, timing)),
         };
+        // They are known before anybody clicks, if GitHub answers.
+        drop(is_new.then(|| self.ask_for_authors(&standing, timing)));
         if standing.request.terms.supersedes && standing.ruling.is_none() {
             self.supersede(&standing.request, timing).await;
         }

@@ -49,7 +49,7 @@ impl Comparing {
     }
 
     /// Allows one more comparison, or tells why there is none now.
-    fn begin(&self, id: &ApprovalId) -> Result<(), Unknown> {
+    pub(super) fn begin(&self, id: &ApprovalId) -> Result<(), Unknown> {
         let (mut asked, now) = (self.lock(), Instant::now());
         asked.failures.retain(|_, (at, _)| now - *at < PAUSE);
         if let Some((_, unknown)) = asked.failures.get(id) {
@@ -63,7 +63,8 @@ impl Comparing {
         Ok(())
     }
 
-    fn failed(&self, id: &ApprovalId, unknown: Unknown) {
+    /// Remembers that there was no answer.
+    pub(super) fn failed(&self, id: &ApprovalId, unknown: Unknown) {
         let mut asked = self.lock();
         if asked.failures.len() < MAX_FAILURES {
             asked.failures.insert(id.clone(), (Instant::now(), unknown));

@@ -4,6 +4,7 @@
 //! Once begun, a story goes on to its end, even if nobody waits for the answer any more.
 
 mod ask;
+mod authors;
 mod changes;
 mod doubt;
 mod list;
@@ -53,6 +54,8 @@ pub struct Stories {
     seen: origin::Seen,
     /// The memory of the comparisons.
     comparing: changes::Comparing,
+    /// The memory of asking for authors.
+    asking_authors: changes::Comparing,
     /// The memory of the sweeps.
     pub sweeper: Sweeper,
     /// The repositories whose runs may not be asked about.
@@ -123,6 +126,7 @@ impl Stories {
             refusals: silent::Refusals::default(),
             seen: origin::Seen::default(),
             comparing: changes::Comparing::default(),
+            asking_authors: changes::Comparing::default(),
         }
     }
 

@@ -48,7 +48,8 @@ impl Ahead {
             return;
         }
         let judgement = stories.policy.judge(&Standing::new(request.clone()), performer, timing.now);
-        if judgement.approve.is_ok() && judgement.is_open {
+        // Their authors may be on record.
+        if judgement.offers(Verdict::Approve) && judgement.is_open {
             let (asking, job) = (Arc::clone(stories), request.workload.clone());
             let timing = timing.within(ASKING_TIME);
             let asked = async move { asking.outbox.targets.github.has_moved(&job, timing).await };

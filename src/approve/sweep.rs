@@ -414,8 +414,11 @@ impl Sweep<'_> {
             (Level::Info, format!("approval {}: {ending}", id.short()))
         });
         let mut standing = standing;
+        let mut authors_are_news = false;
         if !left_out.channel {
+            let authors = stories.ask_for_authors(&standing, timing);
             stories.ask_for_changes(&mut standing, timing).await;
+            authors_are_news = authors.known().await.is_some();
         }
         let next = next_event(&standing.request, timing.now);
         let mut swept = stories.outbox.carry_on(standing, left_out, timing).await;
@@ -430,7 +433,12 @@ impl Sweep<'_> {
             }
             return Ok((Found::Following(next), swept));
         }
-        let next = if standing.ruling.is_none() { next } else { timing.now + LOOK_AGAIN };
+        let next = match standing.ruling {
+            // Votes of before may suffice now.
+            None if authors_are_news => timing.now,
+            None => next,
+            Some(_) => timing.now + LOOK_AGAIN,
+        };
         Ok((Found::Waiting(swept.not_before.map_or(next, |waits| waits.min(next))), swept))
     }
 

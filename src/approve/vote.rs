@@ -108,6 +108,9 @@ impl Stories {
         let (ledger, until, verdict) = (&self.outbox.ledger, Self::recorded_by(timing), ballot.verdict);
         let id = standing.request.id.clone();
         let judgement = self.policy.judge(&standing, &ballot.performer, timing.now);
+        if verdict == Verdict::Approve && judgement.awaits_authors() {
+            return Ok(self.before_authors(standing, timing).await);
+        }
         if let Err(forbidden) = judgement.vote(verdict) {
             return Ok(Report::from(Outcome::Forbidden(forbidden.clone())).about(standing));
         }

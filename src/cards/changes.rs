@@ -119,9 +119,13 @@ pub fn author(author: &Author) -> String {
 
 /// The authors of the commits that were read, in one line.
 pub fn authors(changes: &Changes) -> Option<String> {
-    let authors = &changes.comparison()?.authors;
-    let named: Vec<_> = authors.iter().take(MAX_AUTHORS).map(author).collect();
+    names(changes.comparison()?.authors.iter())
+}
+
+/// The first authors, and the number of the others, in one line; nothing without any.
+pub fn names<'a>(authors: impl ExactSizeIterator<Item = &'a Author>) -> Option<String> {
     let more = authors.len().saturating_sub(MAX_AUTHORS);
+    let named: Vec<_> = authors.take(MAX_AUTHORS).map(author).collect();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     (!named.is_empty()).then(|| format!("{}{more}", named.join(", ")))
 }

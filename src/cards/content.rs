@@ -13,9 +13,9 @@ use super::{
     words::{count, name, own_title, readable, reference, release_run, run, short_commit, title},
 };
 use crate::approval::{
-    Ballot, Changes, Conclusion, Delivery, DeliveryState, Ending, EventType, Inputs, Members, NamedRun,
-    Performer, Policy, Release, Repository, Request, Run, Standing, Verdict, Vote, Withdrawal, Withdrawer,
-    Workload, count_approvals, tally,
+    Author, Ballot, Changes, Conclusion, Delivery, DeliveryState, Ending, EventType, Inputs, Members,
+    NamedRun, Performer, Policy, Release, Repository, Request, Run, Standing, Verdict, Vote, Withdrawal,
+    Withdrawer, Workload, count_approvals, tally,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -42,6 +42,8 @@ pub struct Content<'a> {
     pub members: Vec<(String, &'a str)>,
     /// The changes since the last release, if they are known or can be asked for.
     pub changes: Option<&'a Changes>,
+    /// The authors for whom nobody is kept from approving, if that matters while it waits.
+    pub unlisted_authors: Vec<&'a Author>,
     /// The consequences of a decision, and the conditions for it.
     pub decision: Vec<Fact<'a>>,
     /// The decision's people and time; empty while the approval waits.
@@ -124,6 +126,7 @@ impl<'a> Content<'a> {
             members: members(request),
             // Nobody asks for them once it is over.
             changes: standing.changes.as_ref().filter(|known| state.is_waiting() || !known.is_unknown()),
+            unlisted_authors: if state.is_waiting() { policy.unlisted_authors(standing) } else { Vec::new() },
             decision: decision(standing, state, now),
             result: result(standing, state),
             verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },

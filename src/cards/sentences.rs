@@ -82,6 +82,7 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Forbidden(why) => format!("Nothing was sent: {}", forbidden(why)),
         Outcome::Unknown => UNKNOWN.into(),
         Outcome::Misconfigured(AppFault::NOT_INSTALLED) => NOT_INSTALLED.into(),
+        Outcome::Misconfigured(Own::LACKS_CREDENTIALS) => LACKS_CREDENTIALS.into(),
         Outcome::Misconfigured(_) => MISCONFIGURED.into(),
         Outcome::Limited(limited) => full(*limited),
         Outcome::Unavailable(unreached) => unavailable(*unreached).into(),
@@ -148,6 +149,8 @@ const MISCONFIGURED: &str =
 
 const NOT_INSTALLED: &str = "Nothing was sent: the GitHub App is not installed on this repository. Install it there, or set GITHUB_TOKEN.";
 
+const LACKS_CREDENTIALS: &str = "Nothing was recorded: nobody can tell who wrote these commits. SELF_APPROVAL=deny-authors needs GITHUB_TOKEN or a GitHub App, with Contents: read.";
+
 const UNDELIVERED: &str =
     "Too late: this decision did not reach GitHub within 7 days. Request a new approval.";
 
@@ -172,6 +175,9 @@ fn unavailable(unreached: Unreached) -> &'static str {
         }
         Unreached::GitHub => {
             "Nothing was sent: GitHub could not be asked about this run. Click again in a moment."
+        }
+        Unreached::Authors => {
+            "Nothing was recorded: who wrote these commits was not known yet. GitHub was asked again (Contents: read). Click again in a moment."
         }
         Unreached::Place => "Nothing was sent: ApproveRelease is busy. Click again in a moment.",
         Unreached::Progress => {
@@ -396,6 +402,13 @@ fn not_own(own: Own) -> &'static str {
         Own::UnknownRerun => {
             "this may be your own run: who re-ran it is not on record. Reject it, or run the workflow again."
         }
+        Own::Author => {
+            "you wrote one of its commits, and nobody approves their own here. Ask another approver, or reject it."
+        }
+        Own::UnreadCommits => {
+            "not all its commits can be read (over 1,000, or no way to the last release), so nobody can approve it here."
+        }
+        Own::UnknownAuthors => "who wrote its commits is not known yet. Rejecting is always possible.",
     }
 }
 
@@ -766,6 +779,9 @@ mod tests {
             Forbidden::Own(Own::Anonymous),
             Forbidden::Own(Own::Unlisted),
             Forbidden::Own(Own::UnknownRerun),
+            Forbidden::Own(Own::Author),
+            Forbidden::Own(Own::UnreadCommits),
+            Forbidden::Own(Own::UnknownAuthors),
             Forbidden::Login("a".repeat(60)),
             Forbidden::UnknownRerunner(repository.clone()),
         ]
@@ -784,6 +800,7 @@ mod tests {
             Outcome::Unavailable(Unreached::Name),
             Outcome::Unavailable(Unreached::Place),
             Outcome::Unavailable(Unreached::GitHub),
+            Outcome::Unavailable(Unreached::Authors),
             Outcome::Unavailable(Unreached::Store),
             Outcome::Unavailable(Unreached::Progress),
             Outcome::Expired(repository.clone()),
@@ -805,6 +822,7 @@ mod tests {
             Outcome::Conflict(Ending::Rejected, repository.clone()),
             Outcome::Misconfigured("GITHUB_TOKEN"),
             Outcome::Misconfigured(AppFault::NOT_INSTALLED),
+            Outcome::Misconfigured(Own::LACKS_CREDENTIALS),
             Outcome::Dispatched(event(), repository.clone()),
             Outcome::DryRun(Some(event()), repository.clone()),
         ]

@@ -315,7 +315,7 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
     let approvers = reader.parse("APPROVERS", expected, approvers).unwrap_or_default();
     let least = format!("a whole number from 1 to {}", Terms::MAX_REQUIRED);
     let min_approvals = reader.parse("MIN_APPROVALS", &least, approvals).unwrap_or(1);
-    let self_approval = reader.parse("SELF_APPROVAL", "allow or deny", SelfApproval::parse);
+    let self_approval = reader.parse("SELF_APPROVAL", "allow, deny or deny-authors", SelfApproval::parse);
     let github_logins = reader.parse_or_tell("GITHUB_LOGINS", GITHUB_LOGINS, github_logins);
     let anonymous = !require_identity;
     let dry_run = reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false);
@@ -497,10 +497,20 @@ mod tests {
         }
         for value in ["denied", "Deny", "false"] {
             let unusable = parse(&[("SELF_APPROVAL", value)]).expect_err(value).to_string();
-            assert!(unusable.contains("SELF_APPROVAL must be allow or deny"), "{unusable}");
+            assert!(unusable.contains("SELF_APPROVAL must be allow, deny or deny-authors"), "{unusable}");
         }
         let warned = parse(&[("SELF_APPROVAL", "deny")]).expect("usable").warnings.join("\n");
         assert!(warned.contains("SELF_APPROVAL is set, but GITHUB_LOGINS"), "{warned}");
+        assert!(!warned.contains("deny-authors"), "{warned}");
+        let strict = ("SELF_APPROVAL", "deny-authors");
+        for (settings, is_warned) in [
+            (vec![strict], true),
+            (vec![strict, ("GITHUB_TOKEN", "t")], false),
+            (vec![strict, ("DRY_RUN", "true")], false),
+        ] {
+            let warned = parse(&settings).expect("usable").warnings.join("\n");
+            assert_eq!(warned.contains("neither GITHUB_TOKEN nor GITHUB_APP_ID"), is_warned, "{warned}");
+        }
         let warned = parse(&[("GITHUB_LOGINS", &all)]).expect("usable").warnings.join("\n");
         assert!(!warned.contains("GITHUB_LOGINS"), "{warned}");
     }

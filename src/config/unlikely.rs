@@ -29,7 +29,7 @@ impl Config {
         let webhook = reader.text("TEAMS_WEBHOOK_URL").as_deref().and_then(forms::unlikely_webhook);
         let urls = urls.into_iter().chain(webhook).map(str::to_owned);
         let cards = self.unlikely_cards(reader);
-        let own = self.unlikely_self_approval();
+        let own = self.unlikely_self_approval().into_iter().chain(self.unread_authors());
         store.map(str::to_owned).into_iter().chain(identity).chain(urls).chain(cards).chain(own).collect()
     }
 
@@ -71,6 +71,15 @@ impl Config {
         let is_denied = self.policy.self_approval > SelfApproval::Allow;
         (is_denied && self.policy.github_logins.0.is_empty()).then(|| {
             "SELF_APPROVAL is set, but GITHUB_LOGINS lists nobody: every request for an approval is refused".to_owned()
+        })
+    }
+
+    /// A rule that needs to read commits, and nothing to read them with.
+    fn unread_authors(&self) -> Option<String> {
+        let is_blind = self.github_token.is_none() && self.github_app.is_none();
+        (self.policy.needs_authors() && is_blind).then(|| {
+            "SELF_APPROVAL is deny-authors, but neither GITHUB_TOKEN nor GITHUB_APP_ID is set: nobody can approve anything"
+                .to_owned()
         })
     }
 

@@ -1,4 +1,4 @@
-//! The changes of an approval, and the last release that they are counted from.
+//! The changes of an approval and their authors, and the last release that they are counted from.
 
 use anyhow::Context;
 use object_store::ObjectMeta;
@@ -9,12 +9,16 @@ use super::{
     lines::{released_at, releases},
     records::Record,
     requests::parse_request,
-    shapes::StoredChanges,
+    shapes::{StoredAuthors, StoredChanges},
+    store::Created,
 };
-use crate::approval::{ApprovalId, Changes, Request};
+use crate::approval::{ApprovalId, Authors, Changes, Request};
 
-/// The name of the record.
+/// The name of the record of the changes.
 const CHANGES: &str = "changes";
+
+/// The name of the record of their authors.
+const AUTHORS: &str = "authors";
 
 /// The most lines of releases that are looked at: the record that a line names may be gone.
 const MAX_LINES: usize = 3;
@@ -53,8 +57,8 @@ impl Ledger {
         let path = self.requested_path(id, CHANGES);
         let content = Record::of(stored)?.to_json()?;
         match self.store.create(&path, content, until).await.context("cannot record the changes")? {
-            super::store::Created::Ours => Ok(changes),
-            super::store::Created::Theirs(content) => {
+            Created::Ours => Ok(changes),
+            Created::Theirs(content) => {
                 Record::parse_as(&path, &content, StoredChanges::changes).map(|(changes, _)| changes)
             }
         }
@@ -69,5 +73,29 @@ impl Ledger {
         let path = self.requested_path(id, CHANGES);
         let Some(content) = self.store.get(&path, until).await? else { return Ok(None) };
         Record::parse_as(&path, &content, StoredChanges::changes).map(Some)
+    }
+
+    /// Records the authors of an approval, unless they are. Returns the recorded ones.
+    pub async fn note_authors(
+        &self,
+        id: &ApprovalId,
+        authors: Authors,
+        until: Instant,
+    ) -> anyhow::Result<Authors> {
+        let path = self.requested_path(id, AUTHORS);
+        let content = Record::of(StoredAuthors::from(&authors))?.to_json()?;
+        match self.store.create(&path, content, until).await.context("cannot record the authors")? {
+            Created::Ours => Ok(authors),
+            Created::Theirs(content) => {
+                Record::parse_as(&path, &content, |stored: StoredAuthors| Some(stored.authors()))
+            }
+        }
+    }
+
+    /// The authors of an approval, if they are on record.
+    pub(super) async fn authors(&self, id: &ApprovalId, until: Instant) -> anyhow::Result<Option<Authors>> {
+        let path = self.requested_path(id, AUTHORS);
+        let Some(content) = self.store.get(&path, until).await? else { return Ok(None) };
+        Record::parse_as(&path, &content, |stored: StoredAuthors| Some(stored.authors())).map(Some)
     }
 }

@@ -18,6 +18,7 @@
 //! requested/{id}/run.000002.start|end    a further attempt of it; the end of one
 //! requested/{id}/card.posted             the ids of the bot's card, by which it can be changed
 //! requested/{id}/changes                 the changes since the last release of its kind, once they are known
+//! requested/{id}/authors                 the authors of all its commits, once they are known, if they matter
 //! open/{repository}/{run}.{expires}.{group}.{id}
 //!                                        an approval that is open, until it is decided
 //! visibility/{repository}/{time}.{public or private}

@@ -47,11 +47,12 @@ impl Ledger {
         until: Instant,
     ) -> anyhow::Result<Option<Standing>> {
         let (path, subject) = (self.request_path(id), Subject::Requested(id.clone()));
-        let (found, names, changes) = tokio::try_join!(
+        let (found, names, changes, authors) = tokio::try_join!(
             self.store.get(&path, until),
             self.names(&subject, until),
-            // This is not read after the names, so that it costs no round.
+            // These are not read after the names, so that they cost no round.
             self.changes(id, until),
+            self.authors(id, until),
         )?;
         let Some(content) = found else { return Ok(None) };
         let request = parse_request(&path, &content)?;
@@ -84,7 +85,7 @@ impl Ledger {
         let named_run = event.run.clone();
         messages.insert(MessageName::DISPATCH, event.progress(&message, claim)?);
         let (changes, changes_are_late) = changes.map_or((None, false), |(known, late)| (Some(known), late));
-        let known = Standing { changes, changes_are_late, ..Standing::new(request) };
+        let known = Standing { changes, changes_are_late, authors, ..Standing::new(request) };
         let standing = Standing { ballots, messages, places, named_run, run, ..known };
         Ok(Some(match ruling {
             Some(ruling) => standing.ruled(ruling),

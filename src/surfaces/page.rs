@@ -208,7 +208,9 @@ impl Pages {
         let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
         let mut standing = standing.ok_or(Outcome::Unknown)?;
+        let authors = self.stories.ask_for_authors(&standing, request.timing);
         self.stories.ask_for_changes(&mut standing, request.timing).await;
+        standing.authors = standing.authors.or(authors.known().await);
         Ok(match wants_json(request) {
             true => json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Approver)),
             false => html_answer(200, self.html(&standing, &performer, None, request)),

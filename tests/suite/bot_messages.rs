@@ -4,10 +4,13 @@ use serde_json::{Value, json};
 use wiremock::ResponseTemplate;
 
 use crate::{
+    actions::SHA,
     activities::Activity,
     connector::{BotConnector, CHANNEL_ID, Fault, Message, PERSONAL_CHAT, TEAM_ID, teams_id},
     deployment::{ASKED, Someone, Surroundings, text},
     functions_host::{Builder, FunctionsHost, Mode},
+    github::github_error,
+    github_compare::by,
     handler_process::{ANSWERED_WITHIN, until},
     http1::{Answer, Request},
     relay::CLICK,
@@ -720,4 +723,40 @@ async fn who_started_the_run_sees_a_card_in_teams_that_lets_them_reject_alone() 
     host.send(teams.press(&Someone::number(8), &message, "Reject", "").request()).await.card();
     let calls = teams.connector.calls();
     assert_eq!(calls.iter().filter(|call| call.method == "GET").count(), asked);
+}
+
+// T40
+#[tokio::test]
+async fn an_author_sees_a_card_in_teams_that_lets_them_reject_alone() {
+    let teams = Teams::start().await;
+    let github = &teams.around.github;
+    github.expect_dispatches(1);
+    github.shows(SHA, by("hubot", "Release it"));
+    github.answer_comparisons_with(github_error(503, "Server Error"));
+    let (author, sam) = (Someone::number(1), Someone::number(2));
+    for person in [&author, &sam] {
+        teams.connector.add_member(person);
+    }
+    // They are told apart by the names of Teams alone.
+    let logins = format!("octocat={ALEX},hubot={}", author.upn);
+    let host = teams.host(Mode::Payload).setting("SELF_APPROVAL", "deny-authors");
+    let host = host.setting("GITHUB_LOGINS", &logins).start().await;
+    let (id, message) = teams.ask(&host, ASKED).await;
+    let refresh = |person: &Someone| {
+        Activity::refresh(&teams.connector, person, &message, "refresh", json!({"approval": id}))
+    };
+    let card = host.send(refresh(&sam).request()).await.card();
+    assert!(button(&card, "Approve").is_some() && button(&card, "Reject").is_some(), "{card}");
+    let press = |person: &Someone| teams.press(person, &message, "Approve", "").request();
+    let told = host.send(press(&sam)).await.error(500, "unavailable");
+    assert!(told.contains("who wrote these commits was not known yet"), "{told}");
+    github.answer_comparisons_with(None);
+    host.send(press(&sam)).await.error(500, "unavailable");
+
+    let card = host.send(refresh(&author).request()).await.card();
+    assert!(button(&card, "Approve").is_none() && button(&card, "Reject").is_some(), "{card}");
+    assert!(card.to_string().contains("You can reject this, but not approve it: you wrote one"), "{card}");
+    let told = host.send(press(&author)).await.error(400, "forbidden");
+    assert!(told.contains("you wrote one of its commits"), "{told}");
+    host.send(press(&sam)).await.card();
 }

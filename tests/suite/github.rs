@@ -57,6 +57,8 @@ struct State {
     answer_compare: Option<ResponseTemplate>,
     /// The comparisons that were asked for, each with its query.
     comparisons: Vec<String>,
+    /// The commits that were asked for.
+    commits_asked: Vec<String>,
     /// Answers a good dispatch instead of 204 or 200.
     answer: Option<ResponseTemplate>,
     dispatches: Vec<Dispatch>,
@@ -119,6 +121,7 @@ impl GitHub {
             commits: BTreeMap::new(),
             answer_compare: None,
             comparisons: Vec::new(),
+            commits_asked: Vec::new(),
             answer: None,
             run: None,
             asked_about: Vec::new(),
@@ -216,9 +219,14 @@ impl GitHub {
         self.state().commits.insert(sha.to_owned(), written);
     }
 
-    /// From now on answers comparisons in another way, or again as GitHub does.
+    /// From now on answers questions about commits in another way, or again as GitHub does.
     pub fn answer_comparisons_with(&self, answer: impl Into<Option<ResponseTemplate>>) {
         self.state().answer_compare = answer.into();
+    }
+
+    /// The commits that were asked for so far.
+    pub fn commits_asked(&self) -> Vec<String> {
+        self.state().commits_asked.clone()
     }
 
     /// The comparisons that were asked for so far.
@@ -337,7 +345,9 @@ fn read(request: &Request, state: &mut State) -> Option<ResponseTemplate> {
     let mut parts = path.strip_prefix("/repos/")?.splitn(3, '/');
     let (repository, rest) = (format!("{}/{}", parts.next()?, parts.next()?), parts.next()?);
     let (kind, name) = rest.split_once('/').filter(|(kind, _)| ["compare", "commits"].contains(kind))?;
-    if kind == "compare" {
+    if kind == "commits" {
+        state.commits_asked.push(name.to_owned());
+    } else {
         let query = request.url.query().map_or(String::new(), |query| format!("?{query}"));
         state.comparisons.push(format!("{name}{query}"));
     }
@@ -360,8 +370,7 @@ fn read(request: &Request, state: &mut State) -> Option<ResponseTemplate> {
     let operation = GITHUB.request(request, &path, None);
     let answer = (status, Some(body.clone()));
     state.undescribed.extend(operation.and_then(|operation| hold(&operation, &answer)).err());
-    let instead = state.answer_compare.clone().filter(|_| kind == "compare");
-    Some(instead.unwrap_or_else(|| ResponseTemplate::new(status).set_body_json(body)))
+    Some(state.answer_compare.clone().unwrap_or_else(|| ResponseTemplate::new(status).set_body_json(body)))
 }
 
 fn is_known(state: &State, repository: &str) -> bool {

@@ -33,6 +33,7 @@ mod actions;
 mod activities;
 mod app_desk;
 mod authority;
+mod authors;
 mod azure_types;
 mod azurite;
 mod bicep;

@@ -142,7 +142,7 @@ impl Page<'_> {
     /// The votes that would change something: who has approved can approve again only if that decides.
     fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         let waits = self.waits_for_others();
-        let may = |verdict: &&Verdict| self.view.judgement.vote(**verdict).is_ok();
+        let may = |verdict: &&Verdict| self.view.judgement.offers(**verdict);
         let verdicts = self.content.verdicts.iter().filter(may);
         verdicts.filter(move |verdict| !waits || **verdict != Verdict::Approve)
     }
@@ -159,8 +159,14 @@ impl Page<'_> {
     /// The reason why the person may reject and not approve, if that is so.
     fn only_reject(&self) -> Option<String> {
         let Judgement { approve, reject, .. } = self.view.judgement;
-        let why = approve.as_ref().err().filter(|_| reject.is_ok());
+        let is_sure = !self.view.judgement.awaits_authors();
+        let why = approve.as_ref().err().filter(|_| reject.is_ok() && is_sure);
         why.map(sentences::only_reject)
+    }
+
+    /// The authors for whom nobody is kept from approving.
+    fn unlisted_authors(&self) -> Option<String> {
+        changes::names(self.content.unlisted_authors.iter().copied())
     }
 
     /// The reason why the person may not decide, if they may not.

@@ -1,8 +1,11 @@
-//! The stored changes of an approval.
+//! The stored changes of an approval, and their authors.
 
 use serde::{Deserialize, Serialize};
 
-use crate::approval::{Author, Changes, Commit, Comparison, Incomparable};
+use crate::approval::{Author, Authors, Changes, Commit, Comparison, Incomparable};
+
+/// The longest name of an author that is kept with all the others, in characters: a record has a limit.
+const MAX_NAME: usize = 100;
 
 /// The changes of an approval, once they are known.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,6 +39,14 @@ struct StoredCommit {
     sha: String,
     message: String,
     author: StoredAuthor,
+}
+
+/// The authors of all commits of an approval.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredAuthors {
+    authors: Vec<StoredAuthor>,
+    /// True if every commit was read.
+    are_all: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -123,6 +134,25 @@ impl StoredComparison {
     }
 }
 
+impl From<&Authors> for StoredAuthors {
+    fn from(Authors { authors, are_all }: &Authors) -> Self {
+        let short = |author: &Author| match author {
+            Author::Name(name) => Author::Name(name.chars().take(MAX_NAME).collect()),
+            account @ Author::Account(..) => account.clone(),
+        };
+        let authors = authors.iter().map(|author| StoredAuthor::from(&short(author))).collect();
+        Self { authors, are_all: *are_all }
+    }
+}
+
+impl StoredAuthors {
+    /// The authors.
+    pub fn authors(self) -> Authors {
+        let Self { authors, are_all } = self;
+        Authors { authors: authors.into_iter().map(StoredAuthor::author).collect(), are_all }
+    }
+}
+
 impl From<&Author> for StoredAuthor {
     fn from(author: &Author) -> Self {
         match author.clone() {
@@ -189,5 +219,21 @@ mod tests {
         assert_eq!(serde_json::to_string(&read).expect("JSON"), stored);
         let first: StoredChanges = serde_json::from_str("{}").expect("all is optional");
         assert_eq!(first.changes(), Some((Changes::First, false)));
+    }
+
+    #[test]
+    fn authors_are_read_as_they_were_written_and_their_shape_stays() {
+        let stored =
+            r#"{"authors":[{"login":"octocat","id":1},{"login":"hubot"},{"name":"Kim"}],"are_all":false}"#;
+        let read: StoredAuthors = serde_json::from_str(stored).expect("this shape");
+        let authors = read.authors();
+        let account = |login: &str, id| Author::Account(login.to_owned(), id);
+        let kim = Author::Name("Kim".to_owned());
+        assert_eq!(authors.authors, [account("octocat", Some(1)), account("hubot", None), kim]);
+        assert_eq!(serde_json::to_string(&StoredAuthors::from(&authors)).expect("JSON"), stored);
+        // A thousand of the longest names fit into a record.
+        let many = Authors { authors: vec![Author::Name("\u{1}".repeat(300)); 1_000], are_all: true };
+        let json = serde_json::to_string(&StoredAuthors::from(&many)).expect("JSON");
+        assert!(json.len() < 1024 * 1024, "{}", json.len());
     }
 }

@@ -13,7 +13,7 @@ mod run;
 
 pub use self::{
     attempt::{StoredArrival, StoredAttempt, StoredPlace, StoredResult},
-    changes::StoredChanges,
+    changes::{StoredAuthors, StoredChanges},
     decision::{StoredBallot, StoredDecision, StoredRuling},
     request::StoredRequest,
     run::{StoredEnd, StoredRun, StoredStart},

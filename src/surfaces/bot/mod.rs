@@ -170,7 +170,10 @@ impl Messages {
         let known = self.known(bot, activity, about, request).await?;
         let (policy, now) = (&self.stories.policy, request.timing.now);
         let content = Content::of(&standing, policy, now);
-        match policy.judge(&standing, &known.performer, now).approve {
+        let judgement = policy.judge(&standing, &known.performer, now);
+        match judgement.approve {
+            // Approving asks for the authors.
+            _ if judgement.awaits_authors() => Ok(inside(200, CARD, cards.bot(&content, None))),
             Err(Forbidden::Performer) => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
             Err(own @ Forbidden::Own(_)) if content.state.is_waiting() => {
                 let content = Content { verdicts: &[Verdict::Reject], ..content };
