@@ -103,6 +103,9 @@ impl Ruling {
     /// The word for a withdrawal where a vote's verdict stands.
     pub const WITHDRAW: &str = "withdraw";
 
+    /// The word for sending an expiry's event again.
+    pub const SEND_AGAIN: &str = "send";
+
     /// The end of an approval by `withdrawal`, after these votes.
     pub fn withdrawn(withdrawal: Withdrawal, ballots: &[Ballot], now: DateTime<Utc>) -> Self {
         let ballots = ballots.iter().take(Self::MAX_BALLOTS).cloned().collect();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Attempt, Ballot, DispatchName, Earlier, Ending, MessageName, Outcome, Performer,
+        ApprovalId, Attempt, Ballot, DispatchName, Earlier, Ending, Invalid, MessageName, Outcome, Performer,
         Progress, Request, Ruling, Standing, Unreached, Verdict, Vote, Withdrawer, count_approvals, tally,
     },
     ledger::{Detail, InDoubt, Recorded},
@@ -289,12 +289,37 @@ impl Stories {
         });
     }
 
-    async fn ruled_before(
+    /// Sends the event of an expiry again, for a person who asks for it. The story goes on even if the caller goes away.
+    pub async fn send_expiry_again(
         self: &Arc<Self>,
-        mut standing: Standing,
-        verdict: Verdict,
+        standing: Standing,
+        performer: &Performer,
         timing: Timing,
     ) -> Report {
+        let about = format!("expiry of approval {}, sent again", standing.request.id.short());
+        let sends = standing.sends() && !self.policy.dry_run;
+        let report = if standing.ending() == Some(Ending::Expired) && sends {
+            let stories = Arc::clone(self);
+            let story = async move { stories.send_again(standing, timing).await };
+            self.outbox.beside(story).await.unwrap_or_else(|error| broken(&error.into()))
+        } else {
+            Report::from(Outcome::Invalid(Invalid::Verdict)).about(standing)
+        };
+        report.with(&about, ": ").with(&format!("by {performer}"), ", ")
+    }
+
+    async fn send_again(self: &Arc<Self>, mut standing: Standing, timing: Timing) -> Report {
+        let Some(name) = standing.dispatch_name() else { return Outcome::Unknown.into() };
+        let repository = standing.request.workload.repository.clone();
+        let mut sent = self.outbox.send_event_again(Matter::Approval(&standing), timing).await;
+        if sent.as_mut().is_ok_and(|sent| note_sent(&mut standing, sent)) {
+            // The cards say how the event stands.
+            self.follow_up(standing.request.id.clone(), timing);
+        }
+        Event { name: &name, repository: &repository }.sent_again(sent).about(standing)
+    }
+
+    async fn ruled_before(self: &Arc<Self>, standing: Standing, verdict: Verdict, timing: Timing) -> Report {
         let repository = standing.request.workload.repository.clone();
         let already = |earlier| Report::from(Outcome::AlreadyDecided(repository.clone(), earlier));
         let report = match (standing.ending(), standing.dispatch_name()) {
@@ -302,14 +327,7 @@ impl Stories {
             (Some(Ending::Rejected), None) => already(Earlier::Rejected),
             _ if self.policy.dry_run => already(Earlier::DryRun),
             (_, None) => already(Earlier::Approved),
-            (_, Some(name)) => {
-                let mut sent = self.outbox.send_event_again(Matter::Approval(&standing), timing).await;
-                if sent.as_mut().is_ok_and(|sent| note_sent(&mut standing, sent)) {
-                    // The cards say how the event stands.
-                    self.follow_up(standing.request.id.clone(), timing);
-                }
-                Event { name: &name, repository: &repository }.sent_again(sent)
-            }
+            (_, Some(_)) => return self.send_again(standing, timing).await,
         };
         report.about(standing)
     }

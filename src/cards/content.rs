@@ -13,9 +13,9 @@ use super::{
     words::{count, name, own_title, readable, reference, release_run, run, short_commit, title},
 };
 use crate::approval::{
-    Author, Ballot, Changes, Conclusion, Delivery, DeliveryState, Ending, EventType, Inputs, Members,
-    NamedRun, Performer, Policy, Release, Repository, Request, Run, Standing, Verdict, Vote, Withdrawal,
-    Withdrawer, Workload, count_approvals, tally,
+    Author, Ballot, Changes, Conclusion, Delivery, DeliveryState, DispatchName, Ending, EventType, Inputs,
+    Members, NamedRun, Performer, Policy, Release, Repository, Request, Ruling, Run, Standing, Verdict, Vote,
+    Withdrawal, Withdrawer, Workload, count_approvals, tally,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -58,8 +58,8 @@ pub struct Content<'a> {
     pub is_stuck: bool,
     /// True if it ended otherwise than people wanted: GitHub will not get the event, or the release failed.
     pub is_bad: bool,
-    /// The vote that has a stuck event sent again.
-    pub send_again: Option<Verdict>,
+    /// The press that has a stuck event sent again.
+    pub send_again: Option<Again>,
     /// True if nothing is sent to GitHub (`DRY_RUN`).
     pub is_dry_run: bool,
 }
@@ -132,7 +132,7 @@ impl<'a> Content<'a> {
             verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },
             is_stuck: is_stuck(&delivery),
             is_bad: is_stuck(&delivery) || release.failed().is_some(),
-            send_again: state.verdict().filter(|_| is_stuck(&delivery)),
+            send_again: state.again().filter(|_| is_stuck(&delivery)),
             delivery: delivery_of(request, state, delivery, policy.dry_run)
                 .into_iter()
                 .chain(release_of(request, release))
@@ -218,6 +218,41 @@ impl State {
             Self::Ended(Ending::Approved) => Some(Verdict::Approve),
             Self::Ended(Ending::Rejected) => Some(Verdict::Reject),
             Self::Ended(Ending::Expired | Ending::Withdrawn) | Self::Waiting => None,
+        }
+    }
+
+    /// The press that has the event of this end sent again.
+    fn again(self) -> Option<Again> {
+        match self {
+            Self::Ended(Ending::Expired) => Some(Again::Expiry),
+            Self::Ended(_) | Self::Waiting => self.verdict().map(Again::Vote),
+        }
+    }
+}
+
+/// The press that has the event of a decision sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The vote that agrees with the decision.
+    Vote(Verdict),
+    /// No vote agrees with an expiry.
+    Expiry,
+}
+
+impl Again {
+    /// The word that the page's form sends.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Vote(verdict) => verdict.as_str(),
+            Self::Expiry => Ruling::SEND_AGAIN,
+        }
+    }
+
+    /// The vote that a person must be allowed to cast to press it.
+    pub fn verdict(self) -> Verdict {
+        match self {
+            Self::Vote(verdict) => verdict,
+            Self::Expiry => Verdict::Reject,
         }
     }
 }
@@ -368,6 +403,7 @@ fn deciders(standing: &Standing, state: State) -> Vec<&Performer> {
 fn delivery_of<'a>(request: &Request, state: State, of: Delivery, is_dry_run: bool) -> Vec<Fact<'a>> {
     let State::Ended(ending) = state else { return Vec::new() };
     let words = match request.dispatch_name(ending) {
+        Some(DispatchName::Workflow(_)) if of.state == DeliveryState::Delivered => "started by GitHub",
         Some(_) => delivery_words(&of, is_dry_run),
         None if ending == Ending::Approved && is_dry_run => "dry run: the waiting job gets no approval",
         None if ending == Ending::Approved => "nothing to send; the waiting job goes on",

@@ -512,7 +512,7 @@ fn refused(name: &DispatchName, repository: &str, answer: &SendAnswer) -> String
             )
         }
         SendAnswer::Blocked(words) => blocked(repository, words),
-        SendAnswer::App(fault) => app_refused(repository, *fault),
+        SendAnswer::App(fault) => app_refused(name, repository, *fault),
         SendAnswer::NotFound if matches!(name, DispatchName::Workflow(_)) => {
             let file = show_name(name).trim_start_matches("the ");
             format!(
@@ -545,7 +545,7 @@ fn refused(name: &DispatchName, repository: &str, answer: &SendAnswer) -> String
 }
 
 /// Something is wrong with the GitHub App.
-fn app_refused(repository: &str, fault: AppFault) -> String {
+fn app_refused(name: &DispatchName, repository: &str, fault: AppFault) -> String {
     let begin = "Recorded, but the GitHub App";
     match fault {
         AppFault::NotInstalled => {
@@ -555,9 +555,11 @@ fn app_refused(repository: &str, fault: AppFault) -> String {
             format!("{begin} is suspended for {repository}. An owner can lift that in its installation.")
         }
         AppFault::NotGranted => {
-            format!(
-                "{begin} lacks a permission on {repository}, such as Contents: write. Grant it, and accept it there."
-            )
+            let permission = match name {
+                DispatchName::Event(_) => "Contents: write",
+                DispatchName::Workflow(_) => "Actions: write",
+            };
+            format!("{begin} lacks {permission} on {repository}. Grant it, and accept it there.")
         }
         AppFault::Clock => {
             format!(

@@ -243,6 +243,9 @@ impl Pages {
         if form.verdict == Ruling::WITHDRAW {
             return self.withdraw(request, id, &performer, form.comment).await;
         }
+        if form.verdict == Ruling::SEND_AGAIN {
+            return self.send_again(request, id, &performer).await;
+        }
         let vote = vote_of(id.to_owned(), &form.verdict, form.comment).map_err(Outcome::Invalid)?;
         let clicked = Clicked { click: Click::Vote(vote), repository: None, performer: performer.clone() };
         let report = self.stories.click(clicked, request.timing).await;
@@ -264,6 +267,22 @@ impl Pages {
         judgement.withdraw.map_err(Outcome::Forbidden)?;
         let withdrawal = Withdrawal { by: Withdrawer::Person(performer.clone()), comment };
         let report = self.stories.withdraw(standing, withdrawal, request.timing).await;
+        Ok(self.voted(request, performer, &report))
+    }
+
+    /// Sends the event of an expiry again: no vote agrees with that. Anyone who may reject may do it.
+    async fn send_again(
+        &self,
+        request: &Invocation,
+        id: &str,
+        performer: &Performer,
+    ) -> Result<Answer, Refusal> {
+        let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
+        let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
+        let standing = standing.ok_or(Outcome::Unknown)?;
+        let judgement = self.stories.policy.judge(&standing, performer, request.timing.now);
+        judgement.reject.map_err(Outcome::Forbidden)?;
+        let report = self.stories.send_expiry_again(standing, performer, request.timing).await;
         Ok(self.voted(request, performer, &report))
     }
 

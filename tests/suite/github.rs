@@ -19,7 +19,7 @@ use crate::{
     github_compare::{Compared, Written, commit},
     github_workflows,
     handler_process::until,
-    wire::{GITHUB, Operation},
+    wire::{GITHUB, GITHUB_ORIGIN, Operation, example},
 };
 
 /// The token that the stand-in takes.
@@ -39,12 +39,14 @@ struct State {
     token_ends: String,
     repositories: Vec<String>,
     desk: AppDesk,
-    /// The answer about every run, if it knows any.
-    run: Option<ResponseTemplate>,
+    /// The answer about every run, if it knows any: status and body.
+    run: Option<(u16, Value)>,
     /// The paths of the runs that it was asked about.
     asked_about: Vec<String>,
     /// True if it cannot name the run of a workflow that it starts.
     is_old: bool,
+    /// True if each of its workflows has the trigger `workflow_dispatch`.
+    has_trigger: bool,
     /// Each of them, as GitHub shows it to the token.
     shown: Value,
     /// Answers a question instead.
@@ -115,6 +117,7 @@ impl GitHub {
             repositories: vec!["octo/app".to_owned(), "octo/other".to_owned()],
             desk: AppDesk::default(),
             is_old: false,
+            has_trigger: false,
             shown: json!({"permissions": {"push": true}}),
             told: None,
             compared: BTreeMap::new(),
@@ -174,9 +177,22 @@ impl GitHub {
         self.state().repositories.clear();
     }
 
-    /// From now on says this of each run that it is asked about; before it knows of none.
-    pub fn say_of_runs(&self, answer: ResponseTemplate) {
-        self.state().run = Some(answer);
+    /// From now on says of each run that it is asked about that its newest attempt is the second, and how that stands;
+    /// before it knows of none.
+    pub fn say_of_runs(&self, status: &str, conclusion: Option<&str>) {
+        let mut run = example("workflow-run");
+        run["run_attempt"] = 2.into();
+        run["status"] = status.into();
+        run["conclusion"] = conclusion.into();
+        // Null is described in a way that this validator does not know.
+        run["head_repository"]["description"] = "".into();
+        self.state().run = Some((200, run));
+    }
+
+    /// From now on refuses to say anything of runs.
+    pub fn hide_runs(&self) {
+        let refusal = error_body(403, "Resource not accessible by personal access token");
+        self.state().run = Some((403, refusal));
     }
 
     /// The paths of the runs that it was asked about.
@@ -202,6 +218,17 @@ impl GitHub {
     /// From now on refuses to name the run of a workflow that it starts, as older servers do.
     pub fn name_no_runs(&self) {
         self.state().is_old = true;
+    }
+
+    /// From now on has `workflow_dispatch` in the workflow that lacked it.
+    pub fn add_trigger(&self) {
+        self.state().has_trigger = true;
+    }
+
+    /// The paths of all requests so far.
+    pub async fn paths(&self) -> Vec<String> {
+        let requests = self.server.received_requests().await.expect("they are kept");
+        requests.iter().map(|request| request.url.path().to_owned()).collect()
     }
 
     /// From now on accepts good dispatches again.
@@ -299,8 +326,16 @@ impl Respond for Judge {
         {
             check_headers(request, &state).unwrap_or_else(|Refusal(_, why)| panic!("{why}"));
             state.asked_about.push(api_path(request).to_owned());
-            let unknown = ResponseTemplate::new(404).set_body_json(error_body(404, "Not Found"));
-            return state.run.clone().unwrap_or(unknown);
+            let (status, mut body) = state.run.clone().unwrap_or((404, error_body(404, "Not Found")));
+            if status == 200 {
+                body["id"] =
+                    api_path(request).rsplit('/').next().and_then(|id| id.parse::<u64>().ok()).into();
+            }
+            let held = GITHUB_ORIGIN
+                .request(request, api_path(request), None)
+                .and_then(|operation| GITHUB_ORIGIN.answer(&operation, (status, Some(&body)), "basic-error"));
+            state.undescribed.extend(held.err());
+            return ResponseTemplate::new(status).set_body_json(body);
         }
         let operation = GITHUB.request(request, api_path(request), outline(&request.body).as_ref());
         let answer = match judge(request, &state) {
@@ -431,7 +466,7 @@ fn judge(request: &Request, state: &State) -> Result<(Dispatch, (u16, Option<Val
     if let Some((repository, file)) = github_workflows::named(api_path(request)) {
         check_given(request, state, repository, "actions")?;
         check_known(repository, state)?;
-        let answer = github_workflows::start(file, &request.body, state.is_old)
+        let answer = github_workflows::start(file, &request.body, (state.is_old, state.has_trigger))
             .map_err(|(status, message)| Refusal(status, message))?;
         let workflow = Some(file.to_owned());
         return Ok((

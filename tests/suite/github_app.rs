@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use approve_release::senders::github::{AppKey, GitHubApp};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use chrono::TimeDelta;
 use serde_json::json;
@@ -76,6 +77,17 @@ async fn a_click_is_sent_with_a_token_for_its_repository_and_for_contents_alone(
     }
 }
 
+#[test]
+fn an_app_shows_its_id_and_nothing_of_its_key() {
+    let pem = Key::App.private_pem();
+    let app = GitHubApp { id: APP_ID.to_owned(), key: AppKey::parse(&pem).expect("a key") };
+    for shown in [format!("{app:?}"), format!("{app:#?}")] {
+        assert!(shown.contains(APP_ID) && shown.contains("***"), "{shown}");
+        let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+        assert!(lines.into_iter().all(|line| !shown.contains(line)) && shown.len() < 100, "{shown}");
+    }
+}
+
 #[tokio::test]
 async fn an_approval_is_sent_with_the_apps_token() {
     let around = Surroundings::start().await;
@@ -85,6 +97,39 @@ async fn an_approval_is_sent_with_the_apps_token() {
     host.send(Someone::alex().press(&id, "approve", "")).await;
     until("it is sent", async || !around.github.dispatches().is_empty()).await;
     assert_eq!(calls(&around.github), [LOOK, GIVE]);
+}
+
+#[tokio::test]
+async fn a_workflow_is_started_with_a_token_for_actions_alone() {
+    for (grants_actions, status, outcome) in [(true, 200, "dispatched"), (false, 424, "refused")] {
+        let around = Surroundings::start().await;
+        around.github.expect_dispatches(usize::from(grants_actions));
+        if !grants_actions {
+            let granted = json!({"contents": "write", "actions": "read", "metadata": "read"});
+            around.github.desk(|desk| desk.installations[0].permissions = granted);
+        }
+        let host = with_app(around.host(Mode::Payload)).without("GITHUB_TOKEN").start().await;
+        let id = around.ask_for_id(&host, r#"{"workflow":"release.yml"}"#).await;
+        let alex = around.token_of(&Someone::alex());
+        let sentence = host.vote(&alex, &id, "approve").await.assert_outcome(status, outcome);
+        let given = around.github.desk(|desk| desk.tokens.clone());
+        let permissions: Vec<_> = given.iter().map(|given| given.permissions.clone()).collect();
+        match grants_actions {
+            true => assert_eq!(permissions.last(), Some(&json!({"actions": "write"}))),
+            false => assert!(sentence.contains("lacks Actions: write on octo/app"), "{sentence}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_an_enterprise_server_every_call_of_the_app_is_below_its_path() {
+    let github = github(|_| {}).await;
+    github.expect_dispatches(1);
+    let builder = FunctionsHost::relay_to(Mode::Payload, &format!("{}/api/v3", github.url()));
+    let host = with_app(builder).without("GITHUB_TOKEN").start().await;
+    host.click(new_click()).await.assert_outcome(200, "dispatched");
+    let paths = github.paths().await;
+    assert!(paths.len() >= 3 && paths.iter().all(|path| path.starts_with("/api/v3/")), "{paths:?}");
 }
 
 #[tokio::test]
@@ -242,7 +287,7 @@ async fn a_suspended_app_is_not_gone_around_by_github_token() {
 async fn each_fault_of_the_app_has_its_sentence_and_nothing_is_sent() {
     let read_only = json!({"contents": "read", "metadata": "read"});
     let granted = click(|desk| desk.installations[0].permissions = read_only, 424, "refused").await;
-    assert!(granted.contains("lacks a permission"), "{granted}");
+    assert!(granted.contains("lacks Contents: write on octo/app"), "{granted}");
     let fast = click(|desk| desk.clock = TimeDelta::minutes(-10), 424, "refused").await;
     let slow = click(|desk| desk.clock = TimeDelta::minutes(20), 424, "refused").await;
     assert!(fast.contains("clock") && slow.contains("clock"), "{fast} {slow}");

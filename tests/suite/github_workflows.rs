@@ -41,8 +41,12 @@ pub fn named(path: &str) -> Option<(&str, &str)> {
 }
 
 /// GitHub's answer to the start of a workflow: status and body, or status and message of a refusal. `is_old`: it does
-/// not know how to name the run.
-pub fn start(file: &str, body: &[u8], is_old: bool) -> Result<(u16, Option<Value>), (u16, String)> {
+/// not know how to name the run. `has_trigger`: the second workflow has one by now.
+pub fn start(
+    file: &str,
+    body: &[u8],
+    (is_old, has_trigger): (bool, bool),
+) -> Result<(u16, Option<Value>), (u16, String)> {
     let refuse = |message: &str| Err((422, message.to_owned()));
     let Ok(body) = serde_json::from_slice::<Body>(body) else {
         return Err((400, "Problems parsing JSON".into()));
@@ -58,7 +62,7 @@ pub fn start(file: &str, body: &[u8], is_old: bool) -> Result<(u16, Option<Value
     match FILES.iter().position(|known| *known == file) {
         None => Err((404, "Not Found".to_owned())),
         _ if !REFS.contains(&body.git_ref.as_str()) => refuse(&format!("No ref found for: {}", body.git_ref)),
-        Some(1) => refuse("Workflow does not have 'workflow_dispatch' trigger"),
+        Some(1) if !has_trigger => refuse("Workflow does not have 'workflow_dispatch' trigger"),
         Some(2) => refuse("Cannot trigger a 'workflow_dispatch' on a disabled workflow"),
         Some(_) => match body.inputs.keys().find(unknown) {
             Some(name) => refuse(&format!("Unexpected inputs provided: [\"{name}\"]")),

@@ -9,12 +9,11 @@ use approve_release::{
     surfaces::status,
 };
 use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wiremock::ResponseTemplate;
 
 use crate::{
     faulty_store::EVERY_FAULT,
-    github::github_error,
     request_faults::{Deployment, stricken},
 };
 
@@ -176,12 +175,7 @@ async fn a_run_that_is_silent_for_an_hour_is_asked_about_and_its_end_is_githubs_
         let approval = deployment.delivered().await;
         deployment.start(&deployment.instance(), &approval, "4711", MINUTE * 2).await;
         deployment.settled().await;
-        let run = |status: &str, conclusion: Option<&str>| {
-            let run = json!({"id": 4711, "run_attempt": 2, "status": status, "conclusion": conclusion,
-                "actor": {"login": "octocat"}});
-            ResponseTemplate::new(200).set_body_json(run)
-        };
-        deployment.github.say_of_runs(run("in_progress", None));
+        deployment.github.say_of_runs("in_progress", None);
         let instance = deployment.instance();
         for minute in 5..=61 {
             instance.sweep(deployment.after(MINUTE * minute)).await;
@@ -191,7 +185,7 @@ async fn a_run_that_is_silent_for_an_hour_is_asked_about_and_its_end_is_githubs_
             instance.sweep(deployment.after(MINUTE * minute)).await;
         }
         assert_eq!(deployment.github.asked_about(), ["/repos/octo/app/actions/runs/4711"], "once an hour");
-        deployment.github.say_of_runs(run("completed", Some(conclusion)));
+        deployment.github.say_of_runs("completed", Some(conclusion));
         for minute in 122..=125 {
             instance.sweep(deployment.after(MINUTE * minute)).await;
         }
@@ -212,7 +206,7 @@ async fn where_actions_may_not_be_read_nobody_asks_again_for_a_day() {
     let approval = deployment.delivered().await;
     deployment.start(&deployment.instance(), &approval, "4711", MINUTE * 2).await;
     deployment.settled().await;
-    deployment.github.say_of_runs(github_error(403, "Resource not accessible by personal access token"));
+    deployment.github.hide_runs();
     let instance = deployment.instance();
     for hour in 1..=23 {
         instance.sweep(deployment.after(MINUTE * (hour * 60 + 5))).await;

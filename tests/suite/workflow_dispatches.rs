@@ -223,25 +223,31 @@ async fn after_a_fault_of_github_the_workflow_is_started_by_a_sweep_and_once() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_is_told_as_what_it_is() {
-    let github = GitHub::start().await;
-    github.expect_dispatches(1);
-    let silent = Misbehaving::start(Misbehaviour::Reset).await;
-    let deployment = Instances::sending_to(&github);
-    let id = deployment.asked(request("1", ASKED)).await;
-    let broken = deployment.at(&silent.url());
-    let timing = deployment.after(minutes(1));
-    let outcome = vote(&broken, (&id, person(ALEX, None)), Verdict::Approve, timing).await;
-    assert!(matches!(outcome, Outcome::Recorded(_, _, Some(SendAnswer::Broken))), "{outcome:?}");
-    deployment.settled().await;
+    for (misbehaviour, expected) in
+        [(Misbehaviour::Reset, SendAnswer::Broken), (Misbehaviour::Stall, SendAnswer::TimedOut)]
+    {
+        let github = GitHub::start().await;
+        github.expect_dispatches(1);
+        let silent = Misbehaving::start(misbehaviour).await;
+        let deployment = Instances::sending_to(&github);
+        let id = deployment.asked(request("1", ASKED)).await;
+        let broken = deployment.at(&silent.url());
+        let timing = deployment.after(minutes(1));
+        let outcome = vote(&broken, (&id, person(ALEX, None)), Verdict::Approve, timing).await;
+        let is_told = matches!(&outcome, Outcome::Recorded(_, _, Some(answer)) if *answer == expected);
+        assert!(is_told, "{misbehaviour:?}: {outcome:?}");
+        deployment.settled().await;
 
-    deployment.sweep(minutes(10)).await;
-    assert_eq!(deployment.delivery(&id, minutes(11)).await.state, DeliveryState::Delivered);
+        deployment.sweep(minutes(10)).await;
+        assert_eq!(deployment.delivery(&id, minutes(11)).await.state, DeliveryState::Delivered);
+    }
 }
 
 #[tokio::test]
 async fn a_workflow_without_its_trigger_is_started_once_it_has_one() {
     let github = GitHub::start().await;
     github.expect_refusals(2);
+    github.expect_dispatches(1);
     let deployment = Instances::sending_to(&github);
     let id = deployment.asked(request("1", r#"{"workflow":"push.yml"}"#)).await;
     let outcome = approve(&deployment, &id, minutes(1)).await;
@@ -251,6 +257,12 @@ async fn a_workflow_without_its_trigger_is_started_once_it_has_one() {
     let delivery = deployment.delivery(&id, minutes(2)).await;
     assert_eq!(delivery.state, DeliveryState::Pending, "it is tried again");
     deployment.sweep(minutes(90)).await;
+    assert_eq!(deployment.delivery(&id, minutes(91)).await.state, DeliveryState::Pending);
+
+    github.add_trigger();
+    deployment.sweep(minutes(180)).await;
+    assert_eq!(deployment.delivery(&id, minutes(181)).await.state, DeliveryState::Delivered);
+    assert_eq!(github.only_dispatch().workflow.as_deref(), Some("push.yml"));
 }
 
 #[tokio::test]
@@ -303,4 +315,37 @@ async fn an_expiry_that_github_did_not_take_is_tried_again() {
         deployment.sweep(minutes(minute)).await;
     }
     assert_eq!(deployment.delivery(&id, minutes(27)).await.state, DeliveryState::Delivered);
+}
+
+#[tokio::test]
+async fn an_expiry_that_was_given_up_is_sent_again_by_a_press() {
+    let github = GitHub::start().await;
+    github.expect_dispatches(3);
+    github.answer_with(github_error(422, "client_payload is too large."));
+    let deployment = Instances::sending_to(&github);
+    let body = r#"{"event_type":"go-live","expired_event_type":"too-late","expires_in_minutes":10}"#;
+    let id = deployment.asked(request("1", body)).await;
+    deployment.sweep(minutes(12)).await;
+    let state = async |minute| deployment.delivery(&id, minutes(minute)).await.state;
+    assert_eq!(state(13).await, DeliveryState::Dead);
+    let press = async |minute| {
+        let (instance, alex) = (deployment.start(), person(ALEX, None));
+        let seen = deployment.look(&id, minutes(minute)).await;
+        let report = instance.send_expiry_again(seen, &alex, deployment.after(minutes(minute))).await;
+        deployment.settled().await;
+        report.outcome.name()
+    };
+    // A vote is late, and sends nothing.
+    assert_eq!(approve(&deployment, &id, minutes(14)).await.name(), "expired");
+    assert_eq!(press(15).await, "refused");
+    github.answer_as_github();
+    assert_eq!(press(16).await, "dispatched");
+    assert_eq!((press(17).await, state(18).await), ("already-decided", DeliveryState::Delivered));
+
+    // What has not expired is not sent by it.
+    let open = deployment.asked(request("2", body)).await;
+    let seen = deployment.look(&open, minutes(1)).await;
+    let report =
+        deployment.start().send_expiry_again(seen, &person(ALEX, None), deployment.after(minutes(1))).await;
+    assert_eq!(report.outcome.name(), "invalid");
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{
     super::{
         Cards, changes,
-        content::{Content, Fact, Value},
+        content::{Again, Content, Fact, Value},
         labels, sentences, words,
     },
     LIST, MARK, SIGN_OUT, STYLE, Time, html,
@@ -135,8 +135,8 @@ impl Page<'_> {
         self.content.result.iter().chain(&self.content.delivery)
     }
 
-    fn send_again(&self) -> Option<Verdict> {
-        self.content.send_again.filter(|verdict| self.view.judgement.vote(*verdict).is_ok())
+    fn send_again(&self) -> Option<Again> {
+        self.content.send_again.filter(|again| self.view.judgement.vote(again.verdict()).is_ok())
     }
 
     /// The votes that would change something: who has approved can approve again only if that decides.

@@ -428,7 +428,9 @@ fn a_decided_approval_has_no_buttons() {
 
 #[test]
 fn a_stuck_event_is_sent_again_by_the_same_vote() {
-    for (ending, verdict) in [(Ending::Approved, "approve"), (Ending::Rejected, "reject")] {
+    for (ending, verdict) in
+        [(Ending::Approved, "approve"), (Ending::Rejected, "reject"), (Ending::Expired, "send")]
+    {
         let page = show(&decided(ending, DeliveryState::Dead));
         assert_eq!(count(&page, "<button"), 1);
         assert!(
