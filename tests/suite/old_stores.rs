@@ -8,7 +8,8 @@ use std::{
 };
 
 use approve_release::approval::{
-    ApprovalId, Conclusion, DeliveryError, DeliveryState, Ending, Item, Verdict,
+    AppFault, ApprovalId, Author, Changes, Conclusion, DeliveryError, DeliveryState, Ending, Item,
+    MessageName, Progress, SendAnswer, Verdict,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -212,6 +213,84 @@ async fn a_run_that_had_an_approval_has_it_for_ever() {
     // An end is told, so nothing is left to follow.
     deployment.sweep(today(&deployment)).await;
     assert_eq!(deployment.names("pending/").await, [""; 0]);
+}
+
+/// The shapes of a workflow's request, of the run that GitHub named, of the changes, and of a fault of the GitHub App.
+#[tokio::test]
+async fn a_workflow_that_was_started_keeps_its_run_and_its_changes() {
+    let github = GitHub::start().await;
+    let deployment = deployment_on(&github, 2, "workflow").await;
+    let (id, _) = asked(2, "workflow");
+    let seen = deployment.look(&id, TimeDelta::minutes(30)).await;
+    let named = seen.named_run.as_ref().expect("a run");
+    assert_eq!(
+        (named.id.as_str(), named.url.as_str()),
+        ("4711", "https://github.com/octo/app/actions/runs/4711")
+    );
+    let workflow = seen.request.terms.workflow.as_ref().expect("a workflow");
+    assert_eq!(workflow.file.as_str(), "release.yml");
+    assert_eq!(workflow.git_ref(&seen.request.workload), "refs/tags/v1.4.2");
+    assert_eq!(workflow.inputs.as_ref().expect("inputs").as_raw().get(), r#"{"version":"1.4.2"}"#);
+    let comparison = seen.changes.as_ref().and_then(Changes::comparison).expect("changes");
+    let authors: Vec<_> = comparison.authors.iter().map(Author::as_str).collect();
+    assert_eq!(
+        (comparison.base.as_str(), comparison.commits, &authors[..]),
+        ("1".repeat(40).as_str(), 2, &["octocat", "Kim"][..])
+    );
+    assert!(!seen.changes_are_late);
+    let later = today(&deployment) + TimeDelta::hours(3);
+    assert_eq!(deployment.left_a_day_after(later).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_workflow_that_the_app_could_not_start_says_so_and_is_started_by_the_next_sweep() {
+    let github = GitHub::start().await;
+    github.expect_dispatches(1);
+    let mut deployment = Instances::sending_to(&github);
+    deployment.began = asked(2, "workflow").1;
+    // As the store was before the second attempt.
+    let before = |name: &str| {
+        !name.ends_with("/dispatch.done")
+            && !name.contains("dispatch.000002")
+            && !name.starts_with("released/")
+    };
+    for (name, content) in golden(2, "workflow").into_iter().filter(|(name, _)| before(name)) {
+        deployment.write(&name, content).await;
+    }
+    let (id, _) = asked(2, "workflow");
+    let seen = deployment.look(&id, TimeDelta::minutes(3)).await;
+    let Progress::Tried(_, Some(result)) = seen.progress(&MessageName::DISPATCH) else { panic!("{seen:?}") };
+    assert_eq!(result.what, SendAnswer::App(AppFault::Suspended));
+    deployment.sweep(TimeDelta::hours(2)).await;
+    assert_eq!(deployment.delivery(&id, TimeDelta::hours(3)).await.state, DeliveryState::Delivered);
+    assert_eq!(github.only_dispatch().workflow.as_deref(), Some("release.yml"));
+}
+
+/// Older versions wrote no line in `released/`.
+#[tokio::test]
+async fn the_first_release_after_an_older_version_has_no_base_and_is_the_next_ones() {
+    for format in FORMATS {
+        let github = GitHub::start().await;
+        github.expect_dispatches(1);
+        let deployment = deployment_on(&github, format, "delivered").await;
+        assert_eq!(deployment.names("released/").await, [""; 0]);
+        let ask = async |run: &str, minute| {
+            let timing = deployment.after(TimeDelta::minutes(minute));
+            let asked = deployment.start().ask(asking(run, run), timing).await;
+            let standing = asked.map_err(|report| report.outcome).expect("it is open").0;
+            deployment.settled().await;
+            standing
+        };
+        let first = ask("71", 5).await;
+        assert_eq!(first.changes, Some(Changes::First), "{format}");
+        let timing = deployment.after(TimeDelta::minutes(6));
+        let click = (&first.request.id, person(&object_id(1), None));
+        let outcome = vote(&deployment.start(), click, Verdict::Approve, timing).await;
+        assert_eq!(outcome.name(), "dispatched");
+        deployment.settled().await;
+        let base = first.request.workload.sha.as_str();
+        assert_eq!(ask("72", 7).await.changes.as_ref().and_then(Changes::base), Some(base), "{format}");
+    }
 }
 
 #[tokio::test]
