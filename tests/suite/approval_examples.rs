@@ -935,6 +935,15 @@ async fn a_workflow_s_inputs_name_its_approval_and_are_what_people_approved() {
     for other in [json!({"version": "1.4.3"}), json!({"n": "1.1"}), json!({"n": null})] {
         verify(event(other)).await.0.assert_failed("It is for other inputs.");
     }
+    // The example declares both that verify-approval reads, and trusts neither them nor any other input.
+    let example = fs::read_to_string(repository_root().join("examples/workflow-on-approval.yml")).unwrap();
+    for name in ["approval", "ticket"] {
+        let declared = example.lines().filter(|line| line.starts_with(&format!("      {name}: {{ ")));
+        assert!(declared.into_iter().all(|line| line.contains("required: true, type: string")), "{name}");
+        assert!(example.contains(&format!("      {name}: {{ ")), "{name}");
+    }
+    let used: Vec<_> = example.lines().filter(|line| line.contains("event.inputs")).collect();
+    assert_eq!(used, ["run-name: Workflow on approval [${{ github.event.inputs.approval }}]"]);
     let dispatched = json!({"action": "go-live", "client_payload": {"approval": {"id": ID, "sha": SHA}}});
     verify(dispatched).await.0.assert_failed("It starts no run by such an event.");
 }
@@ -982,12 +991,14 @@ async fn a_report_tells_how_the_release_ended() {
 }
 
 /// The workflows that call our actions, with the action that each calls and the inputs that it gives.
-const CALLS: [(&str, &str, &[&str]); 5] = [
+const CALLS: [(&str, &str, &[&str]); 7] = [
     ("request-approval.yml", ACTION, &["url", "event-type", "client-payload", "title", "reminder-minutes"]),
     ("mail-for-approval.yml", ACTION, &["url", "event-type", "client-payload"]),
     ("wait-for-approval.yml", ACTION, &["url", "wait", "expires-in-minutes", "supersedes"]),
     ("release-on-approval.yml", VERIFY, &["url"]),
     ("release-on-approval.yml", REPORT, &["url", "approval"]),
+    ("workflow-on-approval.yml", VERIFY, &["url"]),
+    ("workflow-on-approval.yml", REPORT, &["url", "approval"]),
 ];
 
 #[test]
@@ -1011,6 +1022,7 @@ fn the_address_is_written_out_in_each_workflow() {
         assert!(text.contains("          url: https://APP.azurewebsites.net\n"), "{name}");
         assert!(text.contains("@v1 # better, since nobody can move it: @<commit> # v1.0.0\n"), "{name}");
         // The variables of the mail say who gets it, and vouch for nothing.
+        let text = text.replace("github.event.inputs.approval", "");
         let sources = ["vars.", "env.", "inputs.", "secrets."].into_iter();
         let source = sources.filter(|source| *source != "vars." || name != "mail-for-approval.yml");
         let source = source.into_iter().find(|source| text.contains(source));
