@@ -32,6 +32,7 @@ USAGE
 # The name of the step, for the message if it fails.
 STEP="reading the arguments"
 WORK=""
+DONE=""
 
 step() {
   STEP=$1
@@ -43,10 +44,10 @@ fail() {
   exit 1
 }
 
+# Also after a signal, whose status bash does not tell here.
 ended() {
-  local status=$?
   [ -z "$WORK" ] || rm -rf "$WORK"
-  if [ "$status" -ne 0 ]; then
+  if [ -z "$DONE" ]; then
     printf 'setup.sh: not done, it ended while %s. Later steps were not begun; run it again once that is fixed.\n' \
       "$STEP" >&2
   fi
@@ -67,10 +68,13 @@ read_arguments() {
       --no-bot) WITH_BOT=false ;;
       --help | -h)
         usage
+        DONE=yes
         exit 0
         ;;
       --repository | --approvers | --group | --location | --alert-email)
-        [ -n "${2-}" ] || fail "$1 needs a value"
+        case ${2-} in
+          "" | -*) fail "$1 needs a value" ;;
+        esac
         case $1 in
           --repository) REPOSITORIES=$2 ;;
           --approvers) APPROVERS=$2 ;;
@@ -90,10 +94,12 @@ read_arguments() {
   [[ $GROUP =~ ^[A-Za-z0-9_-]{1,60}$ ]] || fail "--group: letters, digits, - and _ alone, 60 at most"
   TITLE="ApproveRelease page of $GROUP"
   [ -z "$DELETE" ] || return 0
-  local name='[A-Za-z0-9._-]+'
+  # As ALLOWED_REPOSITORIES and APPROVERS are read: an app that cannot read them would not start.
+  local name='[A-Za-z0-9._-]+(@[0-9]+)?' hex='[0-9A-Fa-f]' part='[^][:space:]*<>()["\/:;,|=+?@]+'
+  local person="($part@$part|([a-z]+:)?$hex{8}(-$hex{4}){3}-$hex{12})"
   [[ $REPOSITORIES =~ ^$name/($name|\*)(,$name/($name|\*))*$ ]] ||
     fail "--repository must be OWNER/NAME, or several with commas between them"
-  [[ $APPROVERS =~ ^[^[:space:],]+(,[^[:space:],]+)*$ ]] ||
+  [[ $APPROVERS == "*" || $APPROVERS =~ ^$person(,$person)*$ ]] ||
     fail "--approvers must be user principal names or object ids, with commas between them"
 }
 
@@ -363,6 +369,7 @@ main() {
   if [ -n "$DELETE" ]; then
     check_tools
     delete_all
+    DONE=yes
     return
   fi
   check_copy
@@ -378,6 +385,7 @@ main() {
   wait_for_the_app
   check_sign_in
   say_what_is_left
+  DONE=yes
 }
 
 main "$@"

@@ -348,12 +348,49 @@ fn arguments_that_cannot_be_meant_are_refused_before_any_call() {
         (&["--repository", "octo", "--approvers", "a"], "--repository must be"),
         (&["--repository", "octo/app,", "--approvers", "a"], "--repository must be"),
         (&["--repository", "octo/app", "--approvers", "a b"], "--approvers must be"),
+        (&["--repository", "octo@x/app", "--approvers", "a@b"], "--repository must be"),
+        (&["--repository", "octo/app\nevil/app", "--approvers", "a@b"], "--repository must be"),
+        (&["--repository", "octo/app", "--approvers", "alex"], "--approvers must be"),
+        (&["--repository", "octo/app", "--approvers", "*,alex@contoso.com"], "--approvers must be"),
+        (&["--repository", "octo/app", "--approvers", "alex@contoso.com,"], "--approvers must be"),
+        (&["--repository", "octo/app", "--approvers", "\"alex@contoso.com\""], "--approvers must be"),
+        (
+            &["--repository", "octo/app", "--approvers", "alex@contoso.com;sam@contoso.com"],
+            "--approvers must be",
+        ),
         (&["--repository"], "--repository needs a value"),
+        (&["--repository", "octo/app", "--approvers", "--no-bot"], "--approvers needs a value"),
+        (&["--group", "--delete"], "--group needs a value"),
         (&["--group", "a'b", "--delete"], "--group: letters"),
         (&["--purge"], "--purge is no option"),
     ] {
         let ran = CloudShell::new().run(arguments).assert_failed(error);
         assert_eq!(ran.calls, [""; 0]);
+    }
+}
+
+#[test]
+fn what_the_settings_take_the_options_take() {
+    let ids = "alex.o'brien@contoso.com,0A0b0c0d-1111-2222-3333-444455556666";
+    let ran = ["--repository", "octo@2020/app@424242,octo/*", "--approvers", ids];
+    let shell = CloudShell::new();
+    shell.run(&ran).assert_succeeded();
+    let parameters = shell.parameters();
+    assert_eq!(
+        (&parameters["repositories"], &parameters["approvers"]),
+        (&json!("octo@2020/app@424242,octo/*"), &json!(ids))
+    );
+}
+
+/// A closed window, or a shell that Azure takes away.
+#[test]
+fn a_run_that_is_stopped_says_how_far_it_came() {
+    for signal in ["HUP", "TERM"] {
+        let shell = CloudShell::new();
+        let stopped = format!("kill -{signal} $PPID; printf approve-release-setup >group");
+        shell.write("bin/az", &STAND_IN.replace("printf approve-release-setup >group", &stopped));
+        let ran = shell.run(&ASKED);
+        ran.assert_failed("setup.sh: not done, it ended while making the resource group approve-release.");
     }
 }
 
