@@ -192,7 +192,7 @@ async fn call(rooms: &Arc<Rooms>, function: Function, request: Invocation) -> An
     let answer = match function {
         Function::ApproveRelease => rooms.action_messages.answer(request).await,
         Function::RequestApproval => rooms.requests.answer(request).await,
-        Function::Approvals if request.id.as_deref() == Some("check") => {
+        Function::Approvals if request.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case("check")) => {
             rooms.pages.checks(request, rooms.checks()).await
         }
         Function::Approvals => rooms.pages.answer(request).await,

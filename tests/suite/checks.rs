@@ -72,6 +72,8 @@ async fn every_check_has_its_line_and_nothing_is_posted_or_sent() {
     assert_eq!(checks(&host).await, found);
     let page = host.send(Someone::alex().get("/api/approvals/check")).await.text();
     assert!(page.contains("<h1>Checks</h1>") && page.contains("public-url"), "{page}");
+    let page = host.send(Someone::alex().get("/API/Approvals/CHECK/")).await.text();
+    assert!(page.contains("<h1>Checks</h1>"), "{page}");
 }
 
 #[tokio::test]
