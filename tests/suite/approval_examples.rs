@@ -984,6 +984,8 @@ async fn a_report_tells_how_the_release_ended() {
     let service = Service::saying(vec![html(503)]).await;
     assert_warned(service.runner().run(report_to(&service.server.uri()), &inputs).await, "answered 503");
     assert_eq!(service.requests(), 3, "not for ever");
+    let runner = Runner::with_tokens(&deployment.tokens).with_program("jq", "#!/bin/sh\nexit 5\n");
+    assert_warned(runner.run(report_to(&deployment.url()), &inputs).await, "failed where none should");
     // Without an input it is what the job has come to.
     let file = read_yaml(REPORT);
     let conclusion = file.as_mapping_get("inputs").unwrap().as_mapping_get("conclusion").unwrap();

@@ -377,6 +377,14 @@ async fn each_failure_names_its_cause() {
             .await
             .assert_failed(&format!("This runner has no {missing}."));
     }
+    let failed = "::error::A program of this runner failed where none should; see above.";
+    let broken = || Runner::with_tokens(&deployment.tokens).with_program("jq", "#!/bin/sh\nexit 5\n");
+    deployment.ask_on(broken(), &[]).await.assert_failed(failed);
+    // Where a file gets what jq writes, the log gets the cause all the same.
+    let rest =
+        "#!/bin/sh\ncase \"$*\" in *'{run: '*) exit 5 ;; esac\nprintf %s 0123456789abcdef0123456789abcdef\n";
+    let runner = Runner::with_tokens(&deployment.tokens).with_program("jq", rest).event(&json!({}));
+    runner.run(verify_at(&url), &[("inputs.approval", ID)]).await.assert_failed(failed);
     let ran = Runner::new().event(&json!({})).run(verify_at(&url), &[]).await;
     ran.assert_failed("Add id-token: write");
     let runner = Runner::with_tokens(&deployment.tokens)
