@@ -380,7 +380,7 @@ async fn each_failure_names_its_cause() {
     let failed = "::error::A program of this runner failed where none should; see above.";
     let broken = || Runner::with_tokens(&deployment.tokens).with_program("jq", "#!/bin/sh\nexit 5\n");
     deployment.ask_on(broken(), &[]).await.assert_failed(failed);
-    // Where a file gets what jq writes, the log gets the cause all the same.
+    // The log gets the cause, also if a file gets the output of jq.
     let rest =
         "#!/bin/sh\ncase \"$*\" in *'{run: '*) exit 5 ;; esac\nprintf %s 0123456789abcdef0123456789abcdef\n";
     let runner = Runner::with_tokens(&deployment.tokens).with_program("jq", rest).event(&json!({}));

@@ -342,7 +342,7 @@ async fn an_expiry_that_was_given_up_is_sent_again_by_a_press() {
     assert_eq!(press(16).await, "dispatched");
     assert_eq!((press(17).await, state(18).await), ("already-decided", DeliveryState::Delivered));
 
-    // What has not expired is not sent by it.
+    // Nothing is sent by it that has not expired.
     let open = deployment.asked(request("2", body)).await;
     let seen = deployment.look(&open, minutes(1)).await;
     let report =
