@@ -1,17 +1,23 @@
 //! The program's command line.
 
-use std::{ffi::OsString, fmt};
+use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
+
+use crate::approval::{RepositoryPattern, rules::full_ref};
 
 /// The help, for a person who asks for it, or whose command line is wrong.
 pub const USAGE: &str = "\
 Usage: approve-release [--port N]
        approve-release check [--json]
+       approve-release check --policy FILE --repository o/n (--event-type T | --workflow F | --waits)
+                             [--ref R] [--environment E] [--job-workflow W]
 
 Serves the functions of ApproveRelease: under an Azure Functions host at the port that the host says, else on
 127.0.0.1. Everything else is set in the environment, or in local.settings.json.
 
   check        looks at what the deployment needs, and changes nothing; exit code 1 where something is wrong
   --json       the same for programs
+  --policy     which rule of a policy holds for a job of the repository o/n, and who decides; exit code 1 where none does
+               or the file cannot be used
   --port N     the port outside a host; without it PORT, else 7071
   --help       shows this
   --version    shows the version and the commit it was built from
@@ -34,10 +40,78 @@ pub enum Command {
         /// For programs.
         json: bool,
     },
+    /// Show which rule of a policy holds.
+    CheckPolicy(Box<PolicyQuestion>),
     /// Show [`USAGE`].
     Help,
     /// Show [`VERSION`].
     Version,
+}
+
+/// A question about a policy: which rule holds for this job, and what it sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyQuestion {
+    /// The policy's file.
+    pub file: PathBuf,
+    /// The repository, perhaps with its numbers.
+    pub repository: RepositoryPattern,
+    /// The thing that is sent.
+    pub sends: Sends,
+    /// The ref; empty if it is left out.
+    pub git_ref: String,
+    /// The job's environment.
+    pub environment: Option<String>,
+    /// The file of the job's workflow, and its version.
+    pub job_workflow: Option<String>,
+}
+
+/// The thing that is sent once an approval is approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sends {
+    /// An event of this type.
+    EventType(String),
+    /// The start of this workflow.
+    Workflow(String),
+    /// Nothing: the job waits.
+    Nothing,
+}
+
+impl PolicyQuestion {
+    /// Reads the options, each at most once and in any order.
+    fn parse(mut arguments: &[&str]) -> Option<Self> {
+        let mut options = BTreeMap::new();
+        while let [name, rest @ ..] = arguments {
+            let (value, rest) = match (*name, rest) {
+                ("--waits", rest) => ("", rest),
+                (_, [value, rest @ ..]) => (*value, rest),
+                _ => return None,
+            };
+            if options.insert(*name, value).is_some() {
+                return None;
+            }
+            arguments = rest;
+        }
+        let mut take = |name| options.remove(name).map(str::to_owned);
+        let sends = [
+            take("--event-type").map(Sends::EventType),
+            take("--workflow").map(Sends::Workflow),
+            take("--waits").map(|_| Sends::Nothing),
+        ];
+        let mut sends = sends.into_iter().flatten();
+        let question = Self {
+            file: take("--policy")?.into(),
+            repository: take("--repository").and_then(|text| one_repository(&text))?,
+            sends: sends.next()?,
+            git_ref: take("--ref").map(|git_ref| full_ref(&git_ref)).unwrap_or_default(),
+            environment: take("--environment"),
+            job_workflow: take("--job-workflow"),
+        };
+        (options.is_empty() && sends.next().is_none()).then_some(question)
+    }
+}
+
+fn one_repository(text: &str) -> Option<RepositoryPattern> {
+    RepositoryPattern::parse(text).filter(|repository| repository.repository().is_some())
 }
 
 /// The error in a command line.
@@ -69,6 +143,9 @@ impl Command {
             [] => Ok(Self::Serve { port: None }),
             ["check"] => Ok(Self::Check { json: false }),
             ["check", "--json"] => Ok(Self::Check { json: true }),
+            ["check", ref question @ ..] => {
+                PolicyQuestion::parse(question).map(Box::new).map(Self::CheckPolicy).ok_or(Misused::Arguments)
+            }
             ["--help"] => Ok(Self::Help),
             ["--version"] => Ok(Self::Version),
             ["--port", number] => serve_at(number),
@@ -117,9 +194,27 @@ mod tests {
     }
 
     #[test]
+    fn a_question_about_a_policy_is_read_in_any_order() {
+        let arguments =
+            ["check", "--waits", "--ref", "main", "--repository", "octo/app", "--policy", "p.json"];
+        let Ok(Command::CheckPolicy(question)) = parse(&arguments) else { panic!("no question") };
+        assert_eq!((question.sends, question.git_ref.as_str()), (Sends::Nothing, "refs/heads/main"));
+        assert_eq!((question.environment, question.job_workflow), (None, None));
+    }
+
+    #[test]
     fn everything_else_is_misused() {
         for arguments in [
             &["check", "--policy"][..],
+            &["check", "--policy", "p.json"],
+            &["check", "--policy", "p.json", "--repository", "octo/app"],
+            &["check", "--policy", "p.json", "--repository", "octo/*", "--waits"],
+            &["check", "--policy", "p.json", "--repository", "octo", "--waits"],
+            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--event-type", "go"],
+            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--waits"],
+            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--ref"],
+            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--json", ""],
+            &["check", "--repository", "octo/app", "--waits"],
             &["--json"],
             &[""],
             &["-p", "8080"],

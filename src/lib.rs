@@ -22,6 +22,7 @@ pub mod identity;
 pub mod ledger;
 pub mod logger;
 pub mod outbox;
+pub mod policy_check;
 pub mod refreshing;
 pub mod senders;
 pub mod server;

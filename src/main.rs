@@ -7,9 +7,10 @@ use std::{
 
 use approve_release::{
     cards::page::{Finding, FindingState},
-    command_line::{Command, USAGE, VERSION},
+    command_line::{Command, PolicyQuestion, USAGE, VERSION},
     config::{Config, Listen},
     http_client, logger,
+    policy_check::{self, Unanswered},
     server::{self, Stop},
 };
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
         Ok(Command::Serve { port }) => serve(port),
         Ok(Command::Check { json }) => check(json),
+        Ok(Command::CheckPolicy(question)) => check_policy(&question),
         Ok(Command::Help) => show(USAGE),
         Ok(Command::Version) => show(VERSION),
         Err(misused) => {
@@ -66,6 +68,20 @@ fn check(json: bool) -> ExitCode {
     match checks.iter().any(|check| check.state == FindingState::Wrong) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
+    }
+}
+
+fn check_policy(question: &PolicyQuestion) -> ExitCode {
+    match policy_check::answer(question) {
+        Ok(text) => show(&text),
+        Err(Unanswered::NoRule(text)) => {
+            show(&text);
+            ExitCode::FAILURE
+        }
+        Err(Unanswered::Unusable(text)) => {
+            complain(&text);
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The zone of the times that people read (`TIME_ZONE`), from the IANA's database, which is part of the program.
 
 use chrono::{DateTime, FixedOffset, Utc};
-use jiff::{Timestamp, tz};
+use jiff::{Timestamp, civil, tz};
 
 /// A time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,26 @@ impl TimeZone {
     pub fn parse(name: &str) -> Option<Self> {
         let zone = tz::TimeZoneDatabase::bundled().get(name).ok()?;
         (!zone.is_unknown()).then_some(Self(zone))
+    }
+
+    /// The day in this zone.
+    pub fn day(&self, time: DateTime<Utc>) -> civil::Date {
+        let at = Timestamp::from_second(time.timestamp()).unwrap_or_default();
+        self.0.to_datetime(at).date()
+    }
+
+    /// The first and the last moment at which clocks in this zone show this time. They differ in the night in which the
+    /// hour comes twice. If it never comes, because clocks are put forward, both are the moment at which that happens.
+    pub fn moments(&self, shown: civil::DateTime) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let ambiguous = self.0.to_ambiguous_timestamp(shown);
+        let is_gap = matches!(ambiguous.offset(), tz::AmbiguousOffset::Gap { .. });
+        let (first, last) = (ambiguous.earlier().ok()?, ambiguous.later().ok()?);
+        let (first, last) = match self.0.following(first).next() {
+            Some(change) if is_gap => (change.timestamp(), change.timestamp()),
+            _ => (first, last),
+        };
+        let utc = |at: Timestamp| DateTime::from_timestamp(at.as_second(), 0);
+        Some((utc(first)?, utc(last)?))
     }
 
     /// The time for people: day, hour and minute in this zone, and how far that is from UTC. Zones have no short names
@@ -49,6 +69,20 @@ mod tests {
         ] {
             let zone = TimeZone::parse(zone).expect(zone);
             assert_eq!(zone.readable(time.parse().expect("a time")), shown);
+        }
+    }
+
+    #[test]
+    fn clocks_show_a_time_once_twice_or_never() {
+        let berlin = TimeZone::parse("Europe/Berlin").expect("a zone");
+        for (shown, first, last) in [
+            ("2026-11-27T12:00", "2026-11-27T11:00:00Z", "2026-11-27T11:00:00Z"),
+            ("2026-10-25T02:30", "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"),
+            ("2026-03-29T02:30", "2026-03-29T01:00:00Z", "2026-03-29T01:00:00Z"),
+        ] {
+            let at = |text: &str| text.parse::<DateTime<Utc>>().expect("a time");
+            let moments = berlin.moments(shown.parse().expect("a time"));
+            assert_eq!(moments, Some((at(first), at(last))), "{shown}");
         }
     }
 

@@ -14,6 +14,7 @@ mod performer;
 mod policy;
 mod repository;
 mod request;
+pub mod rules;
 mod run;
 mod sample;
 mod standing;

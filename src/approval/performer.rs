@@ -76,6 +76,7 @@ impl fmt::Debug for Approver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ObjectId(object_id) => write!(f, "Approver({object_id})"),
+            Self::Group(group) => write!(f, "Approver(group {group})"),
             Self::UserPrincipalName(_) => write!(f, "Approver(by name)"),
         }
     }
@@ -106,11 +107,18 @@ pub enum Approver {
     ObjectId(Guid),
     /// A person, by user principal name.
     UserPrincipalName(String),
+    /// Everybody in a group of Entra, by its object id.
+    Group(Guid),
 }
 
 impl Approver {
-    /// Reads an object id or a user principal name; never a display name.
+    const GROUP: &str = "group:";
+
+    /// Reads an object id, a user principal name or `group:` with an object id; never a display name.
     pub fn parse(text: &str) -> Option<Self> {
+        if let Some(group) = text.strip_prefix(Self::GROUP) {
+            return Guid::parse(group).map(Self::Group);
+        }
         if let Some(object_id) = Guid::parse(text) {
             return Some(Self::ObjectId(object_id));
         }
@@ -124,7 +132,9 @@ impl Approver {
     /// True if the two are the same entry, whatever the case of their letters.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::ObjectId(one), Self::ObjectId(other)) => one == other,
+            (Self::ObjectId(one), Self::ObjectId(other)) | (Self::Group(one), Self::Group(other)) => {
+                one == other
+            }
             (Self::UserPrincipalName(one), Self::UserPrincipalName(other)) => one.eq_ignore_ascii_case(other),
             _ => false,
         }
@@ -140,10 +150,24 @@ impl Approver {
         match self {
             Self::ObjectId(object_id) => object_id.to_string(),
             Self::UserPrincipalName(name) => name.clone(),
+            Self::Group(group) => format!("{}{group}", Self::GROUP),
         }
     }
 
-    /// True if the entry is `person`.
+    /// The group, if the entry is one.
+    pub fn group(&self) -> Option<&Guid> {
+        match self {
+            Self::Group(group) => Some(group),
+            Self::ObjectId(_) | Self::UserPrincipalName(_) => None,
+        }
+    }
+
+    /// True if the entry lists `person`; `is_member` knows who is in a group.
+    pub fn lists(&self, person: &Person, is_member: &dyn Fn(&Guid, &Person) -> bool) -> bool {
+        self.group().map_or_else(|| self.is(person), |group| is_member(group, person))
+    }
+
+    /// True if the entry is this person, by object id or name.
     // T12
     pub fn is(&self, person: &Person) -> bool {
         match self {
@@ -152,6 +176,8 @@ impl Approver {
                 .user_principal_name
                 .as_ref()
                 .is_some_and(|of_person| of_person.eq_ignore_ascii_case(name)),
+            // Only whoever has asked Entra knows.
+            Self::Group(_) => false,
         }
     }
 }
@@ -239,6 +265,23 @@ mod tests {
         assert!(!only("alex@contoso.com").include(&person(None)));
         assert_eq!(Approver::parse("Alex Wilber"), None);
         assert!(Approver::parse("alex_fabrikam.com#EXT#@contoso.onmicrosoft.com").is_some());
+    }
+
+    #[test]
+    fn a_group_lists_those_alone_of_whom_it_is_told() {
+        let group = format!("group:{}", ALEX.to_uppercase());
+        let listed = Approver::parse(&group).expect("a group");
+        assert_eq!(listed.as_text(), group.to_lowercase());
+        assert!(listed.is_same(&Approver::parse(&group.replace('A', "a")).expect("the same group")));
+        assert!(!listed.is_same(&Approver::parse(ALEX).expect("a person")));
+        let alex = person(Some("alex@contoso.com"));
+        assert!(!only(&group).include(&alex), "the person's own id is no group's");
+        let Performer::Person(alex) = alex else { unreachable!() };
+        assert!(!listed.lists(&alex, &|_, _| false));
+        assert!(listed.lists(&alex, &|group, person| *group == person.object_id));
+        for bad in ["group:", "group:Admins", "Group:0a0b0c0d-1111-2222-3333-444455556666", "group: 0a"] {
+            assert_eq!(Approver::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -72,6 +72,11 @@ impl RepositoryPattern {
         Some(Repository { owner: self.owner.clone(), name: name.clone() })
     }
 
+    /// The numbers of owner and repository, as far as the entry has them.
+    pub fn numbers(&self) -> (Option<&str>, Option<&str>) {
+        (self.owner_id.as_deref(), self.name.as_ref().and_then(|(_, id)| id.as_deref()))
+    }
+
     /// The entry that allows `repository` and no other.
     pub fn one(repository: &Repository) -> Self {
         Self { owner: repository.owner.clone(), owner_id: None, name: Some((repository.name.clone(), None)) }

@@ -8,6 +8,7 @@ mod bot;
 mod documented;
 mod forms;
 mod misspelt;
+pub mod policy;
 mod reader;
 mod store;
 mod unlikely;
@@ -311,7 +312,7 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
             event_types,
         )
         .unwrap_or_default();
-    let expected = "* or a comma list of object ids and user principal names";
+    let expected = "* or a comma list of object ids, user principal names and group:GUID";
     let approvers = reader.parse("APPROVERS", expected, approvers).unwrap_or_default();
     let least = format!("a whole number from 1 to {}", Terms::MAX_REQUIRED);
     let min_approvals = reader.parse("MIN_APPROVALS", &least, approvals).unwrap_or(1);
