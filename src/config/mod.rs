@@ -399,6 +399,7 @@ fn github_login(entry: &str) -> Result<(Login, Option<Approver>), &'static str> 
             Some(person @ (Approver::ObjectId(_) | Approver::UserPrincipalName(_))) => {
                 Ok((login, Some(person)))
             }
+            Some(Approver::Group(_)) => Err("a group is no one person: list a name or an object id"),
             None => Err(""),
         },
     }
