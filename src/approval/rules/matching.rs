@@ -73,13 +73,19 @@ impl What<'_> {
 }
 
 impl Rule {
-    /// True if the rule is about this job and everything that may be sent for it; `named` says which of these things
-    /// some rule names.
+    /// True if the rule is about this job, of the `repository` in the claims, and everything that may be sent for it;
+    /// `named` says which of these things some rule names.
     // T42
-    pub(super) fn matches(&self, claims: &Claims<'_>, sent: &Sent<'_>, named: &[bool]) -> bool {
+    pub(super) fn matches(
+        &self,
+        claims: &Claims<'_>,
+        repository: &str,
+        sent: &Sent<'_>,
+        named: &[bool],
+    ) -> bool {
         let environment = claims.environment.unwrap_or_default();
         let job_workflow = claims.job_workflow_ref.unwrap_or_default();
-        self.repositories.iter().any(|pattern| pattern.matches(claims))
+        self.repositories.iter().any(|pattern| pattern.matches(claims, repository))
             && any_matches(&self.refs, claims.git_ref)
             && (self.environments.is_empty() || any_matches(&self.environments, environment))
             && (self.job_workflows.is_empty()
@@ -127,7 +133,8 @@ impl RepositoryRule {
             None => return None,
         };
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_./*".contains(&b);
-        let is_name = name.bytes().all(allowed)
+        let is_name = text.len() <= Pattern::MAX
+            && name.bytes().all(allowed)
             && name.split('/').all(|part| !part.is_empty())
             && name.matches('/').count() < 2;
         let name = is_name.then(|| Pattern::parse(&name, Case::Ignored))??;
@@ -143,10 +150,10 @@ impl RepositoryRule {
         (self.owner_id, self.repository_id) = (None, None);
     }
 
-    fn matches(&self, claims: &Claims<'_>) -> bool {
+    fn matches(&self, claims: &Claims<'_>, repository: &str) -> bool {
         self.owner_id.as_deref().is_none_or(|pinned| claims.owner_id == Some(pinned))
             && self.repository_id.as_deref().is_none_or(|pinned| claims.repository_id == pinned)
-            && self.name.matches(&claims.repository.to_string())
+            && self.name.matches(repository)
     }
 }
 
@@ -179,7 +186,8 @@ impl JobWorkflow {
         let is_commit = matches!(version.len(), 40 | 64)
             && version.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let is_version = is_commit || version.strip_prefix("refs/").is_some_and(|rest| !rest.is_empty());
-        if stem.is_empty() || !stem.chars().all(allowed) || !is_version {
+        if text.chars().count() > Pattern::MAX || stem.is_empty() || !stem.chars().all(allowed) || !is_version
+        {
             return None;
         }
         let (file, version) = (format!("{}{name}@", Self::FOLDER), Pattern::parse(version, Case::Matters)?);

@@ -117,7 +117,8 @@ impl Rules {
     /// The rule that decides about what would be sent: the first that matches it.
     pub fn find(&self, claims: &Claims<'_>, sent: &Sent<'_>) -> Option<&Rule> {
         let named = sent.named_by(&self.0);
-        self.0.iter().find(|rule| rule.matches(claims, sent, &named))
+        let repository = claims.repository.to_string();
+        self.0.iter().find(|rule| rule.matches(claims, &repository, sent, &named))
     }
 
     /// True if a rule names the event type, for any repository: no relayed button may send it.

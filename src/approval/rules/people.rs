@@ -381,11 +381,16 @@ mod tests {
             let asked: Option<Vec<_>> =
                 asked.map(|asked| asked.iter().map(|number| approver(&id(*number))).collect());
             let narrowed = Needs { requirements: &rule, people, narrowed_to: asked.as_deref() };
+            // A request is allowed exactly if it names nobody else, and the votes of all can meet it.
+            let in_rule = |one: &Approver| rule.iter().any(|rule| rule.approvers.contains(one));
+            let names_no_other = asked.iter().flatten().all(in_rule);
+            let can_be_met = count(&narrowed, &(0..7).collect::<Vec<_>>()).is_met();
+            prop_assert_eq!(narrowed.allow_narrowing().is_ok(), names_no_other && can_be_met);
             let found = count(&narrowed, &voters);
             if found.is_met() {
                 prop_assert!(count(&needs(&rule, 0), &voters).is_met());
-                let mut all: Vec<usize> = found.met_by.concat();
-                all.extend(&found.others);
+                let counted = found.met_by.iter().flatten().chain(&found.others);
+                let mut all: Vec<usize> = counted.map(|at| voters[*at]).collect();
                 prop_assert!(all.len() >= people);
                 for (requirement, met_by) in rule.iter().zip(&found.met_by) {
                     prop_assert_eq!(met_by.len(), requirement.approvals);

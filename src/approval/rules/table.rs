@@ -210,3 +210,31 @@ fn a_request_may_shorten_the_time_and_never_lengthen_it() {
     assert_eq!(hour.expires_in(Some(61)), Err(Invalid::NotInRange("expires_in_minutes", 1, 60)));
     assert_eq!(rule("").expires_in(None), Ok(TimeDelta::minutes(Terms::DEFAULT_MINUTES)));
 }
+
+#[test]
+#[ignore = "a measure: it prints how long it takes to find the last of 500 rules, and promises nothing"]
+#[expect(clippy::print_stdout, reason = "the number is for whoever runs it")]
+fn finding_the_last_of_many_rules_takes_a_moment() {
+    let rule = |number: usize| {
+        format!(
+            r#"{{"name":"r{number}","repositories":["octo/app-{number}"],"event_types":["go-live-{number}"],
+                 "refs":["refs/heads/main","refs/tags/v*"],"environments":["production"]}}"#
+        )
+    };
+    let json = format!("[{}]", (0..500).map(rule).collect::<Vec<_>>().join(","));
+    let rules = policy::rules(&json).expect("a policy");
+    let claims = Claims {
+        repository: &Repository::parse("octo/app-499").expect("a repository"),
+        repository_id: "1",
+        owner_id: Some("2"),
+        git_ref: "refs/tags/v1.4.2",
+        environment: Some("production"),
+        job_workflow_ref: Some(CI),
+    };
+    let sent = Sent(vec![What::EventType("go-live-499")]);
+    const ROUNDS: u32 = 2000;
+    let begin = std::time::Instant::now();
+    let found = (0..ROUNDS).filter(|_| rules.find(&claims, &sent).is_some_and(|rule| rule.name == "r499"));
+    assert_eq!(u32::try_from(found.count()), Ok(ROUNDS));
+    println!("500 rules: {} ns each time", begin.elapsed().as_nanos() / u128::from(ROUNDS));
+}

@@ -45,30 +45,39 @@ pub struct Beside<'a> {
 
 /// Reads the setting `POLICY`: JSON, or the name of a file in `folder`. All that cannot be used, a line each.
 pub fn setting(text: &str, folder: &Path, beside: &Beside<'_>) -> Result<Rules, Vec<String>> {
-    let rules = match text.trim_start().starts_with(['[', '{']) {
-        true => rules(text),
-        false if is_file_name(text) => file(&folder.join(text)),
-        false => Err(vec![format!(
+    let json = match text.trim_start().starts_with(['[', '{']) {
+        true => Ok(text.to_owned()),
+        false if is_file_name(text) => read(&folder.join(text)),
+        false => Err(format!(
             "{SETTING}: must be a list of rules in JSON, or the name of a .json file in the app's folder"
-        )]),
-    }?;
-    let unfit = beside.unfit(&rules);
-    if unfit.is_empty() { Ok(rules) } else { Err(unfit) }
+        )),
+    };
+    usable(json, Some(beside))
 }
 
 /// Reads the rules of a file, on their own.
 pub fn file(path: &Path) -> Result<Rules, Vec<String>> {
-    match read(path) {
-        Ok(text) => rules(text.strip_prefix('\u{feff}').unwrap_or(&text)),
-        Err(error) => Err(vec![format!("{SETTING}: the file cannot be read: {error}")]),
-    }
+    usable(read(path), None)
 }
 
 /// Reads rules from JSON, on their own.
 pub fn rules(json: &str) -> Result<Rules, Vec<String>> {
+    usable(Ok(json.to_owned()), None)
+}
+
+/// The rules of a text, or everything that is wrong with it and with the settings beside it.
+fn usable(json: Result<String, String>, beside: Option<&Beside<'_>>) -> Result<Rules, Vec<String>> {
     let mut unusable = Vec::new();
-    let rules = Part::whole(SETTING, json, &mut unusable).map(|part| rule::rules(&part, &mut unusable));
-    match rules.flatten().and_then(Rules::new) {
+    let mut rules = Vec::new();
+    match json {
+        Ok(json) => {
+            let whole = Part::whole(SETTING, &json, &mut unusable);
+            rules = whole.map(|part| rule::rules(&part, &mut unusable)).unwrap_or_default();
+        }
+        Err(told) => unusable.push(told),
+    }
+    unusable.extend(beside.map(|beside| beside.unfit(&rules)).unwrap_or_default());
+    match rules.into_iter().collect::<Option<_>>().and_then(Rules::new) {
         Some(rules) if unusable.is_empty() => Ok(rules),
         _ => Err(unusable),
     }
@@ -83,7 +92,13 @@ fn is_file_name(text: &str) -> bool {
         && text.bytes().all(allowed)
 }
 
-fn read(path: &Path) -> io::Result<String> {
+/// The file's text, without a mark of its byte order.
+fn read(path: &Path) -> Result<String, String> {
+    let text = try_to_read(path).map_err(|error| format!("{SETTING}: the file cannot be read: {error}"))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn try_to_read(path: &Path) -> io::Result<String> {
     // Opening anything else could wait for ever.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));
@@ -98,15 +113,16 @@ fn read(path: &Path) -> io::Result<String> {
 
 impl Beside<'_> {
     /// All that does not fit to the other settings.
-    fn unfit(&self, rules: &Rules) -> Vec<String> {
+    fn unfit(&self, rules: &[Option<Rule>]) -> Vec<String> {
         let relay = matches!(self.relay_event_types, EventTypes::Any)
             .then(|| format!("{SETTING}: RELAY_EVENT_TYPES must list event types beside it, and not be *"));
-        let of_rule = |(at, rule): (usize, &Rule)| {
+        let of_rule = |(at, rule): (usize, &Option<Rule>)| {
+            let Some(rule) = rule else { return Vec::new() };
             let webhook = self.missing_webhook(rule).map(|told| format!("{SETTING}[{at}].webhook: {told}"));
             let people = self.lacks_people(rule).map(|told| format!("{SETTING}[{at}]: {told}"));
-            webhook.into_iter().chain(people)
+            webhook.into_iter().chain(people).collect()
         };
-        relay.into_iter().chain(rules.all().iter().enumerate().flat_map(of_rule)).collect()
+        relay.into_iter().chain(rules.iter().enumerate().flat_map(of_rule)).collect()
     }
 
     fn missing_webhook(&self, rule: &Rule) -> Option<String> {

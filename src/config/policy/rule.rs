@@ -29,22 +29,28 @@ const _: () = assert!(MAX_MINUTES as i64 == Terms::MAX_MINUTES);
 /// The longest name of a rule, a requirement or a webhook.
 const MAX_NAME: usize = 64;
 
-/// Reads the list of all rules; none if one of them cannot be used.
-pub fn rules(part: &Part<'_>, unusable: &mut Unusable) -> Option<Vec<Rule>> {
+/// Reads the list of all rules, in its order; none in the place of one that cannot be used.
+pub fn rules(part: &Part<'_>, unusable: &mut Unusable) -> Vec<Option<Rule>> {
     let parts = part.list(Rules::MAX, unusable);
-    let rules: Vec<_> = parts.iter().map(|part| rule(part, unusable)).collect();
-    let names = rules.iter().map(|rule| rule.as_ref().map(|rule| &rule.name));
-    refuse_doubles(&parts, names, unusable);
-    rules.into_iter().collect()
+    let (names, rules): (Vec<_>, Vec<_>) = parts.iter().map(|part| named_rule(part, unusable)).unzip();
+    refuse_doubles(&parts, names.iter().map(Option::as_ref), unusable);
+    rules
 }
 
-fn rule(part: &Part<'_>, unusable: &mut Unusable) -> Option<Rule> {
-    let mut object = part.object(unusable)?;
+/// The rule, and its name also if the rest of it cannot be used.
+fn named_rule(part: &Part<'_>, unusable: &mut Unusable) -> (Option<String>, Option<Rule>) {
+    let told = unusable.len();
+    let Some(mut object) = part.object(unusable) else { return (None, None) };
     let name = object.need("name", unusable).and_then(|part| {
         let expected =
             "a name of 1 to 64 letters, digits, dots, hyphens and underscores, a letter or digit first";
         part.text(expected, unusable, |text| is_rule_name(text).then(|| text.to_owned()))
     });
+    let rule = rule(name.clone(), object, unusable).filter(|_| unusable.len() == told);
+    (name, rule)
+}
+
+fn rule(name: Option<String>, mut object: Object<'_>, unusable: &mut Unusable) -> Option<Rule> {
     let repositories = object.need("repositories", unusable).map_or_else(Vec::new, |part| {
         let expected = "owner/name or a pattern of it, such as octo/* or octo@2020/app@424242";
         texts(&part, expected, unusable, RepositoryRule::parse)
