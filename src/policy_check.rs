@@ -111,6 +111,7 @@ fn without_claims(rules: &Rules, question: &PolicyQuestion, rule: &Rule) -> Vec<
             None => format!("Without {name}: no rule holds, so it is forbidden."),
         })
     };
+    let both = question.environment.is_some() && question.job_workflow.is_some();
     let question = || question.clone();
     [
         without(
@@ -128,6 +129,7 @@ fn without_claims(rules: &Rules, question: &PolicyQuestion, rule: &Rule) -> Vec<
             question().job_workflow.is_some(),
             PolicyQuestion { job_workflow: None, ..question() },
         ),
+        without("both", both, PolicyQuestion { environment: None, job_workflow: None, ..question() }),
     ]
     .into_iter()
     .flatten()

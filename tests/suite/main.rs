@@ -118,6 +118,7 @@ mod pages;
 mod pages_in_a_browser;
 mod performers;
 mod pictures;
+mod policy;
 mod protocol;
 mod refusals;
 mod relay;
