@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use approve_release::{
-    approval::{ApprovalId, Performer, Policy, Repository, Request, Standing, Workload},
+    approval::{ApprovalId, Memberships, Performer, Policy, Repository, Request, Standing, Workload},
     cards::{
         Cards,
         content::Content,
@@ -34,7 +34,7 @@ fuzz_target!(|body: &[u8]| {
     assert!(card.len() < 28_000 && !card.contains("{{"));
     let view = View {
         performer: &Performer::Anonymous,
-        judgement: &policy.judge(&standing, &Performer::Anonymous, now),
+        judgement: &policy.judge(&standing, (&Performer::Anonymous, &Memberships::default()), now),
         said: None,
         offers_samples: false,
     };

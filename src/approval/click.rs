@@ -20,7 +20,7 @@ pub enum Click {
 }
 
 /// The event that a relayed button carries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Relay {
     /// The event type, which the release workflow reads as `github.event.action`.
     pub event_type: EventType,

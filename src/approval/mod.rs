@@ -7,6 +7,7 @@ mod ballot;
 mod changes;
 mod click;
 mod decision;
+mod memberships;
 mod message;
 mod outcome;
 mod own;
@@ -29,6 +30,7 @@ pub use click::{
     Click, ClientPayload, Dispatch, EventType, Members, Relay, RepositoryDispatch, Verdict, Vote,
 };
 pub use decision::{Decision, RelayId, hash, hex};
+pub use memberships::{Listed, Memberships};
 pub use message::{
     Attempt, AttemptResult, Kind, Message, MessageName, Next, PostedMessage, Progress, Subject, TargetName,
 };
@@ -38,7 +40,7 @@ pub use outcome::{
 };
 pub use own::{GithubLogins, Login, Own, SelfApproval};
 pub use performer::{Approver, Approvers, Guid, Performer, Person};
-pub use policy::{EventTypes, Judgement, Policy};
+pub use policy::{Due, EventTypes, Judgement, Policy};
 pub use repository::{Repository, RepositoryPattern};
 pub use request::{ApprovalId, Ending, Request, Terms, Workload};
 pub use run::{Conclusion, Release, Run, RunEnd, may_conclude, may_start, next_of_release, silent_run};

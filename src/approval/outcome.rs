@@ -153,8 +153,10 @@ pub enum Invalid {
     NotAList(&'static str),
     /// `facts` is not an object of texts.
     Facts,
-    /// An entry of `approvers` is neither an object id nor a user principal name.
+    /// An entry of `approvers` is no object id, no user principal name and no `group:` with an object id.
     Approver,
+    /// `approvers` has more than 100 groups.
+    TooManyGroups,
     /// An entry of `approvers` is not one of `APPROVERS`.
     NotAnApprover,
     /// Fewer approvals than `MIN_APPROVALS` are asked for.
@@ -431,6 +433,8 @@ pub enum Unreached {
     Keys,
     /// Teams, which knows the name under which the person may be listed as an approver.
     Name,
+    /// Microsoft Graph, which knows who is in a group.
+    Groups,
     /// A record: this version cannot read it.
     Record,
     /// GitHub, about the run.

@@ -268,7 +268,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
-    use crate::approval::{ApprovalId, Ballot, EventType, Guid, Repository, Terms, Workload};
+    use crate::approval::{ApprovalId, Ballot, EventType, Guid, Memberships, Repository, Terms, Workload};
 
     const ALEX: &str = "0a0b0c0d-1111-2222-3333-444455556666";
     const SAM: &str = "11110c0d-1111-2222-3333-444455556666";
@@ -406,7 +406,7 @@ mod tests {
         let all = [SelfApproval::Allow, SelfApproval::Deny, SelfApproval::DenyAuthors];
         for (strictness, known) in all.into_iter().flat_map(|all| authors.clone().map(|known| (all, known))) {
             let (policy, request) = (policy(strictness, &listed), request("octocat", "1", None));
-            let at = request.created_at;
+            let (at, nobody) = (request.created_at, Memberships::default());
             for (verdict, who) in [Verdict::Approve, Verdict::Reject]
                 .into_iter()
                 .flat_map(|verdict| [(verdict, ALEX), (verdict, SAM)])
@@ -417,9 +417,9 @@ mod tests {
                     ballots: vec![ballot],
                     ..Standing::new(request.clone())
                 };
-                let may = policy.judge(&standing, &person(who, None), at).vote(verdict).is_ok();
+                let may = policy.judge(&standing, (&person(who, None), &nobody), at).vote(verdict).is_ok();
                 assert_eq!(
-                    !policy.hold(standing).ballots.is_empty(),
+                    !policy.hold(standing, &nobody).ballots.is_empty(),
                     may,
                     "{strictness:?} {known:?} {verdict:?} {who}"
                 );
@@ -447,8 +447,8 @@ mod tests {
         let strict = policy(SelfApproval::DenyAuthors, &listed);
         let dry = Policy { dry_run: true, ..policy(SelfApproval::DenyAuthors, &listed) };
         let standing = Standing::new(asked);
-        assert!(strict.judge(&standing, &alex, now).approve.is_err());
-        assert!(dry.judge(&standing, &alex, now).approve.is_ok());
+        assert!(strict.judge(&standing, (&alex, &Memberships::default()), now).approve.is_err());
+        assert!(dry.judge(&standing, (&alex, &Memberships::default()), now).approve.is_ok());
         let ruling = crate::approval::Ruling {
             ending: crate::approval::Ending::Approved,
             ballots: Vec::new(),
@@ -456,7 +456,7 @@ mod tests {
             ticket: None,
             withdrawal: None,
         };
-        assert!(strict.judge(&standing.ruled(ruling), &alex, now).approve.is_ok());
+        assert!(strict.judge(&standing.ruled(ruling), (&alex, &Memberships::default()), now).approve.is_ok());
     }
 
     #[test]

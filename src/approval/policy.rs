@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 
 use super::{
-    Approver, Approvers, Ballot, Delivery, EventType, Forbidden, GithubLogins, Invalid, MessageName, Outcome,
-    Own, Performer, Relay, RelayStanding, Repository, RepositoryDispatch, RepositoryPattern, Request,
-    SelfApproval, Standing, Terms, Verdict, Workload,
+    Approver, Approvers, Ballot, Delivery, EventType, Forbidden, GithubLogins, Guid, Invalid, Listed,
+    Memberships, MessageName, Outcome, Own, Performer, Relay, RelayStanding, Repository, RepositoryDispatch,
+    RepositoryPattern, Request, Ruling, SelfApproval, Standing, Terms, Verdict, Workload, tally,
 };
 
 /// The operator's rules, from the settings.
@@ -108,7 +108,7 @@ impl Policy {
         &self,
         relay: Relay,
         repository: Option<Repository>,
-        performer: &Performer,
+        (performer, known): (&Performer, &Memberships),
     ) -> Result<RepositoryDispatch, Outcome> {
         let repository = repository.or_else(|| self.default_repository.clone());
         if let Some(repository) = &repository {
@@ -117,7 +117,7 @@ impl Policy {
         if !self.relay_event_types.contains(&relay.event_type) {
             return Err(Outcome::Forbidden(Forbidden::EventType(relay.event_type)));
         }
-        if !self.approvers.include(performer) {
+        if !self.lists(None, performer, known) {
             return Err(Outcome::Forbidden(Forbidden::Performer));
         }
         let Some(repository) = repository else { return Err(Outcome::Misconfigured("GITHUB_REPOSITORY")) };
@@ -165,13 +165,16 @@ impl Policy {
             }
             Approvers::Only(listed) => Some(listed),
         };
+        let has_group = |listed: &[Approver]| listed.iter().any(|approver| approver.group().is_some());
+        // Nobody knows here who is in a group: then both lists must hold at the vote.
         if let (Some(here), Some(asked)) = (here, &asked.approvers)
+            && !has_group(here)
             && !asked.iter().all(|approver| here.iter().any(|listed| listed.is_same(approver)))
         {
             return invalid(Invalid::NotAnApprover);
         }
-        let people =
-            asked.approvers.as_ref().or(here).map(|listed| distinct(listed) + usize::from(self.anonymous));
+        let people = asked.approvers.as_ref().or(here).filter(|listed| !has_group(listed));
+        let people = people.map(|listed| distinct(listed) + usize::from(self.anonymous));
         if asked.approvals_required < self.min_approvals {
             return invalid(Invalid::TooFewApprovals(self.min_approvals));
         }
@@ -183,11 +186,16 @@ impl Policy {
         self.ask_others(asked, workload, known)
     }
 
-    /// The rights of `performer` about an approval at `now`.
+    /// The rights of `performer` about an approval at `now`. A group that is not `known` makes nobody an approver.
     // T26, T27
-    pub fn judge(&self, standing: &Standing, performer: &Performer, now: DateTime<Utc>) -> Judgement {
+    pub fn judge(
+        &self,
+        standing: &Standing,
+        (performer, known): (&Performer, &Memberships),
+        now: DateTime<Utc>,
+    ) -> Judgement {
         let Standing { request, ruling, authors, .. } = standing;
-        let is_listed = self.lists(request, performer);
+        let is_listed = self.lists(Some(request), performer, known);
         let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
         let some_by_name = matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
             || request.terms.approvers.as_deref().is_some_and(by_name);
@@ -221,11 +229,42 @@ impl Policy {
         self.allow_workload(&request.workload)
     }
 
-    /// True if `performer` is an approver of the deployment and of the request.
-    fn lists(&self, request: &Request, performer: &Performer) -> bool {
-        let of_request =
-            request.terms.approvers.as_ref().is_none_or(|listed| Approvers::includes(listed, performer));
-        self.approvers.include(performer) && of_request
+    /// True if `performer` is an approver of the deployment and, if there is one, of the request.
+    pub fn lists(&self, request: Option<&Request>, performer: &Performer, known: &Memberships) -> bool {
+        let place = |listed: &&[Approver]| known.place(listed, performer) == Listed::Yes;
+        self.lists_of(request).iter().all(place)
+    }
+
+    /// The lists in all of which an approver must be. `*` is none.
+    fn lists_of<'a>(&'a self, request: Option<&'a Request>) -> Vec<&'a [Approver]> {
+        let here = match &self.approvers {
+            Approvers::Everybody => None,
+            Approvers::Only(listed) => Some(listed.as_slice()),
+        };
+        let of_request = request.and_then(|request| request.terms.approvers.as_deref());
+        here.into_iter().chain(of_request).collect()
+    }
+
+    /// The groups that must be asked to know whether `performer` is an approver of the deployment and of the request:
+    /// one list for each list of approvers. None if that is known without.
+    pub fn groups_to_ask<'a>(
+        &'a self,
+        request: Option<&'a Request>,
+        performer: &Performer,
+        known: &Memberships,
+    ) -> Vec<Vec<Guid>> {
+        let lists = self.lists_of(request);
+        let places: Vec<_> = lists.iter().map(|listed| known.place_of_voter(listed, performer)).collect();
+        if places.contains(&Listed::No) {
+            return Vec::new();
+        }
+        let open = lists.iter().zip(places).filter(|(_, place)| *place == Listed::Unknown);
+        open.map(|(listed, _)| listed.iter().filter_map(Approver::group).cloned().collect()).collect()
+    }
+
+    /// The groups in `APPROVERS`.
+    pub fn groups(&self) -> Vec<&Guid> {
+        self.lists_of(None).into_iter().flatten().filter_map(Approver::group).collect()
     }
 
     /// The delivery of the event that follows from an approval.
@@ -247,36 +286,59 @@ impl Policy {
     }
 
     /// The approval under the settings of now: votes that no longer count are left out, and it needs at least
-    /// `min_approvals`. A decision stays as it was made.
+    /// `min_approvals`. Those stay that only a group could tell about which is not `known`. A decision stays as it was
+    /// made.
     // T26, T27
-    pub fn hold(&self, mut standing: Standing) -> Standing {
+    pub fn hold(&self, mut standing: Standing, known: &Memberships) -> Standing {
         if standing.ruling.is_none() {
             let Standing { request, ballots, authors, .. } = &mut standing;
             request.terms.approvals_required = request.terms.approvals_required.max(self.min_approvals);
             ballots.retain(|ballot| {
                 let Ballot { performer, verdict, .. } = ballot;
                 let is_anothers = self.not_own((request, authors.as_ref()), performer, *verdict).is_ok();
-                self.counts(request, performer) && is_anothers
+                self.counts(request, performer, known) != Listed::No && is_anothers
             });
             keep_first_of_each(ballots);
         }
         standing
     }
 
-    /// True if a vote that `performer` cast on `request` counts now.
-    fn counts(&self, request: &Request, performer: &Performer) -> bool {
+    /// The ruling that `ballots` give at `now`, if it is the same whoever is in the groups that are not `known`.
+    pub fn due(&self, request: &Request, ballots: &[Ballot], known: &Memberships, now: DateTime<Utc>) -> Due {
+        let sure = |ballot: &&Ballot| self.counts(request, &ballot.performer, known) == Listed::Yes;
+        let sure: Vec<_> = ballots.iter().filter(sure).cloned().collect();
+        let (at_most, sure) = (tally(request, ballots, now), tally(request, &sure, now));
+        // One no is enough, and each yes only adds: whatever lies between these two gives the same, too.
+        match (at_most, sure) {
+            (None, None) => Due::Nothing,
+            (Some(at_most), Some(sure)) if at_most.ending == sure.ending => Due::Ruling(sure),
+            (Some(_), _) | (None, Some(_)) => Due::Unknown,
+        }
+    }
+
+    /// The place of `performer`, who voted on `request`, in the lists of now.
+    fn counts(&self, request: &Request, performer: &Performer, known: &Memberships) -> Listed {
         match performer {
-            Performer::Anonymous => self.anonymous,
+            Performer::Anonymous if self.anonymous => Listed::Yes,
+            Performer::Anonymous => Listed::No,
             Performer::Person(_) => {
-                let lists = |listed: &[Approver]| Approvers::may_include(listed, performer);
-                let here = match &self.approvers {
-                    Approvers::Everybody => true,
-                    Approvers::Only(listed) => lists(listed),
-                };
-                here && request.terms.approvers.as_deref().is_none_or(lists)
+                let lists = self.lists_of(Some(request));
+                let places = lists.iter().map(|listed| known.place_of_voter(listed, performer));
+                places.fold(Listed::Yes, Listed::and)
             }
         }
     }
+}
+
+/// The end of an approval that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// More votes are needed, and there is time.
+    Nothing,
+    /// This ruling.
+    Ruling(Ruling),
+    /// Only a group that was not asked can tell.
+    Unknown,
 }
 
 /// Keeps the first of equal votes of one person.
@@ -303,7 +365,7 @@ pub(super) fn distinct(listed: &[Approver]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::approval::{Guid, Person};
+    use crate::approval::{ApprovalId, Person};
 
     fn relay(event_type: &str) -> Relay {
         Relay::new(EventType::parse(event_type).expect("an event type"), None).expect("a relay")
@@ -323,7 +385,9 @@ mod tests {
 
     #[test]
     fn a_click_without_a_repository_means_the_default_one() {
-        let dispatch = policy().relay(relay("go"), None, &Performer::Anonymous).expect("a dispatch");
+        let dispatch = policy()
+            .relay(relay("go"), None, (&Performer::Anonymous, &Memberships::default()))
+            .expect("a dispatch");
         assert_eq!(dispatch.repository.to_string(), "octo/app");
     }
 
@@ -331,16 +395,16 @@ mod tests {
     fn repository_and_event_type_must_both_be_allowed() {
         let other = Repository::parse("evil/app");
         assert!(matches!(
-            policy().relay(relay("go"), other, &Performer::Anonymous),
+            policy().relay(relay("go"), other, (&Performer::Anonymous, &Memberships::default())),
             Err(Outcome::Forbidden(Forbidden::Repository(_)))
         ));
         assert!(matches!(
-            policy().relay(relay("Go"), None, &Performer::Anonymous),
+            policy().relay(relay("Go"), None, (&Performer::Anonymous, &Memberships::default())),
             Err(Outcome::Forbidden(Forbidden::EventType(_)))
         ));
         let nothing = Policy { default_repository: Repository::parse("octo/app"), ..Policy::default() };
         assert!(matches!(
-            nothing.relay(relay("go"), None, &Performer::Anonymous),
+            nothing.relay(relay("go"), None, (&Performer::Anonymous, &Memberships::default())),
             Err(Outcome::Forbidden(Forbidden::Repository(_)))
         ));
     }
@@ -355,18 +419,65 @@ mod tests {
             display_name: None,
         });
         let forbidden = |outcome| matches!(outcome, Err(Outcome::Forbidden(Forbidden::Performer)));
-        assert!(forbidden(policy().relay(relay("go"), None, &alex)));
-        assert!(!forbidden(policy().relay(relay("Go"), None, &alex)));
+        assert!(forbidden(policy().relay(relay("go"), None, (&alex, &Memberships::default()))));
+        assert!(!forbidden(policy().relay(relay("Go"), None, (&alex, &Memberships::default()))));
         let everybody = Policy { approvers: Approvers::Everybody, ..policy() };
-        assert!(everybody.relay(relay("go"), None, &alex).is_ok());
+        assert!(everybody.relay(relay("go"), None, (&alex, &Memberships::default())).is_ok());
     }
 
     #[test]
     fn without_any_repository_the_missing_setting_is_named() {
         let nowhere = Policy { default_repository: None, ..policy() };
         assert!(matches!(
-            nowhere.relay(relay("go"), None, &Performer::Anonymous),
+            nowhere.relay(relay("go"), None, (&Performer::Anonymous, &Memberships::default())),
             Err(Outcome::Misconfigured("GITHUB_REPOSITORY"))
         ));
+    }
+
+    #[test]
+    fn votes_decide_only_if_groups_that_nobody_asked_change_nothing() {
+        use crate::approval::Ending::{Approved, Expired, Rejected};
+        let guid =
+            |number: u32| Guid::parse(&format!("{number:08x}-1111-2222-3333-444455556666")).expect("a GUID");
+        let listed = [guid(1).to_string(), format!("group:{}", guid(77))];
+        let listed = listed.map(|entry| Approver::parse(&entry).expect("an approver"));
+        let policy = Policy { approvers: Approvers::Only(listed.into()), ..policy() };
+        let opened = DateTime::from_timestamp_secs(1_800_000_000).expect("a time");
+        let terms =
+            Terms { approvals_required: 2, ..Terms::sample(EventType::parse("go").expect("an event type")) };
+        let workload = Workload::sample(Repository::parse("octo/app").expect("a repository"));
+        let id = ApprovalId::new(opened, [7; 16]);
+        let standing = Standing::new(Request { id, terms, workload, created_at: opened });
+        let over = standing.request.expires_at();
+        let vote = |number: u32, verdict| {
+            let (object_id, tenant) = (guid(number), guid(99));
+            let person = Person { object_id, tenant, user_principal_name: None, display_name: None };
+            Ballot { performer: Performer::Person(person), verdict, comment: String::new(), at: opened }
+        };
+        let (yes, no) = (Verdict::Approve, Verdict::Reject);
+        for (votes, now, member, expected) in [
+            (vec![vote(1, yes)], opened, None, Ok(None)),
+            (vec![vote(2, yes)], opened, None, Ok(None)),
+            (vec![vote(1, yes), vote(2, yes)], opened, None, Err(())),
+            (vec![vote(1, yes), vote(2, yes)], opened, Some(true), Ok(Some((Approved, 2)))),
+            (vec![vote(1, yes), vote(2, yes)], opened, Some(false), Ok(None)),
+            (vec![vote(1, yes), vote(2, yes)], over, None, Err(())),
+            (vec![vote(1, yes), vote(2, yes)], over, Some(false), Ok(Some((Expired, 1)))),
+            (vec![vote(2, yes)], over, None, Ok(Some((Expired, 0)))),
+            (vec![vote(2, no)], opened, None, Err(())),
+            (vec![vote(2, no)], opened, Some(true), Ok(Some((Rejected, 1)))),
+            (vec![vote(2, no)], opened, Some(false), Ok(None)),
+            (vec![vote(1, no), vote(2, yes)], opened, None, Ok(Some((Rejected, 1)))),
+        ] {
+            let mut known = Memberships::default();
+            member.into_iter().for_each(|is_in| known.note(&guid(2), &guid(77), is_in));
+            let held = policy.hold(Standing { ballots: votes, ..standing.clone() }, &known);
+            let due = match policy.due(&held.request, &held.ballots, &known, now) {
+                Due::Nothing => Ok(None),
+                Due::Ruling(ruling) => Ok(Some((ruling.ending, ruling.ballots.len()))),
+                Due::Unknown => Err(()),
+            };
+            assert_eq!(due, expected, "{:?} {member:?}", held.ballots);
+        }
     }
 }

@@ -97,6 +97,9 @@ impl Terms {
     /// The most people that may be required.
     pub const MAX_REQUIRED: usize = 10;
 
+    /// The most groups in one list of approvers.
+    pub const MAX_GROUPS: usize = 100;
+
     /// The longest time to decide in, in minutes: 30 days.
     pub const MAX_MINUTES: i64 = 43_200;
 

@@ -7,6 +7,7 @@ mod ask;
 mod authors;
 mod changes;
 mod doubt;
+mod groups;
 mod list;
 mod look;
 mod origin;
@@ -29,11 +30,12 @@ pub use self::{
 };
 use crate::{
     approval::{
-        AttemptResult, Click, Decision, DispatchName, Earlier, Next, Outcome, Performer, Policy, Repository,
-        Request, SendAnswer, Standing, Unreached,
+        AttemptResult, Click, Decision, DispatchName, Earlier, Forbidden, Memberships, Next, Outcome,
+        Performer, Policy, Relay, Repository, RepositoryDispatch, Request, SendAnswer, Standing, Unreached,
     },
     ledger::Unreadable,
     outbox::{Delivered, Outbox, Sent},
+    senders::graph::Graph,
     text::log::describe,
     timing::Timing,
 };
@@ -48,6 +50,8 @@ pub struct Stories {
     pub policy: Arc<Policy>,
     /// The ledger, and the way to GitHub and the channels.
     pub outbox: Outbox,
+    /// The groups that approvers may be in.
+    pub groups: Graph,
     /// The requests that are being recorded.
     recording: Recording,
     /// The requests about whose refs GitHub is asked.
@@ -117,10 +121,11 @@ impl From<Outcome> for Report {
 
 impl Stories {
     /// The stories of a deployment with these rules.
-    pub fn new(policy: Arc<Policy>, outbox: Outbox) -> Self {
+    pub fn new(policy: Arc<Policy>, outbox: Outbox, groups: Graph) -> Self {
         Self {
             policy,
             outbox,
+            groups,
             recording: Recording::default(),
             sweeper: Sweeper::default(),
             refusals: silent::Refusals::default(),
@@ -136,6 +141,7 @@ impl Stories {
         let by = format!("by {performer}");
         let report = match click {
             Click::Vote(vote) => {
+                self.ask_groups_ahead(&performer, timing);
                 let mut ahead = self.ask_ahead(&vote, &performer, timing);
                 let tell = |request: &Request| ahead.ask(self, request, (&vote, &performer), timing);
                 match self.to_vote_on_telling(&vote.approval, tell, timing).await {
@@ -145,8 +151,8 @@ impl Stories {
                     Err(report) => report,
                 }
             }
-            Click::Relay(relay) => match self.policy.relay(relay, repository, &performer) {
-                Err(outcome) => outcome.into(),
+            Click::Relay(relay) => match self.to_relay(relay, repository, &performer, timing).await {
+                Err(report) => report,
                 Ok(dispatch) => {
                     let decision = Decision::new(dispatch, performer, timing.now);
                     let stories = Arc::clone(self);
@@ -156,6 +162,24 @@ impl Stories {
             },
         };
         report.with(&by, ", ")
+    }
+
+    /// The dispatch that a click asks for. Groups are asked only if they alone can tell whether it is allowed.
+    async fn to_relay(
+        &self,
+        relay: Relay,
+        repository: Option<Repository>,
+        performer: &Performer,
+        timing: Timing,
+    ) -> Result<RepositoryDispatch, Report> {
+        let unknown = Memberships::default();
+        match self.policy.relay(relay.clone(), repository.clone(), (performer, &unknown)) {
+            Err(Outcome::Forbidden(Forbidden::Performer)) => {
+                let known = self.memberships(performer, None, timing).await?;
+                Ok(self.policy.relay(relay, repository, (performer, &known))?)
+            }
+            allowed => Ok(allowed?),
+        }
     }
 
     /// The time until which the first record must be written.

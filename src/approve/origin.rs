@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use super::{Report, Stories};
 use crate::{
     approval::{
-        Ending, Forbidden, Outcome, Performer, Request, Ruling, SendResult, Standing, Unreached, Verdict,
-        Vote, Withdrawal,
+        Ending, Forbidden, Memberships, Outcome, Performer, Request, Ruling, SendResult, Standing, Unreached,
+        Verdict, Vote, Withdrawal,
     },
     timing::Timing,
 };
@@ -47,7 +47,11 @@ impl Ahead {
         if self.0.is_some() || !is_asked || stories.outbox.targets.github.lacks().is_some() {
             return;
         }
-        let judgement = stories.policy.judge(&Standing::new(request.clone()), performer, timing.now);
+        let judgement = stories.policy.judge(
+            &Standing::new(request.clone()),
+            (performer, &Memberships::default()),
+            timing.now,
+        );
         // Their authors may be on record.
         if judgement.offers(Verdict::Approve) && judgement.is_open {
             let (asking, job) = (Arc::clone(stories), request.workload.clone());

@@ -433,11 +433,11 @@ impl Sweep<'_> {
             }
             return Ok((Found::Following(next), swept));
         }
+        // Votes of before may suffice now, and those that a group could not confirm are counted again by the next sweep.
         let next = match standing.ruling {
-            // Votes of before may suffice now.
-            None if authors_are_news => timing.now,
-            None => next,
             Some(_) => timing.now + LOOK_AGAIN,
+            None if authors_are_news || stories.may_be_due(standing, timing) => timing.now,
+            None => next,
         };
         Ok((Found::Waiting(swept.not_before.map_or(next, |waits| waits.min(next))), swept))
     }

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use super::{
     Event, Report, Stories, broken, doubt, failed,
+    groups::others_untold,
     origin::{Ahead, unasked},
 };
 use crate::{
     approval::{
-        ApprovalId, Attempt, Ballot, DispatchName, Earlier, Ending, Invalid, MessageName, Outcome, Performer,
-        Progress, Request, Ruling, Standing, Unreached, Verdict, Vote, Withdrawer, count_approvals, tally,
+        ApprovalId, Attempt, Ballot, DispatchName, Due, Earlier, Ending, Invalid, Memberships, MessageName,
+        Outcome, Performer, Progress, Request, Ruling, Standing, Unreached, Verdict, Vote, Withdrawer,
+        count_approvals,
     },
     ledger::{Detail, InDoubt, Recorded},
     outbox::{Claimed, Matter, Sent},
@@ -42,7 +44,10 @@ impl Stories {
             let timing = timing.until(Self::recorded_by(timing));
             let ledger = &self.outbox.ledger;
             let read = ledger.standing_telling(&id, Detail::Names, tell, timing.deadline).await?;
-            let Some(standing) = read.map(|standing| self.policy.hold(standing)) else { return Ok(None) };
+            let Some(standing) = read.map(|standing| self.policy.hold(standing, &Memberships::default()))
+            else {
+                return Ok(None);
+            };
             self.see(&standing.request);
             if standing.ruling.is_some() || timing.now < standing.request.expires_at() {
                 return Ok(Some(standing));
@@ -107,7 +112,11 @@ impl Stories {
     ) -> anyhow::Result<Report> {
         let (ledger, until, verdict) = (&self.outbox.ledger, Self::recorded_by(timing), ballot.verdict);
         let id = standing.request.id.clone();
-        let judgement = self.policy.judge(&standing, &ballot.performer, timing.now);
+        let known = match self.memberships(&ballot.performer, Some(&standing.request), timing).await {
+            Ok(known) => known,
+            Err(report) => return Ok(report),
+        };
+        let judgement = self.policy.judge(&standing, (&ballot.performer, &known), timing.now);
         if verdict == Verdict::Approve && judgement.awaits_authors() {
             return Ok(self.before_authors(standing, timing).await);
         }
@@ -121,14 +130,17 @@ impl Stories {
             return Ok(Report::from(Outcome::Misconfigured(setting)).about(standing));
         }
         // A vote that decides is recorded with the decision, and nowhere else.
-        let mut due = tally(&standing.request, &with(&standing.ballots, &ballot), timing.now);
-        if due.is_none() {
+        let mut due = self.due(&mut standing, Some(&ballot), timing).await;
+        if due == Due::Unknown {
+            return Ok(others_untold());
+        }
+        if due == Due::Nothing {
             ledger.cast(&id, &ballot, &standing.ballots, until).await?;
             standing.ballots = ledger.ballots_of(&id, until).await?;
-            standing = self.policy.hold(standing);
-            due = tally(&standing.request, &standing.ballots, timing.now);
+            standing = self.policy.hold(standing, &Memberships::default());
+            due = self.due(&mut standing, None, timing).await;
         }
-        let Some(due) = due else {
+        let Due::Ruling(due) = due else {
             // A card that can be changed shows the vote too.
             self.follow_up(id, timing);
             return Ok(Report::from(counted(&standing)).about(standing));
@@ -163,17 +175,18 @@ impl Stories {
         }
     }
 
-    /// Decides the approval if that is due; true if it did. A look does not send, and so claims nothing.
+    /// Decides the approval if that is due; true if it did. A look does not send, and so claims nothing. Where a group
+    /// did not answer, it is left to the next look.
     pub(super) async fn rule_if_due(
         &self,
-        standing: Standing,
+        mut standing: Standing,
         timing: Timing,
     ) -> anyhow::Result<(Standing, bool)> {
         let due = match standing.ruling {
-            Some(_) => None,
-            None => tally(&standing.request, &standing.ballots, timing.now),
+            Some(_) => Due::Nothing,
+            None => self.due(&mut standing, None, timing).await,
         };
-        let Some(due) = due else { return Ok((standing, false)) };
+        let Due::Ruling(due) = due else { return Ok((standing, false)) };
         let due = match self.unless_moved(&standing, due, Ahead::default(), timing).await {
             Ok(due) => due,
             Err(result) => {
@@ -340,17 +353,6 @@ fn note_sent(standing: &mut Standing, sent: &mut Sent) -> bool {
     standing.messages.extend(progress.map(|progress| (MessageName::DISPATCH, progress)));
     standing.named_run = sent.named_run.take().or(standing.named_run.take());
     is_new
-}
-
-/// The votes with one more, unless they have it.
-fn with(ballots: &[Ballot], ballot: &Ballot) -> Vec<Ballot> {
-    let mut ballots = ballots.to_vec();
-    let is_it =
-        |other: &Ballot| other.verdict == ballot.verdict && other.performer.is_same(&ballot.performer);
-    if !ballots.iter().any(is_it) {
-        ballots.push(ballot.clone());
-    }
-    ballots
 }
 
 /// The performer, under a name that is harmless to read, and short enough for the event to fit.

@@ -13,9 +13,9 @@ use super::{
     words::{count, name, own_title, readable, reference, release_run, run, short_commit, title},
 };
 use crate::approval::{
-    Author, Ballot, Changes, Conclusion, Delivery, DeliveryState, DispatchName, Ending, EventType, Inputs,
-    Members, NamedRun, Performer, Policy, Release, Repository, Request, Ruling, Run, Standing, Verdict, Vote,
-    Withdrawal, Withdrawer, Workload, count_approvals, tally,
+    Author, Ballot, Changes, Conclusion, Delivery, DeliveryState, DispatchName, Due, Ending, EventType,
+    Inputs, Members, Memberships, NamedRun, Performer, Policy, Release, Repository, Request, Ruling, Run,
+    Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload, count_approvals,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -111,7 +111,7 @@ impl<'a> Content<'a> {
     /// The content of an approval that stands so at `now`, by the rules of `policy`.
     pub fn of(standing: &'a Standing, policy: &Policy, now: DateTime<Utc>) -> Self {
         let Standing { request, ballots, .. } = standing;
-        let (state, delivery) = (State::of(standing, now), policy.delivery(standing));
+        let (state, delivery) = (State::of(standing, policy, now), policy.delivery(standing));
         let release = Release::of(standing, now);
         Self {
             request,
@@ -188,12 +188,16 @@ impl Value<'_> {
 }
 
 impl State {
-    /// The state of an approval at `now`. Time that has run out ends it also before that is recorded.
-    fn of(standing: &Standing, now: DateTime<Utc>) -> Self {
+    /// The state of an approval at `now`. Time that has run out ends it also before that is recorded, unless only a
+    /// group could tell how.
+    fn of(standing: &Standing, policy: &Policy, now: DateTime<Utc>) -> Self {
         let Standing { request, ballots, .. } = standing;
-        let run_out = || (now >= request.expires_at()).then(|| tally(request, ballots, now)).flatten();
-        let ending = standing.ending().or_else(|| run_out().map(|ruling| ruling.ending));
-        ending.map_or(Self::Waiting, Self::Ended)
+        let is_over = now >= request.expires_at();
+        let run_out = || match policy.due(request, ballots, &Memberships::default(), now) {
+            Due::Ruling(ruling) if is_over => Some(ruling.ending),
+            Due::Ruling(_) | Due::Nothing | Due::Unknown => None,
+        };
+        standing.ending().or_else(run_out).map_or(Self::Waiting, Self::Ended)
     }
 
     /// True while people may decide.

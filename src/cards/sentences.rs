@@ -179,6 +179,9 @@ fn unavailable(unreached: Unreached) -> &'static str {
         Unreached::Authors => {
             "Nothing was recorded: who wrote these commits was not known yet. GitHub was asked again (Contents: read). Click again in a moment."
         }
+        Unreached::Groups => {
+            "Nothing was sent: Microsoft Entra could not say who is in the approvers' group. Click again in a minute."
+        }
         Unreached::Place => "Nothing was sent: ApproveRelease is busy. Click again in a moment.",
         Unreached::Progress => {
             "The state of this decision is not known: the store failed. Click again; it counts once."
@@ -270,7 +273,8 @@ fn invalid(why: &Invalid) -> String {
         Invalid::Repository => "repository in the button's address must be one owner/name.",
         Invalid::NotAList(field) => return format!("{field} must be a list of texts."),
         Invalid::Facts => "facts must be one object of texts.",
-        Invalid::Approver => "approvers must be object ids or user principal names.",
+        Invalid::Approver => "approvers must be object ids, user principal names or group:GUID.",
+        Invalid::TooManyGroups => "approvers may have at most 100 groups.",
         Invalid::NotAnApprover => "approvers may only narrow APPROVERS; one of them is not listed there.",
         Invalid::TooFewApprovers => "approvals_required is more than there are approvers.",
         Invalid::TooFewOthers => {
@@ -736,6 +740,7 @@ mod tests {
             Invalid::NotAList("approvers"),
             Invalid::Facts,
             Invalid::Approver,
+            Invalid::TooManyGroups,
             Invalid::NotAnApprover,
             Invalid::TooFewApprovals(10),
             Invalid::TooFewApprovers,
@@ -800,6 +805,7 @@ mod tests {
             Outcome::Unauthenticated,
             Outcome::Unavailable(Unreached::Keys),
             Outcome::Unavailable(Unreached::Name),
+            Outcome::Unavailable(Unreached::Groups),
             Outcome::Unavailable(Unreached::Place),
             Outcome::Unavailable(Unreached::GitHub),
             Outcome::Unavailable(Unreached::Authors),

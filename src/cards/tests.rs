@@ -11,7 +11,7 @@ use super::{
     words::title,
     *,
 };
-use crate::approval::{ApprovalId, ClientPayload, Ending, Item, Policy, Ruling, Standing};
+use crate::approval::{ApprovalId, ClientPayload, Ending, Item, Memberships, Policy, Ruling, Standing};
 use chrono::TimeDelta;
 
 fn url(text: &str) -> Url {
@@ -395,7 +395,7 @@ fn a_fact_has_one_label_on_the_card_and_on_the_page() {
         let view = page::View {
             offers_samples: false,
             performer: &person(1, None),
-            judgement: &policy().judge(&standing, &person(1, None), noon()),
+            judgement: &policy().judge(&standing, (&person(1, None), &Memberships::default()), noon()),
             said: None,
         };
         let page = page::approval(&cards(), &content, &view);

@@ -7,6 +7,7 @@ mod bot;
 #[cfg(test)]
 mod documented;
 mod forms;
+mod graph;
 mod misspelt;
 pub mod policy;
 mod reader;
@@ -84,6 +85,8 @@ pub struct Config {
     pub bot: Result<Bot, Vec<&'static str>>,
     /// `BOT_OPENID_METADATA`.
     pub bot_openid_metadata: Url,
+    /// `GRAPH_URL`, and the app that calls it: the bot, or the managed identity.
+    pub graph: crate::senders::graph::Setup,
     /// `STORE_URL`, with `AzureWebJobsStorage…`.
     pub store: Location,
     /// `TIME_ZONE`.
@@ -155,6 +158,8 @@ impl Config {
         let bot_openid_metadata = bot::openid_metadata(&mut reader);
         let require_identity = reader.parse("REQUIRE_IDENTITY", "true or false", boolean).unwrap_or(true);
         let entra_authority = authority.clone();
+        let bot = bot::bot(&mut reader, &authority, &bot_openid_metadata);
+        let graph = graph::setup(&mut reader, bot.as_ref().ok());
         let mut config = Self {
             listen,
             public_url: public_url(&mut reader, listen),
@@ -172,7 +177,8 @@ impl Config {
             signs_in: signs_in(&mut reader),
             require_identity,
             tenant: reader.text("ENTRA_TENANT_ID").as_deref().and_then(Guid::parse),
-            bot: bot::bot(&mut reader, &authority, &bot_openid_metadata),
+            bot,
+            graph,
             bot_openid_metadata,
             entra: entra(&mut reader, authority),
             store: store::location(&mut reader),
@@ -373,7 +379,9 @@ fn approvers(text: &str) -> Option<Approvers> {
         return Some(Approvers::Everybody);
     }
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    entries.map(Approver::parse).collect::<Option<_>>().map(Approvers::Only)
+    let listed: Vec<_> = entries.map(Approver::parse).collect::<Option<_>>()?;
+    let groups = listed.iter().filter_map(Approver::group).count();
+    (groups <= Terms::MAX_GROUPS).then_some(Approvers::Only(listed))
 }
 
 const GITHUB_LOGINS: &str =

@@ -26,7 +26,9 @@ pub use self::{
     wanted::{Effect, Wanted, next_event, wanted},
 };
 use crate::{
-    approval::{ApprovalId, Attempt, Changes, Channel, Policy, Posted, Request, Standing, Unknown},
+    approval::{
+        ApprovalId, Attempt, Changes, Channel, Memberships, Policy, Posted, Request, Standing, Unknown,
+    },
     cards::Cards,
     ledger::{Detail, Ledger},
     timing::Timing,
@@ -76,7 +78,7 @@ impl Outbox {
         self.tasks.spawn(Box::pin(work))
     }
 
-    /// The approval with this id, if there is one, under the settings of now.
+    /// The approval with this id, if there is one, under the settings of now. No group was asked about its voters.
     pub async fn standing(
         &self,
         id: &ApprovalId,
@@ -84,7 +86,7 @@ impl Outbox {
         until: Instant,
     ) -> anyhow::Result<Option<Standing>> {
         let standing = self.ledger.standing(id, detail, until).await?;
-        Ok(standing.map(|standing| self.asking(self.policy.hold(standing))))
+        Ok(standing.map(|standing| self.asking(self.policy.hold(standing, &Memberships::default()))))
     }
 
     /// True if GitHub can be asked for the changes of a release.

@@ -1,7 +1,7 @@
-//! The bot's own token: from Entra by the app's secret, or from App Service by the managed identity.
+//! Our own tokens, the bot's and that for Microsoft Graph: from Entra by the app's secret, or from App Service by the
+//! managed identity.
 //!
-//! One request at a time ([`Refreshing`]). The token serves until shortly before it expires, or until the Bot Connector
-//! refuses it. Neither it nor the credential is ever printed, and the words of an issuer are not repeated.
+//! One request at a time ([`Refreshing`]). A token serves until shortly before it expires, or until it is refused. Neither it nor the credential is ever printed, and the words of an issuer are not repeated.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,11 +13,11 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use url::form_urlencoded::Serializer;
+use url::{Url, form_urlencoded::Serializer};
 
-use super::{Bot, BotCredential};
+use super::teams::{Bot, BotCredential};
 use crate::{
-    approval::{SendAnswer, SendResult},
+    approval::{Guid, SendAnswer, SendResult},
     http_client::{LazyClient, failure, read_start},
     refreshing::Refreshing,
     text::log::describe,
@@ -45,15 +45,43 @@ const MAX_TOKEN_BYTES: usize = 16 * 1024;
 /// The version of App Service's endpoint that the request is written for.
 const IDENTITY_API_VERSION: &str = "2019-08-01";
 
-/// The bot's token, fetched when it is needed.
-pub struct BotToken {
+/// An app of Entra that calls others in its own name.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its client id; none for the function app's own identity.
+    pub client_id: Option<Guid>,
+    /// Its credential.
+    pub credential: BotCredential,
+    /// Entra's endpoint for tokens in its tenant, for an app with a secret.
+    pub token_url: Url,
+    /// The resource that its tokens are for.
+    pub resource: String,
+    /// The token in words, for the log.
+    pub words: &'static str,
+}
+
+impl App {
+    /// The bot, as it calls this resource.
+    pub fn of(bot: &Bot, resource: &str, words: &'static str) -> Self {
+        Self {
+            client_id: Some(bot.app_id.clone()),
+            credential: bot.credential.clone(),
+            token_url: below(&bot.authority, [&bot.tenant.to_string(), "oauth2", "v2.0", "token"]),
+            resource: resource.to_owned(),
+            words,
+        }
+    }
+}
+
+/// A token, fetched when it is needed.
+pub struct AppToken {
     source: Arc<Source>,
     cache: Refreshing<Token, SendResult>,
 }
 
 type Fetched = Result<Token, SendResult>;
 
-/// A token that the Bot Connector takes for the bot's.
+/// A token that others take for the app's.
 #[derive(Clone)]
 pub struct Token {
     authorization: HeaderValue,
@@ -62,7 +90,7 @@ pub struct Token {
 
 struct Source {
     client: LazyClient,
-    bot: Bot,
+    app: App,
 }
 
 /// The answer of both issuers, with one of two ways to tell the end. Numbers may stand as texts.
@@ -96,14 +124,14 @@ impl Token {
     }
 }
 
-impl BotToken {
-    /// The token of `bot`; nothing is loaded or asked yet.
-    pub fn new(bot: Bot) -> Self {
-        let base = match &bot.credential {
-            BotCredential::Password(_) => bot.authority.clone(),
+impl AppToken {
+    /// The token of `app`; nothing is loaded or asked yet.
+    pub fn new(app: App) -> Self {
+        let base = match &app.credential {
+            BotCredential::Password(_) => app.token_url.clone(),
             BotCredential::ManagedIdentity { endpoint, .. } => endpoint.clone(),
         };
-        let source = Arc::new(Source { client: LazyClient::new(base, CONNECT_TIME), bot });
+        let source = Arc::new(Source { client: LazyClient::new(base, CONNECT_TIME), app });
         Self { source, cache: Refreshing::default() }
     }
 
@@ -115,13 +143,13 @@ impl BotToken {
     /// The token, fetched if there is none that serves at `now`. How long to wait is the caller's decision; the
     /// request itself has a limit and goes on.
     pub async fn get(&self, now: DateTime<Utc>) -> Fetched {
-        let source = Arc::clone(&self.source);
+        let (source, words) = (Arc::clone(&self.source), self.source.app.words);
         let serves = |token: &Token| now < token.serves_until;
         let fetched = self.cache.get(serves, async move { source.fetch(now).await }).await;
-        fetched.unwrap_or_else(|| Err(SendResult::unreachable("the request for the bot's token broke off")))
+        fetched.unwrap_or_else(|| Err(SendResult::unreachable(format!("the request for {words} broke off"))))
     }
 
-    /// The Bot Connector does not take `refused` any more: the next caller who needs a token has another fetched.
+    /// `refused` is not taken any more: the next caller who needs a token has another fetched.
     pub fn forget(&self, refused: &Token) {
         self.cache.forget(|token| token.authorization == refused.authorization);
     }
@@ -135,20 +163,20 @@ impl Source {
         };
         match request.send().await {
             Ok(response) => self.read(response, now).await,
-            // Whatever became of the request, nothing was sent to Teams.
+            // Whatever became of the request, nothing was sent with the token.
             Err(error) => Err(SendResult::unreachable(failure(self.issuer(), &error.without_url()).detail)),
         }
     }
 
     fn issuer(&self) -> &'static str {
-        match self.bot.credential {
+        match self.app.credential {
             BotCredential::Password(_) => "Entra",
             BotCredential::ManagedIdentity { .. } => "the managed identity's endpoint",
         }
     }
 
     fn request(&self) -> anyhow::Result<RequestBuilder> {
-        match &self.bot.credential {
+        match &self.app.credential {
             BotCredential::Password(password) => self.ask_entra(password),
             BotCredential::ManagedIdentity { header, .. } => self.ask_app_service(header),
         }
@@ -156,14 +184,14 @@ impl Source {
 
     /// The client credentials grant: RFC 6749, 4.4.2.
     fn ask_entra(&self, password: &SecretString) -> anyhow::Result<RequestBuilder> {
-        let url = below(self.client.base(), [&self.bot.tenant.to_string(), "oauth2", "v2.0", "token"]);
+        let client_id = self.app.client_id.as_ref().map(Guid::to_string).unwrap_or_default();
         let form = Serializer::new(String::new())
             .append_pair("grant_type", "client_credentials")
-            .append_pair("client_id", &self.bot.app_id.to_string())
+            .append_pair("client_id", &client_id)
             .append_pair("client_secret", password.expose_secret())
-            .append_pair("scope", &format!("{}/.default", self.bot.resource))
+            .append_pair("scope", &format!("{}/.default", self.app.resource))
             .finish();
-        let request = self.client.get()?.post(url);
+        let request = self.client.get()?.post(self.client.base().clone());
         Ok(request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form))
     }
 
@@ -171,10 +199,12 @@ impl Source {
     fn ask_app_service(&self, header: &SecretString) -> anyhow::Result<RequestBuilder> {
         let mut url = self.client.base().clone();
         url.query_pairs_mut()
-            .append_pair("resource", self.bot.resource)
-            .append_pair("api-version", IDENTITY_API_VERSION)
-            // A bot is a user-assigned identity, and the app may have others besides.
-            .append_pair("client_id", &self.bot.app_id.to_string());
+            .append_pair("resource", &self.app.resource)
+            .append_pair("api-version", IDENTITY_API_VERSION);
+        // A bot is a user-assigned identity, and the app may have others besides.
+        if let Some(client_id) = &self.app.client_id {
+            url.query_pairs_mut().append_pair("client_id", &client_id.to_string());
+        }
         let header = sensitive(header.expose_secret()).context("IDENTITY_HEADER")?;
         Ok(self.client.get()?.get(url).header("X-IDENTITY-HEADER", header))
     }
@@ -190,7 +220,7 @@ impl Source {
         // Entra's documentation explains these numbers.
         let codes = serde_json::from_slice::<ErrorAnswer>(&body).unwrap_or_default().error_codes;
         let code = codes.first().map(|code| format!(" (AADSTS{code})")).unwrap_or_default();
-        let detail = format!("{issuer} answered {status}{code} to the request for the bot's token");
+        let detail = format!("{issuer} answered {status}{code} to the request for {}", self.app.words);
         // These say that a setting is wrong; what others say changes by itself.
         match status {
             400 | 401 | 403 => Err(SendResult { wait_s: None, what: SendAnswer::Unauthorized, detail }),
@@ -247,11 +277,8 @@ mod tests {
     use std::future::ready;
 
     use serde_json::{Value, json};
-    use url::Url;
 
     use super::*;
-    use crate::approval::Guid;
-
     const NOW: i64 = 1_800_000_000;
 
     fn serves_s(answer: &Value) -> Option<i64> {
@@ -275,17 +302,13 @@ mod tests {
         }
     }
 
-    fn bot() -> Bot {
-        let id = Guid::parse("b07b07b0-1c2d-4e3f-8a9b-0c1d2e3f4a5b").expect("a GUID");
-        let url = Url::parse("http://localhost").expect("a URL");
-        Bot {
-            app_id: id.clone(),
+    fn app() -> App {
+        App {
+            client_id: Guid::parse("b07b07b0-1c2d-4e3f-8a9b-0c1d2e3f4a5b"),
             credential: BotCredential::Password("x".into()),
-            tenant: id,
-            authority: url.clone(),
-            resource: "https://api.botframework.com",
-            service_url: url,
-            channel: None,
+            token_url: Url::parse("http://localhost").expect("a URL"),
+            resource: "https://api.botframework.com".to_owned(),
+            words: "the bot's token",
         }
     }
 
@@ -296,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_was_refused_late_does_not_take_its_successor_along() {
-        let bot = BotToken::new(bot());
+        let bot = AppToken::new(app());
         bot.cache.refresh(|_| true, ready(Ok(token("new")))).outcome().await;
 
         bot.forget(&token("old"));

@@ -17,14 +17,17 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Rooms, timing};
 use crate::{
-    approval::{AppFault, Repository, RepositoryPattern, SendAnswer, SendResult},
+    approval::{AppFault, Guid, Repository, RepositoryPattern, SendAnswer, SendResult},
     cards::page::{Finding, FindingState},
     command_line::VERSION,
     config::Listen,
     http_client::read_start,
     outbox::Sender,
     refreshing::Refreshing,
-    senders::github::{Access, Installation},
+    senders::{
+        github::{Access, Installation},
+        graph::{Group, Untold},
+    },
     text::log::describe,
     timing::Timing,
     urls::below,
@@ -39,6 +42,8 @@ const CHECKED_AT_ONCE: usize = 16;
 /// The time after the start at which the first look begins. The requests that woke the program come first, and a host
 /// that has just started it does not lead `PUBLIC_URL` to it yet.
 const FIRST_LOOK_AFTER: Duration = Duration::from_secs(2);
+/// The most groups that are asked about at the same time.
+const GROUPS_AT_ONCE: usize = 8;
 
 /// The time for which a look serves everybody who asks.
 const SERVES: Duration = Duration::from_secs(60);
@@ -118,10 +123,7 @@ impl Rooms {
             named("public-url".to_owned(), timing, self.public_url(timing)).boxed(),
             named("sign-in".to_owned(), timing, self.sign_in(timing)).boxed(),
             named("timer".to_owned(), timing, async { self.timer() }).boxed(),
-            named("policy".to_owned(), timing, async {
-                unused("POLICY is not set: one list of approvers holds for all.")
-            })
-            .boxed(),
+            named("policy".to_owned(), timing, self.policy(timing)).boxed(),
             named("version".to_owned(), timing, async { well(VERSION.trim()) }).boxed(),
         ]);
         stream::iter(checks).buffered(CHECKED_AT_ONCE).collect().await
@@ -286,6 +288,26 @@ impl Rooms {
         Some((answer.status(), serde_json::from_slice(&body).unwrap_or_default()))
     }
 
+    /// The groups of approvers: anyone may join a public one, and a dynamic one has whoever has certain properties.
+    async fn policy(&self, timing: Timing) -> (FindingState, String) {
+        let groups = self.stories.policy.groups();
+        if groups.is_empty() {
+            return unused("POLICY is not set: one list of approvers holds for all.");
+        }
+        let shown: Vec<BoxFuture<'_, _>> =
+            groups.iter().map(|group| self.stories.groups.group(group, timing).boxed()).collect();
+        let shown: Vec<_> = stream::iter(shown).buffered(GROUPS_AT_ONCE).collect().await;
+        let found: Vec<_> =
+            groups.iter().zip(&shown).filter_map(|(id, shown)| wrong_group(id, shown)).collect();
+        match found.split_first() {
+            None => well(format!("APPROVERS has {}, which Microsoft Graph knows.", of_groups(groups.len()))),
+            Some((first, [])) => wrong(first.as_str()),
+            Some((first, more)) => {
+                wrong(format!("{first} The same or another fault with {} more.", more.len()))
+            }
+        }
+    }
+
     fn timer(&self) -> (FindingState, String) {
         if !matches!(self.listen, Listen::UnderHost(_)) {
             return unused("Outside a host the program looks after its messages by itself.");
@@ -323,6 +345,31 @@ fn signed_in(status: StatusCode, answer: &Value) -> (FindingState, String) {
             status.as_u16()
         )),
     }
+}
+
+fn of_groups(count: usize) -> String {
+    if count == 1 { "1 group".to_owned() } else { format!("{count} groups") }
+}
+
+/// The sentence about a group that is not to be relied on.
+fn wrong_group(id: &Guid, shown: &Result<Option<Group>, Untold>) -> Option<String> {
+    Some(match shown {
+        Err(untold @ (Untold::NoPermission | Untold::NoIdentity)) => format!("{}.", untold.detail()),
+        Err(Untold::Away(_)) => {
+            "Microsoft Graph was not reached, so no group can be asked. See GRAPH_URL.".to_owned()
+        }
+        Ok(None) => format!("There is no group {id} in the tenant. Take it out of APPROVERS."),
+        Ok(Some(Group { is_dynamic: true, .. })) => format!(
+            "The group {id} is dynamic: whoever can change people's properties decides who may approve. Use one with \
+             assigned members."
+        ),
+        Ok(Some(Group { visibility: Some(visibility), .. })) if visibility.eq_ignore_ascii_case("public") => {
+            format!(
+                "The group {id} is public: anyone in the tenant can join it, and then approve. Make it private, or use another."
+            )
+        }
+        Ok(Some(_)) => return None,
+    })
 }
 
 /// A check under its name, within the time of all.

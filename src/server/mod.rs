@@ -37,6 +37,7 @@ use crate::{
     ledger::{Ledger, Store},
     outbox::{Outbox, Sender, Target, Targets},
     senders::github::GitHub,
+    senders::graph::Graph,
     senders::teams::{connector::Connector, webhook::Webhook},
     surfaces::{
         action_message::ActionMessages,
@@ -171,7 +172,12 @@ async fn warm_up(rooms: Arc<Rooms>) {
     if rooms.pages.offers_samples {
         offer_sample(&rooms).await;
     }
-    let client = tokio::task::spawn_blocking(move || rooms.stories.outbox.targets.prepare());
+    let client = tokio::task::spawn_blocking(move || {
+        if !rooms.stories.policy.groups().is_empty() {
+            rooms.stories.groups.prepare()?;
+        }
+        rooms.stories.outbox.targets.prepare()
+    });
     if let Ok(Err(error)) = client.await {
         log::error!("{error:#}");
     }
@@ -242,7 +248,7 @@ fn rooms(config: Config) -> Rooms {
     let policy = Arc::new(config.policy);
     let ledger = Ledger::new(Store::new(config.store), policy.dry_run);
     let outbox = Outbox::new(ledger, targets, cards, Arc::clone(&policy), config.deliver_for);
-    let stories = Arc::new(Stories::new(policy, outbox));
+    let stories = Arc::new(Stories::new(policy, outbox, Graph::new(config.graph)));
     let messages = Messages { stories: Arc::clone(&stories), bot };
     let requests = Requests {
         stories: Arc::clone(&stories),

@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Approvers, Click, Forbidden, Guid, Invalid, Outcome, Performer, Ruling, Standing,
-        Unreached, Withdrawal, Withdrawer,
+        ApprovalId, Approvers, Click, Forbidden, Guid, Invalid, Memberships, Outcome, Performer, Ruling,
+        Standing, Unreached, Withdrawal, Withdrawer,
     },
     approve::{Clicked, List, Report, Stories, failed},
     cards::{
@@ -84,18 +84,27 @@ struct ListJson<'a> {
 impl Pages {
     /// Answers one request.
     pub async fn answer(&self, request: Invocation) -> Answer {
-        let answered = match (request.method.to_ascii_uppercase().as_str(), &request.id) {
-            ("GET", None) => self.list(&request).await,
-            ("GET", Some(id)) => self.show(&request, id).await,
-            ("POST", Some(id)) => self.vote(&request, id).await,
-            ("POST", None) if self.offers_samples => self.another_sample(&request).await,
+        let answered = self.answered(&request).await;
+        self.or_refused(answered, &request).await
+    }
+
+    async fn answered(&self, request: &Invocation) -> Result<Answer, Refusal> {
+        match (request.method.to_ascii_uppercase().as_str(), &request.id) {
+            ("GET", None) => self.list(request).await,
+            ("GET", Some(id)) => self.show(request, id).await,
+            ("POST", Some(id)) => self.vote(request, id).await,
+            ("POST", None) if self.offers_samples => self.another_sample(request).await,
             (_, None) => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
             (_, Some(_)) => Err(Outcome::Invalid(Invalid::Method("GET, POST")).into()),
-        };
-        answered.unwrap_or_else(|refusal| match refusal {
-            Refusal::SignIn(rejection) => sign_in(&request, &rejection),
-            Refusal::Report(report) => self.refused(&request, &report),
-        })
+        }
+    }
+
+    async fn or_refused(&self, answered: Result<Answer, Refusal>, request: &Invocation) -> Answer {
+        match answered {
+            Ok(answer) => answer,
+            Err(Refusal::SignIn(rejection)) => sign_in(request, &rejection),
+            Err(Refusal::Report(report)) => self.refused(request, &report).await,
+        }
     }
 
     /// Answers one request for the checks. They are looked at for an approver alone.
@@ -108,10 +117,7 @@ impl Pages {
             "GET" => self.show_checks(&request, looking).await,
             _ => Err(Outcome::Invalid(Invalid::Method("GET")).into()),
         };
-        answered.unwrap_or_else(|refusal| match refusal {
-            Refusal::SignIn(rejection) => sign_in(&request, &rejection),
-            Refusal::Report(report) => self.refused(&request, &report),
-        })
+        self.or_refused(answered, &request).await
     }
 
     async fn show_checks(
@@ -119,7 +125,7 @@ impl Pages {
         request: &Invocation,
         looking: impl Future<Output = Arc<Vec<Finding>>>,
     ) -> Result<Answer, Refusal> {
-        let performer = self.approver(request)?;
+        let performer = self.approver(request).await?;
         // T36. Everybody of a tenant is no operator.
         if self.stories.policy.approvers == Approvers::Everybody {
             return Err(Outcome::Forbidden(Forbidden::Checks).into());
@@ -132,7 +138,7 @@ impl Pages {
     }
 
     async fn list(&self, request: &Invocation) -> Result<Answer, Refusal> {
-        let reader = &self.approver(request)?;
+        let reader = &self.approver(request).await?;
         let query = ListQuery::parse(request, list_format(request)).map_err(Outcome::Invalid)?;
         let page =
             self.stories.list(query.after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
@@ -194,7 +200,7 @@ impl Pages {
         if !is_from_own_page(request, &self.public_url) {
             return Err(Outcome::Forbidden(Forbidden::CrossSite).into());
         }
-        self.approver(request)?;
+        self.approver(request).await?;
         let address = format!("{LIST}/{}", self.stories.open_sample(request.timing).await?);
         let link = Some((address.as_str(), "The sample"));
         let mut answer = html_answer(303, note("Another sample", "Here is another one.", None, link));
@@ -204,7 +210,7 @@ impl Pages {
 
     // T13
     async fn show(&self, request: &Invocation, id: &str) -> Result<Answer, Refusal> {
-        let performer = self.approver(request)?;
+        let performer = self.approver(request).await?;
         let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
         let mut standing = standing.ok_or(Outcome::Unknown)?;
@@ -213,20 +219,24 @@ impl Pages {
         standing.authors = standing.authors.or(authors.known().await);
         Ok(match wants_json(request) {
             true => json_answer(200, &item::requested(&self.stories, &standing, ShownTo::Approver)),
-            false => html_answer(200, self.html(&standing, &performer, None, request)),
+            false => {
+                let known =
+                    self.stories.memberships(&performer, Some(&standing.request), request.timing).await?;
+                html_answer(200, self.html(&standing, (&performer, &known), None, request))
+            }
         })
     }
 
     fn html(
         &self,
         standing: &Standing,
-        performer: &Performer,
+        (performer, known): (&Performer, &Memberships),
         said: Option<Said>,
         request: &Invocation,
     ) -> String {
         let policy = &self.stories.policy;
         let now = request.timing.now;
-        let judgement = &policy.judge(standing, performer, now);
+        let judgement = &policy.judge(standing, (performer, known), now);
         let view = View { performer, judgement, said, offers_samples: self.offers_samples };
         approval(&self.stories.outbox.cards, &Content::of(standing, policy, now), &view)
     }
@@ -238,7 +248,7 @@ impl Pages {
         if request.body == Body::TooLarge {
             return Err(Outcome::TooLarge.into());
         }
-        let performer = self.approver(request)?;
+        let performer = self.approver(request).await?;
         let form = read_form(request).map_err(Outcome::Invalid)?;
         if form.verdict == Ruling::WITHDRAW {
             return self.withdraw(request, id, &performer, form.comment).await;
@@ -249,7 +259,7 @@ impl Pages {
         let vote = vote_of(id.to_owned(), &form.verdict, form.comment).map_err(Outcome::Invalid)?;
         let clicked = Clicked { click: Click::Vote(vote), repository: None, performer: performer.clone() };
         let report = self.stories.click(clicked, request.timing).await;
-        Ok(self.voted(request, &performer, &report))
+        Ok(self.voted(request, &performer, &report).await)
     }
 
     async fn withdraw(
@@ -263,11 +273,12 @@ impl Pages {
         let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
         let standing = standing.ok_or(Outcome::Unknown)?;
-        let judgement = self.stories.policy.judge(&standing, performer, request.timing.now);
+        let known = self.stories.memberships(performer, Some(&standing.request), request.timing).await?;
+        let judgement = self.stories.policy.judge(&standing, (performer, &known), request.timing.now);
         judgement.withdraw.map_err(Outcome::Forbidden)?;
         let withdrawal = Withdrawal { by: Withdrawer::Person(performer.clone()), comment };
         let report = self.stories.withdraw(standing, withdrawal, request.timing).await;
-        Ok(self.voted(request, performer, &report))
+        Ok(self.voted(request, performer, &report).await)
     }
 
     /// Sends the event of an expiry again: no vote agrees with that. Anyone who may reject may do it.
@@ -280,21 +291,24 @@ impl Pages {
         let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
         let standing = standing.ok_or(Outcome::Unknown)?;
-        let judgement = self.stories.policy.judge(&standing, performer, request.timing.now);
+        let known = self.stories.memberships(performer, Some(&standing.request), request.timing).await?;
+        let judgement = self.stories.policy.judge(&standing, (performer, &known), request.timing.now);
         judgement.reject.map_err(Outcome::Forbidden)?;
         let report = self.stories.send_expiry_again(standing, performer, request.timing).await;
-        Ok(self.voted(request, performer, &report))
+        Ok(self.voted(request, performer, &report).await)
     }
 
     /// The page after a click, with the outcome of the click.
-    fn voted(&self, request: &Invocation, performer: &Performer, report: &Report) -> Answer {
+    async fn voted(&self, request: &Invocation, performer: &Performer, report: &Report) -> Answer {
         if wants_json(request) {
             return report_answer(FUNCTION, Reader::Browser, request, report);
         }
-        let Some(standing) = &report.standing else { return self.refused(request, report) };
+        let Some(standing) = &report.standing else { return self.refused(request, report).await };
         let (sentence, status) = (sentence_to(Reader::Browser, &report.outcome), status(&report.outcome));
         let said = Said { sentence: &sentence, is_error: status != 200 };
-        let mut answer = html_answer(status, self.html(standing, performer, Some(said), request));
+        let known = self.stories.memberships(performer, Some(&standing.request), request.timing).await;
+        let person = (performer, &known.unwrap_or_default());
+        let mut answer = html_answer(status, self.html(standing, person, Some(said), request));
         answer.headers.push((CARD_ACTION_STATUS, sentence));
         answer.log.push(log_line(FUNCTION, Reader::Browser, request, report));
         answer
@@ -302,11 +316,17 @@ impl Pages {
 
     /// The page that tells why there is no other. The list would refuse whoever is no approver in the same words;
     /// another account of theirs may be one.
-    fn refused(&self, request: &Invocation, report: &Report) -> Answer {
+    async fn refused(&self, request: &Invocation, report: &Report) -> Answer {
         let reader = self.performer(request).ok();
+        let is_approver = match &reader {
+            Some(reader) => self.stories.lists(reader, request.timing).await.unwrap_or(false),
+            None => false,
+        };
         let link = match (&reader, &report.outcome) {
+            // Nobody can tell now; the link is there to try again.
+            (Some(_), Outcome::Unavailable(Unreached::Groups)) => TO_LIST,
             // The page says who is signed in, and there signs them out.
-            (Some(reader), _) if !self.stories.policy.approvers.include(reader) => None,
+            (Some(_), _) if !is_approver => None,
             // Somebody is signed in whom we cannot believe.
             (None, Outcome::Forbidden(Forbidden::Performer)) => Some((SIGN_OUT, "Sign out")),
             _ => TO_LIST,
@@ -315,9 +335,9 @@ impl Pages {
     }
 
     /// The approver of this deployment who is looking.
-    fn approver(&self, request: &Invocation) -> Result<Performer, Refusal> {
+    async fn approver(&self, request: &Invocation) -> Result<Performer, Refusal> {
         let performer = self.performer(request)?;
-        match self.stories.policy.approvers.include(&performer) {
+        match self.stories.lists(&performer, request.timing).await? {
             true => Ok(performer),
             false => {
                 Err(Report::of(Outcome::Forbidden(Forbidden::Performer), format!("by {performer}")).into())

@@ -392,7 +392,11 @@ fn facts(value: &RawValue) -> Result<Vec<(String, String)>, Invalid> {
 fn approvers(value: &RawValue) -> Result<Vec<Approver>, Invalid> {
     let texts: Vec<String> = serde_json::from_str(value.get()).map_err(|_| Invalid::NotAList("approvers"))?;
     let approver = |text| Approver::parse(name(text, "approvers")?.trim()).ok_or(Invalid::Approver);
-    texts.into_iter().map(approver).collect()
+    let approvers = texts.into_iter().map(approver).collect::<Result<Vec<_>, _>>()?;
+    match approvers.iter().filter_map(Approver::group).count() {
+        0..=Terms::MAX_GROUPS => Ok(approvers),
+        _ => Err(Invalid::TooManyGroups),
+    }
 }
 
 fn boolean(value: &RawValue, name: &'static str) -> Result<bool, Invalid> {

@@ -11,6 +11,7 @@ use crate::{
     functions_host::{Builder, FunctionsHost, Mode},
     github::github_error,
     github_compare::by,
+    graph::{Graph, RELEASERS},
     handler_process::{ANSWERED_WITHIN, until},
     http1::{Answer, Request},
     relay::CLICK,
@@ -245,6 +246,27 @@ async fn approvers_by_name_are_asked_for_at_teams(mode: Mode) {
     teams.connector.add_member(&impostor);
     let told = host.send(teams.press(&impostor, &message, "Approve", "").request()).await;
     told.error(400, "forbidden");
+}
+
+#[tokio::test]
+async fn in_teams_a_member_of_a_group_decides_and_others_do_not() {
+    let (teams, graph) = (Teams::start().await, Graph::start().await);
+    teams.around.github.expect_dispatches(1);
+    graph.take_tokens_of(&teams.around.authority.desk);
+    let [graph_url, ..] = graph.settings();
+    let approvers = format!("group:{RELEASERS},sam@contoso.com");
+    let host = teams.host(Mode::Payload).settings([graph_url]).setting("APPROVERS", &approvers).start().await;
+    let (_, message) = teams.ask(&host, ASKED).await;
+    let (alex, other) = (Someone::alex(), Someone::number(1));
+    teams.connector.add_member(&other);
+    graph.add(&alex, RELEASERS);
+
+    host.send(teams.press(&other, &message, "Approve", "").request()).await.error(400, "forbidden");
+    graph.answer_with(Some(ResponseTemplate::new(500)));
+    let told = host.send(teams.press(&alex, &message, "Approve", "").request()).await;
+    assert!(told.error(500, "unavailable").contains("group"), "{}", told.text());
+    graph.answer_with(None);
+    host.send(teams.press(&alex, &message, "Approve", "").request()).await.card();
 }
 
 #[tokio::test]

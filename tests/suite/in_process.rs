@@ -8,7 +8,10 @@ use approve_release::{
     cards::Cards,
     ledger::{Ledger, Store},
     outbox::{Outbox, Sender, Target, Targets},
-    senders::github::GitHub,
+    senders::{
+        github::GitHub,
+        graph::{Graph, Setup},
+    },
     time_zone::TimeZone,
 };
 use chrono::TimeDelta;
@@ -37,5 +40,5 @@ pub fn stories(
     });
     let (policy, ledger) = (Arc::new(policy.clone()), Ledger::new(Store::of(store), policy.dry_run));
     let outbox = Outbox::new(ledger, targets, cards, Arc::clone(&policy), deliver_for);
-    Arc::new(Stories::new(policy, outbox))
+    Arc::new(Stories::new(policy, outbox, Graph::new(Setup { url: url("http://localhost:9"), app: None })))
 }

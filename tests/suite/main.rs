@@ -6,6 +6,7 @@
 //! - [`github`] is a GitHub that refuses what GitHub refuses, and [`misbehaving`] a server that breaks HTTP itself.
 //!   Both fail a test on traffic it did not announce.
 //!   What goes over the wire between us and them is held to official descriptions ([`wire`]).
+//! - [`graph`] is a Microsoft Graph, which knows who is in a group.
 //! - [`authority`] is an Entra, and [`actions`] the issuer of GitHub Actions: both publish [`signing_keys`] by
 //!   [`openid`]. [`tokens`] are what they issue, and [`forgeries`] what others make of them.
 //! - [`connector`] is the Bot Connector, through which Teams and a bot speak with each other: the bot with a token of
@@ -48,6 +49,7 @@ mod forgeries;
 mod functions_host;
 mod github;
 mod github_compare;
+mod graph;
 mod handler_process;
 mod http1;
 mod in_process;
@@ -97,6 +99,7 @@ mod front_door;
 mod github_answers;
 mod github_app;
 mod github_workflows;
+mod groups;
 mod half_characters;
 mod half_written;
 mod identity_settings;

@@ -9,8 +9,8 @@ use std::{
 use approve_release::{
     approval::{
         ApprovalId, Approvers, Attempt, AttemptResult, Ballot, ClientPayload, Ending, EventType, Guid, Item,
-        MessageName, Next, Performer, Person, Policy, Progress, Repository, RepositoryPattern, Request,
-        Ruling, SendAnswer, Standing, Terms, Verdict, Workload,
+        Memberships, MessageName, Next, Performer, Person, Policy, Progress, Repository, RepositoryPattern,
+        Request, Ruling, SendAnswer, Standing, Terms, Verdict, Workload,
     },
     cards::{
         content::Content,
@@ -196,7 +196,7 @@ fn policy(dry_run: bool) -> Policy {
 
 fn page_of(standing: &Standing, policy: &Policy) -> String {
     let performer = &person(2);
-    let judgement = &policy.judge(standing, performer, now());
+    let judgement = &policy.judge(standing, (performer, &Memberships::default()), now());
     let view = View { performer, judgement, said: None, offers_samples: policy.dry_run };
     page::approval(&cards(), &Content::of(standing, policy, now()), &view)
 }

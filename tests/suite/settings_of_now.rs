@@ -128,6 +128,42 @@ async fn a_no_of_somebody_who_has_left_rejects_nothing_that_is_still_open() {
 }
 
 #[tokio::test]
+async fn a_quorum_that_no_group_confirms_is_neither_counted_nor_lost() {
+    let mut deployment = Instances::dry_run();
+    let id = deployment.asked(asking_of(2, asking("1", "{}"))).await;
+    // Both were recorded, and the process killed before they were counted.
+    let timing = deployment.after(TimeDelta::minutes(1));
+    for performer in [person(ALEX, None), person(&object_id(1), None)] {
+        let yes = approve_release::approval::Ballot {
+            performer,
+            verdict: Verdict::Approve,
+            comment: String::new(),
+            at: timing.now,
+        };
+        deployment.start().outbox.ledger.cast(&id, &yes, &[], timing.deadline).await.expect("recorded");
+    }
+    // There is no Graph here that could be asked.
+    let everybody = deployment.policy.approvers.clone();
+    deployment.policy.approvers = approvers(&["group:11111111-aaaa-4bbb-8ccc-444455556666", &object_id(2)]);
+    for time in [TimeDelta::minutes(2), TimeDelta::days(40)] {
+        deployment.sweep(time).await;
+        let seen = deployment.look(&id, time).await;
+        assert!(seen.ruling.is_none(), "{:?}", seen.ruling);
+    }
+    let sam = person(&object_id(2), None);
+    for verdict in [Verdict::Approve, Verdict::Reject] {
+        let time = deployment.after(TimeDelta::days(40));
+        let outcome = vote(&deployment.start(), (&id, sam.clone()), verdict, time).await;
+        assert_eq!(outcome.name(), "unavailable");
+    }
+    deployment.policy.approvers = everybody;
+    deployment.sweep(TimeDelta::days(41)).await;
+    let seen = deployment.look(&id, TimeDelta::days(41)).await;
+    let votes = seen.ruling.map(|ruling| (ruling.ending, ruling.ballots.len()));
+    assert_eq!(votes, Some((approve_release::approval::Ending::Approved, 2)));
+}
+
+#[tokio::test]
 async fn whoever_was_renamed_votes_again_and_is_counted_once() {
     let mut deployment = Instances::dry_run();
     let sam = person(&object_id(1), Some("sam@contoso.com"));

@@ -41,6 +41,7 @@ struct Book {
     asked: usize,
     refusals: Vec<String>,
     expected_refusals: usize,
+    resources: Vec<String>,
 }
 
 /// The standing of a token with the Bot Connector.
@@ -64,6 +65,7 @@ impl Default for TokenDesk {
             asked: 0,
             refusals: Vec::new(),
             expected_refusals: 0,
+            resources: vec![RESOURCE.to_owned()],
         })))
     }
 }
@@ -72,6 +74,11 @@ impl TokenDesk {
     /// Entra's endpoint, for an [`Authority`](crate::authority::Authority) to have.
     pub fn of_entra(&self) -> Mock {
         Mock::given(path(format!("/{TENANT}/oauth2/v2.0/token"))).respond_with(Entra(self.clone()))
+    }
+
+    /// From now on gives out tokens for this resource as well.
+    pub fn serve(&self, resource: &str) {
+        self.book().resources.push(resource.to_owned());
     }
 
     /// The number of requests for a token, whatever came of them.
@@ -167,6 +174,7 @@ impl Respond for Entra {
         let form: BTreeMap<String, String> =
             url::form_urlencoded::parse(&request.body).into_owned().collect();
         let says = |name: &str, value: &str| form.get(name).is_some_and(|said| said == value);
+        let resources = self.0.book().resources.clone();
         let is_form = header(request, "content-type") == "application/x-www-form-urlencoded";
         let refusal = if request.method != "POST" || request.url.query().is_some() || !is_form {
             Some((400, 900_144, "The request body must be a form."))
@@ -176,7 +184,7 @@ impl Respond for Entra {
             Some((400, 700_016, "The application was not found in the directory."))
         } else if !says("client_secret", APP_PASSWORD) {
             Some((401, 7_000_215, "Invalid client secret provided."))
-        } else if !says("scope", &format!("{RESOURCE}/.default")) {
+        } else if !resources.iter().any(|resource| says("scope", &format!("{resource}/.default"))) {
             Some((400, 70_011, "The provided value for scope is not valid."))
         } else {
             None

@@ -75,7 +75,7 @@ impl What<'_> {
 impl Rule {
     /// True if the rule is about this job, of the `repository` in the claims, and everything that may be sent for it;
     /// `named` says which of these things some rule names.
-    // T42
+    // T43
     pub(super) fn matches(
         &self,
         claims: &Claims<'_>,

@@ -32,7 +32,7 @@ impl Pattern {
     }
 
     /// True if it matches all of `text`. An empty text stands for an absent claim, and no pattern matches that.
-    // T42
+    // T43
     pub fn matches(&self, text: &str) -> bool {
         let literal = self.text.find('*').unwrap_or(self.text.len());
         let (begin, wild) = self.text.split_at(literal);

@@ -80,7 +80,7 @@ impl<'a> Needs<'a> {
     /// Counts the yes of these people, each of them once, in the order of their votes.
     ///
     /// Whoever counts goes on to count when others vote, though perhaps for another requirement.
-    // T43
+    // T44
     pub fn count(&self, approved_by: &[&Performer], lists: Lists<'_>) -> Count {
         let is_first = |(at, voter): &(usize, &&Performer)| {
             !approved_by[..*at].iter().any(|before| before.is_same(voter))
@@ -254,7 +254,7 @@ mod tests {
         Needs { requirements, people, narrowed_to: None }
     }
 
-    // T43
+    // T44
     #[test]
     fn a_person_counts_once_and_makes_way_for_whoever_can_do_less() {
         let both = [requirement(1, &[1, 2]), requirement(1, &[1])];

@@ -179,7 +179,7 @@ fn rule_of((repository, git_ref, environment, job_workflow, sent, _): &Row) -> S
     rules.find(&claims, &Sent(sent.collect())).map(|rule| rule.name.clone()).unwrap_or_default()
 }
 
-// T42
+// T43
 #[test]
 fn the_first_rule_that_matches_what_is_proven_holds_and_there_is_no_way_around() {
     assert!(ROWS.len() >= 60, "{}", ROWS.len());

@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 use super::*;
 use crate::{
     approval::{
-        ApprovalId, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Forbidden, Item,
-        Judgement, MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository,
+        ApprovalId, Approvers, Attempt, AttemptResult, ClientPayload, Decision, DeliveryState, Forbidden,
+        Item, Judgement, MessageName, Next, Performer, Policy, Progress, RelayStanding, Repository,
         RepositoryDispatch, Ruling, SendAnswer, Standing, Terms, Verdict, Workload,
     },
     cards::{
@@ -472,7 +472,8 @@ fn the_result_says_who_decided_and_how_the_delivery_stands() {
     assert!(show(&rejected).contains("<dt>Delivery</dt><dd>nothing to send</dd>"));
     let mut unrecorded = decided(Ending::Approved, DeliveryState::None);
     unrecorded.ruling = None;
-    let content = Content::of(&unrecorded, &policy(), unrecorded.request.expires_at());
+    let policy = Policy { approvers: Approvers::Everybody, ..policy() };
+    let content = Content::of(&unrecorded, &policy, unrecorded.request.expires_at());
     assert!(approval(&cards(), &content, &view(&person(None))).contains("<dd>not sent yet</dd>"));
 }
 

@@ -18,15 +18,11 @@ use serde_json::{Value, json};
 use tokio::time::timeout_at;
 use url::Url;
 
-use super::{
-    Bot, Post, answered, card_message,
-    members::Members,
-    token::{BotToken, Token},
-    unsent,
-};
+use super::{Bot, Post, answered, card_message, members::Members, unsent};
 use crate::{
     approval::{Guid, PostedMessage, SendAnswer, SendResult},
     http_client::{LazyClient, failure},
+    senders::token::{App, AppToken, Token},
     timing::Timing,
     urls::below,
 };
@@ -46,7 +42,7 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// The Bot Connector, as the bot sees it.
 pub struct Connector {
     client: LazyClient,
-    token: BotToken,
+    token: AppToken,
     tenant: Guid,
     channel: Option<String>,
     members: Members,
@@ -94,7 +90,7 @@ impl Connector {
             client: LazyClient::new(bot.service_url.clone(), CONNECT_TIMEOUT),
             tenant: bot.tenant.clone(),
             channel: bot.channel.clone(),
-            token: BotToken::new(bot),
+            token: AppToken::new(App::of(&bot, bot.resource, "the bot's token")),
             members: Members::default(),
         }
     }

@@ -5,7 +5,6 @@
 mod bot;
 pub mod connector;
 mod members;
-mod token;
 pub mod webhook;
 
 use reqwest::{Response, StatusCode, header::RETRY_AFTER};

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Click, Forbidden, Guid, Invalid, Outcome, Performer, Person, SendAnswer, Standing,
-        Unreached, Verdict, Vote,
+        ApprovalId, Click, Forbidden, Guid, Invalid, Memberships, Outcome, Performer, Person, SendAnswer,
+        Standing, Unreached, Verdict, Vote,
     },
     approve::{Clicked, Cursor, Report, Stories, failed},
     cards::{
@@ -169,8 +169,10 @@ impl Messages {
         let about = Some((&standing, Verdict::Approve));
         let known = self.known(bot, activity, about, request).await?;
         let (policy, now) = (&self.stories.policy, request.timing.now);
+        let groups =
+            self.stories.memberships(&known.performer, Some(&standing.request), request.timing).await?;
         let content = Content::of(&standing, policy, now);
-        let judgement = policy.judge(&standing, &known.performer, now);
+        let judgement = policy.judge(&standing, (&known.performer, &groups), now);
         match judgement.approve {
             // Approving asks for the authors.
             _ if judgement.awaits_authors() => Ok(inside(200, CARD, cards.bot(&content, None))),
@@ -218,6 +220,9 @@ impl Messages {
                 Err(report) => report,
             },
             Click::Vote(vote) => {
+                if let Some(person) = person(bot, activity) {
+                    self.stories.ask_groups_ahead(&Performer::Person(person), request.timing);
+                }
                 let standing = match self.stories.to_vote_on(&vote.approval, request.timing).await {
                     Ok(standing) => standing,
                     Err(report) => return report,
@@ -251,7 +256,8 @@ impl Messages {
         let needs_name = match about {
             None => policy.needs_name(&performer),
             Some((standing, verdict)) => {
-                policy.judge(standing, &performer, request.timing.now).needs_name_for(verdict)
+                let person = (&performer, &Memberships::default());
+                policy.judge(standing, person, request.timing.now).needs_name_for(verdict)
             }
         };
         if !needs_name {
@@ -318,7 +324,7 @@ impl Messages {
     /// The open approvals, for a person who may decide at all.
     async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Result<String, Report> {
         let known = self.known(bot, activity, None, request).await?;
-        if !self.stories.policy.approvers.include(&known.performer) {
+        if !self.stories.lists(&known.performer, request.timing).await? {
             return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
         }
         match self.stories.list(None, request.timing).await {

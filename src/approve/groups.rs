@@ -1,0 +1,139 @@
+//! Groups of Entra: asked before a story judges anybody, and again where votes are counted for a decision.
+//!
+//! People who are listed by name or object id need none of it. Nothing is decided by a group that did not answer.
+
+use futures_util::{StreamExt, stream};
+
+use super::{Report, Stories};
+use crate::{
+    approval::{Ballot, Due, Guid, Memberships, Outcome, Performer, Request, Standing, Unreached},
+    senders::graph::Untold,
+    timing::Timing,
+};
+
+/// The most people who are asked about at the same time.
+const ASKED_AT_ONCE: usize = 16;
+
+impl Stories {
+    /// The memberships that tell whether `performer` is an approver of the deployment and, if there is one, of the
+    /// request; or the report of a click for which they are not known.
+    pub async fn memberships(
+        &self,
+        performer: &Performer,
+        request: Option<&Request>,
+        timing: Timing,
+    ) -> Result<Memberships, Report> {
+        let mut known = Memberships::default();
+        let asked = self.policy.groups_to_ask(request, performer, &known);
+        if let Performer::Person(person) = performer {
+            for told in stream::iter(asked)
+                .map(|groups| self.told(&person.object_id, groups, timing))
+                .buffer_unordered(ASKED_AT_ONCE)
+                .collect::<Vec<_>>()
+                .await
+            {
+                known.extend(told.map_err(untold)?);
+            }
+        }
+        Ok(known)
+    }
+
+    /// True if `performer` is an approver of the deployment.
+    pub async fn lists(&self, performer: &Performer, timing: Timing) -> Result<bool, Report> {
+        let known = self.memberships(performer, None, timing).await?;
+        Ok(self.policy.lists(None, performer, &known))
+    }
+
+    /// Begins to ask about a performer, while the store is read, unless their name might be enough.
+    pub fn ask_groups_ahead(&self, performer: &Performer, timing: Timing) {
+        let Performer::Person(person) = performer else { return };
+        if person.user_principal_name.is_none() && self.policy.needs_name(performer) {
+            return;
+        }
+        for groups in self.policy.groups_to_ask(None, performer, &Memberships::default()) {
+            self.groups.begin(&person.object_id, &groups, timing.now);
+        }
+    }
+
+    /// The ruling that is due by the votes of `standing` and `one_more`. Groups are asked only if there may be one;
+    /// votes of people who have left them are then left out of `standing`.
+    pub(super) async fn due(
+        &self,
+        standing: &mut Standing,
+        one_more: Option<&Ballot>,
+        timing: Timing,
+    ) -> Due {
+        let all = |standing: &Standing| match one_more {
+            Some(ballot) => with(&standing.ballots, ballot),
+            None => standing.ballots.clone(),
+        };
+        let (mut known, ballots) = (Memberships::default(), all(standing));
+        let due = self.policy.due(&standing.request, &ballots, &known, timing.now);
+        if due == Due::Nothing {
+            return due;
+        }
+        let request = &standing.request;
+        let people = ballots.iter().filter_map(|ballot| match &ballot.performer {
+            Performer::Person(person) => Some((person, &ballot.performer)),
+            Performer::Anonymous => None,
+        });
+        let asked = people.flat_map(|(person, performer)| {
+            let groups = self.policy.groups_to_ask(Some(request), performer, &known);
+            groups.into_iter().map(|groups| (person.object_id.clone(), groups))
+        });
+        let asked: Vec<_> = asked.collect();
+        if asked.is_empty() {
+            return due;
+        }
+        let told = stream::iter(asked)
+            .map(|(person, groups)| async move { self.told(&person, groups, timing).await })
+            .buffer_unordered(ASKED_AT_ONCE)
+            .collect::<Vec<_>>()
+            .await;
+        for told in told {
+            match told {
+                Ok(told) => known.extend(told),
+                Err(untold) => log::warn!("approval {}: {}", request.id.short(), untold.detail()),
+            }
+        }
+        *standing = self.policy.hold(standing.clone(), &known);
+        self.policy.due(&standing.request, &all(standing), &known, timing.now)
+    }
+
+    /// True if the votes may suffice, depending on groups.
+    pub(super) fn may_be_due(&self, standing: &Standing, timing: Timing) -> bool {
+        let known = Memberships::default();
+        self.policy.due(&standing.request, &standing.ballots, &known, timing.now) == Due::Unknown
+    }
+
+    async fn told(&self, person: &Guid, groups: Vec<Guid>, timing: Timing) -> Result<Memberships, Untold> {
+        self.groups.memberships(person, &groups, timing.until(Self::recorded_by(timing))).await
+    }
+}
+
+/// The report of a click whose performer may be in a group, which nobody could tell.
+fn untold(untold: Untold) -> Report {
+    match untold {
+        Untold::NoIdentity => Report::of(Outcome::Misconfigured("MicrosoftAppId"), untold.detail()),
+        Untold::NoPermission | Untold::Away(_) => {
+            Report::of(Outcome::Unavailable(Unreached::Groups), untold.detail())
+        }
+    }
+}
+
+/// The votes with one more, unless they have it.
+fn with(ballots: &[Ballot], ballot: &Ballot) -> Vec<Ballot> {
+    let mut ballots = ballots.to_vec();
+    let is_it =
+        |other: &Ballot| other.verdict == ballot.verdict && other.performer.is_same(&ballot.performer);
+    if !ballots.iter().any(is_it) {
+        ballots.push(ballot.clone());
+    }
+    ballots
+}
+
+/// The report of a vote that might decide together with others, about whom nobody could tell.
+pub(super) fn others_untold() -> Report {
+    let detail = "the votes of others could not be counted".to_owned();
+    Report::of(Outcome::Unavailable(Unreached::Groups), detail)
+}
