@@ -13,6 +13,12 @@ PACKAGE_SHA256=''
 set -euo pipefail
 umask 077
 
+# Microsoft Graph, and the two of its application permissions by which the app is told who is in a group:
+# GroupMember.Read.All and User.Read.All. https://learn.microsoft.com/graph/permissions-reference
+GRAPH_URL=https://graph.microsoft.com
+GRAPH_APP=00000003-0000-0000-c000-000000000000
+GRAPH_ROLES="98830695-27a2-44f7-8c18-0c3ebc9698f6 df021288-bdef-4463-88db-98f22de89214"
+
 usage() {
   cat <<'USAGE'
 usage: bash setup.sh --repository OWNER/NAME[,…] --approvers NAME[,…]
@@ -20,7 +26,7 @@ usage: bash setup.sh --repository OWNER/NAME[,…] --approvers NAME[,…]
        bash setup.sh --delete [--group GROUP]
 
   --repository   the repositories that may ask for approvals
-  --approvers    those who may decide: user principal names or Entra object ids
+  --approvers    those who may decide: user principal names, Entra object ids, or group:GUID for a group's members
   --group        the resource group, which this makes (approve-release)
   --location     a region with Flex Consumption (westeurope)
   --alert-email  an address that hears of lost events
@@ -96,11 +102,11 @@ read_arguments() {
   [ -z "$DELETE" ] || return 0
   # As ALLOWED_REPOSITORIES and APPROVERS are read: an app that cannot read them would not start.
   local name='[A-Za-z0-9._-]+(@[0-9]+)?' hex='[0-9A-Fa-f]' part='[^][:space:]*<>()["\/:;,|=+?@]+'
-  local person="($part@$part|([a-z]+:)?$hex{8}(-$hex{4}){3}-$hex{12})"
+  local person="($part@$part|(group:)?$hex{8}(-$hex{4}){3}-$hex{12})"
   [[ $REPOSITORIES =~ ^$name/($name|\*)(,$name/($name|\*))*$ ]] ||
     fail "--repository must be OWNER/NAME, or several with commas between them"
   [[ $APPROVERS == "*" || $APPROVERS =~ ^$person(,$person)*$ ]] ||
-    fail "--approvers must be user principal names or object ids, with commas between them"
+    fail "--approvers must be user principal names, object ids or group:GUID, with commas between them"
 }
 
 check_copy() {
@@ -250,6 +256,33 @@ finish_registration() {
   az ad app federated-credential create --id "$CLIENT" --parameters "@$WORK/credential.json" --output none
 }
 
+# Before the app runs: its identity's tokens are kept for a day, and an earlier one would lack the permissions.
+# Only an administrator may grant them, so a refusal ends nothing. What is missing then is said at the end.
+let_it_ask_about_groups() {
+  NOT_GRANTED=""
+  [[ ,$APPROVERS == *,group:* ]] || return 0
+  step "looking whether the app may ask Microsoft Graph about groups"
+  local role there
+  PRINCIPAL=$(jq --raw-output .principalId.value "$WORK/outputs.json")
+  need "$PRINCIPAL" "the identity of the app"
+  RESOURCE=$(az ad sp show --id "$GRAPH_APP" --query id --output tsv)
+  need "$RESOURCE" "which enterprise application Microsoft Graph is"
+  there=$(az rest --method get --url "$GRAPH_URL/v1.0/servicePrincipals/$PRINCIPAL/appRoleAssignments" \
+    --query 'value[].appRoleId' --output tsv)
+  step "letting the app ask Microsoft Graph about groups"
+  for role in $GRAPH_ROLES; do
+    case $there in *"$role"*) continue ;; esac
+    az rest --method post --url "$GRAPH_URL/v1.0/servicePrincipals/$PRINCIPAL/appRoleAssignments" \
+      --headers Content-Type=application/json --body "$(role_assignment "$role")" --output none ||
+      NOT_GRANTED="$NOT_GRANTED $role"
+  done
+}
+
+role_assignment() {
+  jq --null-input --compact-output --arg principal "$PRINCIPAL" --arg resource "$RESOURCE" --arg role "$1" \
+    '{principalId: $principal, resourceId: $resource, appRoleId: $role}'
+}
+
 # From this machine, after its digest was checked. The tag says which package is there.
 bring_package() {
   step "looking which package is there"
@@ -308,6 +341,7 @@ Left to do:
           wait: "true"
 
 4. For cards in a channel: $(channel_is_left)
+$(groups_are_left)
 
 It costs about as much as one always-ready instance of 512 MB on Flex Consumption, at the price of the region, and a dollar
 for the alerts.
@@ -322,6 +356,21 @@ check_is_left() {
     *,\*,*) echo "See what the app lacks: $log" ;;
     *) echo "Then look at $URL/api/approvals/check, which says what the app lacks; $log" ;;
   esac
+}
+
+groups_are_left() {
+  [ -n "$NOT_GRANTED" ] || return 0
+  local role
+  cat <<GROUPS
+5. Until this is done, every vote that a group decides about is unavailable. You may not grant the app's identity its
+   permissions in Microsoft Graph (GroupMember.Read.All and User.Read.All), so have a Privileged Role Administrator run:
+
+GROUPS
+  for role in $NOT_GRANTED; do
+    printf "    az rest --method post --url %s \\\\\n      --headers Content-Type=application/json --body '%s'\n" \
+      "$GRAPH_URL/v1.0/servicePrincipals/$PRINCIPAL/appRoleAssignments" "$(role_assignment "$role")"
+  done
+  printf '\n   It holds from the next token of the identity on, which can take a day.\n'
 }
 
 channel_is_left() {
@@ -381,6 +430,7 @@ main() {
   keep_settings
   deploy
   finish_registration
+  let_it_ask_about_groups
   bring_package
   wait_for_the_app
   check_sign_in

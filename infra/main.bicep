@@ -15,7 +15,7 @@ param location string = resourceGroup().location
 @description('Comma list of the repositories that may ask: octo/app, or octo/*.')
 param repositories string
 
-@description('Comma list of those who may decide: user principal names or Entra object ids.')
+@description('Comma list of those who may decide: user principal names, Entra object ids, or group:GUID.')
 param approvers string
 
 @description('The token that sends events to GitHub. Leave it out if the waiting jobs read the decision.')

@@ -90,6 +90,11 @@ async fn who_wrote_the_commit_rejects_and_does_not_approve(mode: Mode) {
     assert!(page.contains(r#"value="approve""#) && !page.contains("GITHUB_LOGINS"), "{page}");
     host.vote(&around.token_of(&sam), &id, "approve").await.assert_outcome(200, "dispatched");
 
+    until("it is the last release", async || {
+        store.objects().await.iter().any(|path| path.starts_with("released/"))
+    })
+    .await;
+
     // The same commit again brings nothing that anybody wrote.
     let id = ask(&host, &job(), (&store, 2)).await;
     host.vote(&around.token_of(&author), &id, "reject").await.assert_outcome(200, "rejected");

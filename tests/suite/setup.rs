@@ -46,6 +46,11 @@ case "$program $*" in
   'az ad app list'*) out registration ;;
   'az ad app create'*) printf client-1 >registration; cat registration ;;
   'az ad app delete'*) rm registration ;;
+  'az ad sp show --id 00000003-0000-0000-c000-000000000000 '*) echo graph-1 ;;
+  'az rest --method get '*/servicePrincipals/principal-1/appRoleAssignments*) out roles ;;
+  'az rest --method post '*/servicePrincipals/principal-1/appRoleAssignments*)
+    [ -z "${NO_ADMINISTRATOR:-}" ] || { echo 'Authorization_RequestDenied' >&2; exit 1; }
+    printf '%s\n' "$*" | sed 's/.*"appRoleId":"\([0-9a-f-]*\)".*/\1/' >>roles ;;
   'az ad sp list'*) out principal ;;
   'az ad sp create'*) printf sp-1 >principal ;;
   'az functionapp list'*) out app ;;
@@ -194,6 +199,7 @@ impl Ran {
             "app delete",
             "sp create",
             "federated-credential create",
+            "rest --method post",
             "config-zip",
             "group delete",
         ];
@@ -273,6 +279,50 @@ fn run_again_it_changes_what_differs_and_keeps_the_settings_of_others() {
     // The template itself changes only what differs.
     assert_eq!(again.changes(), ["deployment group create"]);
     assert_eq!(shell.parameters()["settings"], json!({"GITHUB_TOKEN": SECRET, "MIN_APPROVALS": "2"}));
+}
+
+/// The permissions GroupMember.Read.All and User.Read.All.
+const ROLES: [&str; 2] = ["98830695-27a2-44f7-8c18-0c3ebc9698f6", "df021288-bdef-4463-88db-98f22de89214"];
+
+const BY_GROUP: [&str; 4] = [
+    "--repository",
+    "octo/app",
+    "--approvers",
+    "alex@contoso.com,group:11111111-aaaa-4bbb-8ccc-444455556666",
+];
+
+#[test]
+fn for_a_group_the_identity_gets_two_permissions_in_graph_once() {
+    let shell = CloudShell::new();
+    let ran = shell.run(&BY_GROUP).assert_succeeded();
+    let granted: Vec<_> =
+        ran.calls.iter().filter(|call| call.starts_with("az rest --method post ")).collect();
+    assert_eq!(granted.len(), 2, "{granted:?}");
+    for (call, role) in granted.into_iter().zip(ROLES) {
+        let body = format!(r#"{{"principalId":"principal-1","resourceId":"graph-1","appRoleId":"{role}"}}"#);
+        assert!(call.contains(&body) && call.contains("https://graph.microsoft.com/v1.0/"), "{call}");
+    }
+    let place = |what: &str| ran.calls.iter().position(|call| call.contains(what)).expect("a call");
+    assert!(place("rest --method post") < place("config-zip"), "the app begins with the permissions");
+    assert!(!ran.said.contains("administrator run"), "{}", ran.said);
+    assert_eq!(shell.run(&BY_GROUP).assert_succeeded().changes(), ["deployment group create"]);
+}
+
+#[test]
+fn who_may_not_grant_permissions_hears_what_an_administrator_has_to_run() {
+    let shell = CloudShell::new();
+    let ran = shell.run_with(&BY_GROUP, &[("NO_ADMINISTRATOR", "1")], "").assert_succeeded();
+    for said in ["Privileged Role Administrator", "GroupMember.Read.All", "az rest --method post"] {
+        assert!(ran.said.contains(said), "{said} in {}", ran.said);
+    }
+    for role in ROLES {
+        let body = format!(
+            r#"--body '{{"principalId":"principal-1","resourceId":"graph-1","appRoleId":"{role}"}}'"#
+        );
+        assert!(ran.said.contains(&body), "{body} in {}", ran.said);
+    }
+    // Once an administrator was here, nothing is left.
+    assert!(!shell.run(&BY_GROUP).assert_succeeded().said.contains("administrator run"));
 }
 
 #[test]
@@ -358,6 +408,7 @@ fn arguments_that_cannot_be_meant_are_refused_before_any_call() {
             &["--repository", "octo/app", "--approvers", "alex@contoso.com;sam@contoso.com"],
             "--approvers must be",
         ),
+        (&["--repository", "octo/app", "--approvers", "group:Releasers"], "--approvers must be"),
         (&["--repository"], "--repository needs a value"),
         (&["--repository", "octo/app", "--approvers", "--no-bot"], "--approvers needs a value"),
         (&["--group", "--delete"], "--group needs a value"),
