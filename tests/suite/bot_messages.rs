@@ -187,7 +187,7 @@ async fn a_refresh_shows_how_it_stands_and_never_decides(mode: Mode) {
     let (teams, store) = (Teams::start().await, Store::folder());
     let host = teams.host(mode).store(&store).start().await;
     let (id, message) = teams.ask(&host, ASKED).await;
-    let before = store.objects().await;
+    let before = store.objects_with_changes().await;
 
     let data = json!({"approval": id, "verdict": "approve"});
     let alex = Someone::alex();
@@ -552,7 +552,7 @@ async fn what_cannot_be_believed_is_401_and_does_nothing(mode: Mode) {
     let (teams, store) = (Teams::start().await, Store::folder());
     let host = teams.host(mode).store(&store).start().await;
     let (_, message) = teams.ask(&host, ASKED).await;
-    let before = store.objects().await;
+    let before = store.objects_with_changes().await;
     let good = || teams.press(&Someone::alex(), &message, "Approve", "");
 
     let other = "11111111-2222-4333-8444-555566667777";

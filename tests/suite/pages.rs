@@ -225,7 +225,7 @@ async fn no_get_ever_decides(mode: Mode) {
     let host = around.host(mode).store(&store).start().await;
     let asked = around.ask(&host, ASKED).await;
     let id = text(&asked["id"]);
-    let before = store.objects().await;
+    let before = store.objects_with_changes().await;
 
     // The addresses that a scanner finds: all in the card and on the page, and what it may add to them.
     let page = host.send(Someone::alex().get(&page_of(&id))).await.text();

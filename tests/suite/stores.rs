@@ -16,6 +16,8 @@ use object_store::{
     path::Path as ObjectPath,
 };
 use tempfile::TempDir;
+
+use crate::handler_process::until;
 use url::Url;
 
 use crate::azurite::{self, ACCOUNT, ACCOUNT_KEY, azurite};
@@ -91,6 +93,17 @@ impl Store {
     pub fn path(&self) -> PathBuf {
         let Self::Folder(folder) = self else { panic!("no folder") };
         folder.path().join("made when missing/decisions")
+    }
+
+    /// The same, once the changes of each request are there: they are written beside the answer.
+    pub async fn objects_with_changes(&self) -> Vec<String> {
+        let count = |objects: &[String], end| objects.iter().filter(|path| path.ends_with(end)).count();
+        until("the changes are on record", async || {
+            let objects = self.objects().await;
+            count(&objects, "/changes") == count(&objects, "/request")
+        })
+        .await;
+        self.objects().await
     }
 
     /// The paths of all objects, sorted.

@@ -133,7 +133,7 @@ async fn only_approvers_of_the_deployment_and_of_the_request_decide(mode: Mode) 
     let id = around
         .ask_for_id(&host, &json!({"event_type": "go-live", "approvers": [ALEX_UPN]}).to_string())
         .await;
-    let before = store.objects().await;
+    let before = store.objects_with_changes().await;
 
     for person in [sam, Someone::number(2)] {
         for verdict in ["approve", "reject"] {

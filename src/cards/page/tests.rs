@@ -431,7 +431,9 @@ fn a_stuck_event_is_sent_again_by_the_same_vote() {
     for (ending, verdict) in
         [(Ending::Approved, "approve"), (Ending::Rejected, "reject"), (Ending::Expired, "send")]
     {
-        let page = show(&decided(ending, DeliveryState::Dead));
+        let mut stuck = decided(ending, DeliveryState::Dead);
+        stuck.request.terms.expired_event_type = Some(event_type("release-expired"));
+        let page = show(&stuck);
         assert_eq!(count(&page, "<button"), 1);
         assert!(
             page.contains(&format!(
