@@ -150,7 +150,8 @@ async fn what_was_asked_in_a_format_to_come_is_not_asked_for_once_more() {
     let (around, store) = (Surroundings::start().await, Store::folder());
     let host = around.host(Mode::Payload).store(&store).start().await;
     let asked = ask(&around, &host, "Release nine", 1).await;
-    let path = store.objects().await.into_iter().find(|path| path.starts_with("asked/")).expect("a record");
+    let objects = store.objects_with_changes().await;
+    let path = objects.into_iter().find(|path| path.starts_with("asked/")).expect("a record");
     store.write(&path, &spoilt(&store.read(&path).await, "of format 3")).await;
     let before = contents(&store).await;
 
