@@ -45,7 +45,8 @@ pub fn summary(changes: &Changes) -> String {
             "Too many to show here: GitHub's page compares the two commits.".to_owned()
         }
         Changes::Unknown(Unknown::NotYet) => {
-            "Not known yet: the page of this approval shows them.".to_owned()
+            "Not known yet. GitHub is asked again when an approver opens the page of this approval."
+                .to_owned()
         }
         Changes::Unknown(Unknown::Away) => {
             "Not known: GitHub could not be asked. The page of this approval asks again.".to_owned()

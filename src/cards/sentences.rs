@@ -360,7 +360,7 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::Own(own) => not_own(*own).into(),
         Forbidden::Login(login) => format!(
             "{} started or re-ran this run, but is not in GITHUB_LOGINS here, which SELF_APPROVAL needs.",
-            named(login, "an account")
+            account(login)
         ),
         Forbidden::UnknownRerunner(repository) => format!(
             "GitHub refused to say who re-ran this run. For SELF_APPROVAL its token needs Actions: read for {}.",
@@ -634,12 +634,32 @@ fn named<'a>(text: &'a str, otherwise: &'static str) -> &'a str {
     if (1..=60).contains(&text.len()) && text.chars().all(plain) { text } else { otherwise }
 }
 
+/// An account of GitHub, if it is harmless to repeat; a bot's ends with `[bot]`.
+fn account(login: &str) -> &str {
+    let name = login.strip_suffix("[bot]").unwrap_or(login);
+    if named(name, "").is_empty() { "an account" } else { login }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
     use crate::approval::{Ending, Permission, WorkflowFile};
+
+    #[test]
+    fn an_account_that_is_not_listed_is_named_a_bot_too() {
+        for (login, begin) in [
+            ("octocat", "octocat started"),
+            ("dependabot[bot]", "dependabot[bot] started"),
+            ("<b>[bot]", "an account started"),
+            ("[bot]", "an account started"),
+            ("a](https://evil.example)[bot]", "an account started"),
+        ] {
+            let sentence = super::forbidden(&Forbidden::Login(login.to_owned()));
+            assert!(sentence.starts_with(begin), "{login}: {sentence}");
+        }
+    }
 
     /// A repository with the longest name.
     fn repository() -> Repository {
