@@ -30,16 +30,18 @@ async fn ask(around: &Surroundings, host: &FunctionsHost, sha: &str) -> String {
 }
 
 /// A release of the first commit, which GitHub accepted.
-async fn released(around: &Surroundings, host: &FunctionsHost) -> String {
+async fn released(around: &Surroundings, host: &FunctionsHost, store: &Store) -> String {
     around.github.expect_dispatches(1);
     let id = ask(around, host, BASE).await;
     host.vote(&around.token_of(&Someone::alex()), &id, "approve").await.assert_outcome(200, "dispatched");
+    store.has_a_release().await;
     id
 }
 
 async fn a_job_and_the_list_get_the_changes_to_the_letter(mode: Mode) {
-    let (around, host) = Surroundings::with_host(mode).await;
-    let first = released(&around, &host).await;
+    let (around, store) = (Surroundings::start().await, Store::folder());
+    let host = around.host(mode).store(&store).start().await;
+    let first = released(&around, &host, &store).await;
     assert_eq!(around.status(&host, &first).await["changes"], Value::Null, "there is no base");
     let commits =
         vec![by("octocat", "One"), by_nobody("Kim", "Two"), by("hubot", "Three"), by("octocat", "4")];
@@ -68,7 +70,7 @@ async fn changes_that_come_after_the_card_change_the_bots_card(mode: Mode) {
     let connector = BotConnector::start(&around.authority.desk).await;
     let start = async || around.host(mode).settings(connector.settings()).store(&store).start().await;
     let host = start().await;
-    released(&around, &host).await;
+    released(&around, &host, &store).await;
     around.github.answer_comparisons_with(github_error(500, "Server Error"));
     let id = ask(&around, &host, HEAD).await;
     let card = || connector.messages().last().and_then(|message| message.cards.last().cloned());

@@ -106,6 +106,14 @@ impl Store {
         self.objects().await
     }
 
+    /// Waits until a release is on record, which is written beside the answer to its vote.
+    pub async fn has_a_release(&self) {
+        until("there is a release", async || {
+            self.objects().await.iter().any(|path| path.starts_with("released/"))
+        })
+        .await;
+    }
+
     /// The paths of all objects, sorted.
     pub async fn objects(&self) -> Vec<String> {
         let listed: Result<Vec<_>, _> = self.open().list(None).try_collect().await;
