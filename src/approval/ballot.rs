@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{Dispatch, Ending, Performer, Request, Verdict, hash, hex};
+use super::{Dispatch, Ending, Performer, Request, Settled, Verdict, hash, hex};
 
 /// A vote that was cast: one person's word on one approval, and the time of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Ruling {
     pub ticket: Option<Ticket>,
     /// The withdrawal, if it ended so.
     pub withdrawal: Option<Withdrawal>,
+    /// The operator's rule that held, if there was one.
+    pub policy: Option<Box<Settled>>,
 }
 
 /// A withdrawal: an approval is taken back before anything is decided.
@@ -110,7 +112,7 @@ impl Ruling {
     pub fn withdrawn(withdrawal: Withdrawal, ballots: &[Ballot], now: DateTime<Utc>) -> Self {
         let ballots = ballots.iter().take(Self::MAX_BALLOTS).cloned().collect();
         let (ending, withdrawal) = (Ending::Withdrawn, Some(withdrawal));
-        Self { ending, ballots, decided_at: now, ticket: None, withdrawal }
+        Self { ending, ballots, decided_at: now, ticket: None, withdrawal, policy: None }
     }
 
     /// The most votes that are kept with a ruling, so that the dispatch stays within GitHub's limit.
@@ -129,6 +131,7 @@ impl Ruling {
             sha: &request.workload.sha,
             git_ref: &request.workload.git_ref,
             decided_at: rfc_3339(self.decided_at),
+            policy: self.policy.as_deref().map(PolicyJson::from),
         };
         let approval = serde_json::to_string(&approval).expect("texts under fixed keys are JSON");
         request.dispatch(self.ending, &approval, ticket.unwrap_or_default())
@@ -138,9 +141,15 @@ impl Ruling {
 /// The ruling that the votes give at `now`: none while more are needed and there is time.
 ///
 /// `ballots` are the votes that count ([`Policy::hold`](super::Policy::hold)). A vote that came in time counts, however
-/// late the tally is. One no is a no, also from a person who said yes before; each person's yes counts once.
+/// late the tally is. One no is a no, also from a person who said yes before; each person's yes counts once, and `suffice`
+/// tells of those who said it.
 // T18
-pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Option<Ruling> {
+pub fn tally(
+    request: &Request,
+    ballots: &[Ballot],
+    now: DateTime<Utc>,
+    suffice: impl Fn(&[&Performer]) -> bool,
+) -> Option<Ruling> {
     let in_time = || ballots.iter().filter(|ballot| ballot.at < request.expires_at());
     let mut approved_by: Vec<&Performer> = Vec::new();
     for ballot in in_time().filter(|ballot| ballot.verdict == Verdict::Approve) {
@@ -150,7 +159,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
     }
     let ending = if in_time().any(|ballot| ballot.verdict == Verdict::Reject) {
         Ending::Rejected
-    } else if approved_by.len() >= request.terms.approvals_required {
+    } else if suffice(&approved_by) {
         Ending::Approved
     } else if now >= request.expires_at() {
         Ending::Expired
@@ -162,7 +171,7 @@ pub fn tally(request: &Request, ballots: &[Ballot], now: DateTime<Utc>) -> Optio
     ballots.sort_by_key(|ballot| (ballot.verdict == Verdict::Approve, ballot.at));
     ballots.truncate(Ruling::MAX_BALLOTS);
     ballots.sort_by_key(|ballot| ballot.at);
-    Some(Ruling { ending, ballots, decided_at: now, ticket: None, withdrawal: None })
+    Some(Ruling { ending, ballots, decided_at: now, ticket: None, withdrawal: None, policy: None })
 }
 
 /// The number of different people who said yes.
@@ -187,6 +196,21 @@ struct ApprovalJson<'a> {
     #[serde(rename = "ref")]
     git_ref: &'a str,
     decided_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PolicyJson<'a>>,
+}
+
+/// The rule that held, in the form that others get.
+#[derive(Serialize)]
+pub struct PolicyJson<'a> {
+    /// Its name.
+    pub name: &'a str,
+}
+
+impl<'a> From<&'a Settled> for PolicyJson<'a> {
+    fn from(settled: &'a Settled) -> Self {
+        Self { name: &settled.name }
+    }
 }
 
 /// A vote in the form that GitHub, a waiting job and a program that reads the list get.

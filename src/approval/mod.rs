@@ -7,6 +7,7 @@ mod ballot;
 mod changes;
 mod click;
 mod decision;
+mod governing;
 mod memberships;
 mod message;
 mod outcome;
@@ -22,14 +23,15 @@ mod standing;
 mod workflow;
 
 pub use ballot::{
-    Ballot, PerformerJson, Ruling, Ticket, Withdrawal, Withdrawer, count_approvals, performers, rfc_3339,
-    tally, withdrawer,
+    Ballot, PerformerJson, PolicyJson, Ruling, Ticket, Withdrawal, Withdrawer, count_approvals, performers,
+    rfc_3339, tally, withdrawer,
 };
 pub use changes::{Author, Authors, Changes, Commit, Comparison, Incomparable, Unknown, is_commit};
 pub use click::{
     Click, ClientPayload, Dispatch, EventType, Members, Relay, RepositoryDispatch, Verdict, Vote,
 };
 pub use decision::{Decision, RelayId, hash, hex};
+pub use governing::{ClosedNow, Governing, Met, Settled};
 pub use memberships::{Listed, Memberships};
 pub use message::{
     Attempt, AttemptResult, Kind, Message, MessageName, Next, PostedMessage, Progress, Subject, TargetName,

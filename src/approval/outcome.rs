@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{DispatchName, Ending, EventType, Own, Repository};
+use super::{ClosedNow, DispatchName, Ending, EventType, Own, Repository};
 
 /// The outcome of a click, which decides the card's words and the answer's status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,17 @@ pub enum Outcome {
         /// The repository of the release.
         repository: Repository,
     },
+    /// The vote counts, and nothing needs it any more; others have to approve.
+    CountedInVain {
+        /// The number of people whose yes counts.
+        approvals: usize,
+        /// The number of people who have to.
+        required: usize,
+        /// The repository of the release.
+        repository: Repository,
+    },
+    /// Nobody may approve now.
+    Closed(ClosedNow, Repository),
     /// Approved, and nothing is to be sent: the waiting job goes on.
     Approved(Repository),
     /// Rejected, and nothing is to be sent.
@@ -85,7 +96,8 @@ impl Outcome {
             Self::Conflict(..) | Self::RefMoved(_) | Self::TooLateToWithdraw(..) | Self::Run(_) => "conflict",
             Self::Withdrawn(_) => "withdrawn",
             Self::Expired(_) | Self::Ended(_) => "expired",
-            Self::Counted { .. } => "counted",
+            Self::Counted { .. } | Self::CountedInVain { .. } => "counted",
+            Self::Closed(..) => "closed",
             Self::Approved(_) => "approved",
             Self::Rejected(_) => "rejected",
             Self::Recorded(..) | Self::Postponed(..) => "recorded",
@@ -214,6 +226,10 @@ pub enum Forbidden {
     Repository(Repository),
     /// The event type is not in `RELAY_EVENT_TYPES`.
     EventType(EventType),
+    /// A rule of `POLICY` names the event type, so no relayed button may send it.
+    NamedEventType(EventType),
+    /// No rule of `POLICY` matches what would be sent.
+    NoRule,
     /// The performer is not in `APPROVERS`.
     Performer,
     /// Approvers are listed by name; Teams gives no name for the performer, whose object id is not listed.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{
     Approver, Author, Authors, Forbidden, Invalid, Outcome, Performer, Person, Policy, Request, Standing,
-    Terms, Verdict, Workload, policy::distinct,
+    Terms, Verdict, Workload, policy::distinct, rules::Needs,
 };
 
 /// The people who may not approve, although they are approvers (`SELF_APPROVAL`); each is stricter than the one before.
@@ -143,7 +143,7 @@ pub enum Own {
 impl Own {
     /// The thing that an approve needs and that is missing, if nobody can ask GitHub for the authors.
     pub const LACKS_CREDENTIALS: &str =
-        "GITHUB_TOKEN (or a GitHub App: SELF_APPROVAL=deny-authors has to read who wrote the commits)";
+        "GITHUB_TOKEN (or a GitHub App: deny-authors has to read who wrote the commits)";
 }
 
 impl Policy {
@@ -154,7 +154,8 @@ impl Policy {
         performer: &Performer,
         verdict: Verdict,
     ) -> Result<(), Own> {
-        if self.self_approval == SelfApproval::Allow || verdict == Verdict::Reject {
+        let level = self.self_approval_of(self.governing_of(request));
+        if level == SelfApproval::Allow || verdict == Verdict::Reject {
             return Ok(());
         }
         match not_own(&self.github_logins, request, performer) {
@@ -162,20 +163,26 @@ impl Policy {
             Err(Own::UnknownRerun) if self.dry_run => {}
             judged => judged?,
         }
-        match self.needs_authors() {
+        match self.needs_authors(request) {
             true => not_an_author(&self.github_logins, authors, performer),
             false => Ok(()),
         }
     }
 
-    /// True if the authors of the commits bear on who may approve. GitHub is not asked in a dry run.
-    pub fn needs_authors(&self) -> bool {
-        self.self_approval >= SelfApproval::DenyAuthors && !self.dry_run
+    /// The strictest level that holds for any approval.
+    pub fn strictest_self_approval(&self) -> SelfApproval {
+        let of_rules = self.rules.iter().flat_map(|rules| rules.all()).filter_map(|rule| rule.self_approval);
+        of_rules.fold(self.self_approval, Ord::max)
+    }
+
+    /// True if the authors of the commits bear on who may approve `request`. GitHub is not asked in a dry run.
+    pub fn needs_authors(&self, request: &Request) -> bool {
+        self.self_approval_of(self.governing_of(request)) >= SelfApproval::DenyAuthors && !self.dry_run
     }
 
     /// The authors whom `GITHUB_LOGINS` does not list, so that nobody is kept from approving for them.
     pub fn unlisted_authors<'a>(&self, standing: &'a Standing) -> Vec<&'a Author> {
-        let known = standing.authors.as_ref().filter(|_| self.needs_authors());
+        let known = standing.authors.as_ref().filter(|_| self.needs_authors(&standing.request));
         let is_unlisted = |author: &&Author| match author {
             Author::Account(login, _) => !self.github_logins.has(login),
             Author::Name(_) => true,
@@ -192,7 +199,8 @@ impl Policy {
         workload: &Workload,
         approvers: Option<&[Approver]>,
     ) -> Result<(), Outcome> {
-        if self.self_approval == SelfApproval::Allow {
+        let governing = self.governing(asked, workload);
+        if self.self_approval_of(governing) == SelfApproval::Allow {
             return Ok(());
         }
         let logins = [Some(&workload.actor), workload.rerun_by.as_ref()];
@@ -205,17 +213,36 @@ impl Policy {
             let mut own = logins.into_iter().flatten().flat_map(|login| self.github_logins.people_of(login));
             own.any(|person| person.is_same(approver))
         };
+        let of_rule = governing.requirements().map(|all| {
+            let mut all = all.to_vec();
+            all.iter_mut().for_each(|one| one.approvers.retain(|approver| !is_own(approver)));
+            all
+        });
+        let narrowed: Option<Vec<_>> = asked
+            .approvers
+            .as_ref()
+            .map(|listed| listed.iter().filter(|approver| !is_own(approver)).cloned().collect());
+        let left = of_rule.as_deref().map(|requirements| Needs {
+            requirements,
+            people: asked.approvals_required.max(self.min_approvals),
+            narrowed_to: narrowed.as_deref(),
+        });
+        if left.is_some_and(|left| !left.can_be_met()) {
+            return Err(Outcome::Invalid(Invalid::TooFewOthers));
+        }
+        let required = asked.approvals_required.max(governing.approvals());
         let others = approvers.map(|listed| listed.iter().filter(|approver| !is_own(approver)).cloned());
         let others = others.map(|others| distinct(&others.collect::<Vec<_>>()));
-        match others.is_some_and(|others| asked.approvals_required > others) {
+        match others.is_some_and(|others| required > others) {
             true => Err(Outcome::Invalid(Invalid::TooFewOthers)),
             false => Ok(()),
         }
     }
 
     /// True if it must be known who re-ran the run before its job may ask.
-    pub fn needs_rerunner(&self, workload: &Workload) -> bool {
-        let is_asked = self.self_approval > SelfApproval::Allow && !self.dry_run;
+    pub fn needs_rerunner(&self, terms: &Terms, workload: &Workload) -> bool {
+        let level = self.self_approval_of(self.governing(terms, workload));
+        let is_asked = level > SelfApproval::Allow && !self.dry_run;
         is_asked && workload.is_rerun() && workload.rerun_by.is_none()
     }
 }
@@ -455,6 +482,7 @@ mod tests {
             decided_at: now,
             ticket: None,
             withdrawal: None,
+            policy: None,
         };
         assert!(strict.judge(&standing.ruled(ruling), (&alex, &Memberships::default()), now).approve.is_ok());
     }

@@ -1,11 +1,15 @@
 //! The operator's rules, by the settings of now: also for requests and votes made under others.
 
+use std::{borrow::Cow, collections::HashSet};
+
 use chrono::{DateTime, Utc};
 
 use super::{
     Approver, Approvers, Ballot, Delivery, EventType, Forbidden, GithubLogins, Guid, Invalid, Listed,
     Memberships, MessageName, Outcome, Own, Performer, Relay, RelayStanding, Repository, RepositoryDispatch,
-    RepositoryPattern, Request, Ruling, SelfApproval, Standing, Terms, Verdict, Workload, tally,
+    RepositoryPattern, Request, Ruling, SelfApproval, Standing, Terms, Verdict, Workload,
+    governing::{ClosedNow, Governing, in_list},
+    rules::Rules,
 };
 
 /// The operator's rules, from the settings.
@@ -29,6 +33,8 @@ pub struct Policy {
     pub anonymous: bool,
     /// True if GitHub is never called (`DRY_RUN`): such decisions are stored apart, and no event follows from them.
     pub dry_run: bool,
+    /// The operator's rules (`POLICY`), if there are any.
+    pub rules: Option<Rules>,
 }
 
 /// The things that a performer may do about an approval.
@@ -47,6 +53,8 @@ pub struct Judgement {
     pub needs_name_to_approve: bool,
     /// True while the approval is not decided, and there is time.
     pub is_open: bool,
+    /// The time during which nobody may approve, if that is now.
+    pub closed: Option<ClosedNow>,
 }
 
 impl Judgement {
@@ -117,6 +125,9 @@ impl Policy {
         if !self.relay_event_types.contains(&relay.event_type) {
             return Err(Outcome::Forbidden(Forbidden::EventType(relay.event_type)));
         }
+        if self.is_named(&relay.event_type) {
+            return Err(Outcome::Forbidden(Forbidden::NamedEventType(relay.event_type)));
+        }
         if !self.lists(None, performer, known) {
             return Err(Outcome::Forbidden(Forbidden::Performer));
         }
@@ -157,9 +168,26 @@ impl Policy {
         if asked.event_type.as_ref().is_some_and(|event_type| self.relay_event_types.contains(event_type)) {
             return invalid(Invalid::RelayedEventType);
         }
+        let governing = self.governing(asked, workload);
+        if let Governing::Nothing = governing {
+            self.allow_workload(workload).map_err(Outcome::Forbidden)?;
+            return Err(Outcome::Forbidden(Forbidden::NoRule));
+        }
+        if let Some(rule) = governing.rule() {
+            rule.expires_in(Some(asked.expires_in.num_minutes())).map_err(Outcome::Invalid)?;
+        }
+        if asked.approvals_required < self.min_approvals {
+            return invalid(Invalid::TooFewApprovals(self.min_approvals));
+        }
+        if let Some(needs) = self.needs(asked, governing) {
+            needs.allow_narrowing().map_err(Outcome::Invalid)?;
+            self.allow_workload(workload).map_err(Outcome::Forbidden)?;
+            return self.ask_others(asked, workload, None);
+        }
+        let has_anonymous = self.anonymous && self.rules.is_none();
         let here = match &self.approvers {
             Approvers::Everybody => None,
-            Approvers::Only(listed) if listed.is_empty() && !self.anonymous => {
+            Approvers::Only(listed) if listed.is_empty() && !has_anonymous => {
                 self.allow_workload(workload).map_err(Outcome::Forbidden)?;
                 return Err(Outcome::Misconfigured("APPROVERS"));
             }
@@ -174,11 +202,9 @@ impl Policy {
             return invalid(Invalid::NotAnApprover);
         }
         let people = asked.approvers.as_ref().or(here).filter(|listed| !has_group(listed));
-        let people = people.map(|listed| distinct(listed) + usize::from(self.anonymous));
-        if asked.approvals_required < self.min_approvals {
-            return invalid(Invalid::TooFewApprovals(self.min_approvals));
-        }
-        if people.is_some_and(|people| asked.approvals_required > people) {
+        let people = people.map(|listed| distinct(listed) + usize::from(has_anonymous));
+        let required = asked.approvals_required.max(governing.approvals());
+        if people.is_some_and(|people| required > people) {
             return invalid(Invalid::TooFewApprovers);
         }
         self.allow_workload(workload).map_err(Outcome::Forbidden)?;
@@ -196,11 +222,16 @@ impl Policy {
     ) -> Judgement {
         let Standing { request, ruling, authors, .. } = standing;
         let is_listed = self.lists(Some(request), performer, known);
-        let by_name = |listed: &[Approver]| listed.iter().any(Approver::is_name);
-        let some_by_name = matches!(&self.approvers, Approvers::Only(listed) if by_name(listed))
-            || request.terms.approvers.as_deref().is_some_and(by_name);
+        let by_name = |listed: &Cow<'_, [Approver]>| listed.iter().any(Approver::is_name);
+        let some_by_name = self.lists_of(Some(request)).iter().any(by_name);
         let is_allowed = if is_listed { Ok(()) } else { Err(Forbidden::Performer) };
-        let vote = self.may_send(request).and(is_allowed.clone());
+        // A decision stays, also without its rule.
+        let is_governed = match self.governing_of(request) {
+            Governing::Nothing if ruling.is_none() => Err(Forbidden::NoRule),
+            Governing::Nothing | Governing::Deployment | Governing::Rule(_) => Ok(()),
+        };
+        let vote = self.may_send(request).and(is_governed).and(is_allowed.clone());
+        let is_open = ruling.is_none() && now < request.expires_at();
         let own = match self.not_own((request, authors.as_ref()), performer, Verdict::Approve) {
             // A decision waits for nobody: a click only has it sent again.
             Err(Own::UnknownAuthors) if ruling.is_some() => Ok(()),
@@ -213,7 +244,8 @@ impl Policy {
             withdraw: is_allowed,
             needs_name,
             needs_name_to_approve: own == Err(Own::Nameless),
-            is_open: ruling.is_none() && now < request.expires_at(),
+            closed: if is_open { self.closed(request, now) } else { None },
+            is_open,
         }
     }
 
@@ -231,18 +263,16 @@ impl Policy {
 
     /// True if `performer` is an approver of the deployment and, if there is one, of the request.
     pub fn lists(&self, request: Option<&Request>, performer: &Performer, known: &Memberships) -> bool {
-        let place = |listed: &&[Approver]| known.place(listed, performer) == Listed::Yes;
-        self.lists_of(request).iter().all(place)
+        let place = |listed: &Cow<'_, [Approver]>| known.place(listed, performer) == Listed::Yes;
+        let is_unknown = request.is_some() && self.rules.is_some() && *performer == Performer::Anonymous;
+        !is_unknown && self.lists_of(request).iter().all(place)
     }
 
     /// The lists in all of which an approver must be. `*` is none.
-    fn lists_of<'a>(&'a self, request: Option<&'a Request>) -> Vec<&'a [Approver]> {
-        let here = match &self.approvers {
-            Approvers::Everybody => None,
-            Approvers::Only(listed) => Some(listed.as_slice()),
-        };
+    fn lists_of<'a>(&'a self, request: Option<&'a Request>) -> Vec<Cow<'a, [Approver]>> {
+        let governing = request.map_or(Governing::Deployment, |request| self.governing_of(request));
         let of_request = request.and_then(|request| request.terms.approvers.as_deref());
-        here.into_iter().chain(of_request).collect()
+        self.deciders(governing).into_iter().chain(of_request.map(Cow::Borrowed)).collect()
     }
 
     /// The groups that must be asked to know whether `performer` is an approver of the deployment and of the request:
@@ -262,9 +292,38 @@ impl Policy {
         open.map(|(listed, _)| listed.iter().filter_map(Approver::group).cloned().collect()).collect()
     }
 
-    /// The groups in `APPROVERS`.
-    pub fn groups(&self) -> Vec<&Guid> {
-        self.lists_of(None).into_iter().flatten().filter_map(Approver::group).collect()
+    /// The groups that must be asked to count the vote of `performer`: for each requirement of a rule, whether they are
+    /// in its list.
+    pub fn groups_to_count(
+        &self,
+        request: &Request,
+        performer: &Performer,
+        known: &Memberships,
+    ) -> Vec<Vec<Guid>> {
+        let Some(needs) = self.needs(&request.terms, self.governing_of(request)) else {
+            return self.groups_to_ask(Some(request), performer, known);
+        };
+        let place = |listed: &[Approver]| in_list(known, listed, performer);
+        if needs.narrowed_to.is_some_and(|listed| place(listed) == Listed::No) {
+            return Vec::new();
+        }
+        let lists = needs.requirements.iter().map(|one| one.approvers.as_slice()).chain(needs.narrowed_to);
+        let unknown = lists.filter(|listed| place(listed) == Listed::Unknown);
+        let mut groups: Vec<Guid> = unknown.flatten().filter_map(Approver::group).cloned().collect();
+        let mut seen = HashSet::new();
+        groups.retain(|group| seen.insert(group.clone()));
+        if groups.is_empty() { Vec::new() } else { vec![groups] }
+    }
+
+    /// The groups in `APPROVERS` and in rules, each once.
+    pub fn groups(&self) -> Vec<Guid> {
+        let here = self.lists_of(None);
+        let mut groups: Vec<Guid> =
+            here.iter().flat_map(|listed| listed.iter()).filter_map(Approver::group).cloned().collect();
+        let of_rules = self.groups_of_rules().into_iter();
+        let more: Vec<Guid> = of_rules.filter(|group| !groups.contains(group)).collect();
+        groups.extend(more);
+        groups
     }
 
     /// The delivery of the event that follows from an approval.
@@ -292,7 +351,8 @@ impl Policy {
     pub fn hold(&self, mut standing: Standing, known: &Memberships) -> Standing {
         if standing.ruling.is_none() {
             let Standing { request, ballots, authors, .. } = &mut standing;
-            request.terms.approvals_required = request.terms.approvals_required.max(self.min_approvals);
+            let least = self.min_approvals.max(self.governing_of(request).approvals());
+            request.terms.approvals_required = request.terms.approvals_required.max(least);
             ballots.retain(|ballot| {
                 let Ballot { performer, verdict, .. } = ballot;
                 let is_anothers = self.not_own((request, authors.as_ref()), performer, *verdict).is_ok();
@@ -307,11 +367,17 @@ impl Policy {
     pub fn due(&self, request: &Request, ballots: &[Ballot], known: &Memberships, now: DateTime<Utc>) -> Due {
         let sure = |ballot: &&Ballot| self.counts(request, &ballot.performer, known) == Listed::Yes;
         let sure: Vec<_> = ballots.iter().filter(sure).cloned().collect();
-        let (at_most, sure) = (tally(request, ballots, now), tally(request, &sure, now));
+        let may = |listed: &[Approver], voter: &Performer| in_list(known, listed, voter) != Listed::No;
+        let does = |listed: &[Approver], voter: &Performer| in_list(known, listed, voter) == Listed::Yes;
+        let at_most = self.tally(request, ballots, &may, now);
+        let sure = self.tally(request, &sure, &does, now);
         // One no is enough, and each yes only adds: whatever lies between these two gives the same, too.
         match (at_most, sure) {
             (None, None) => Due::Nothing,
-            (Some(at_most), Some(sure)) if at_most.ending == sure.ending => Due::Ruling(sure),
+            (Some(at_most), Some(sure)) if at_most.ending == sure.ending => {
+                let policy = self.settled(request, &sure.ballots, known).map(Box::new);
+                Due::Ruling(Ruling { policy, ..sure })
+            }
             (Some(_), _) | (None, Some(_)) => Due::Unknown,
         }
     }
@@ -319,8 +385,9 @@ impl Policy {
     /// The place of `performer`, who voted on `request`, in the lists of now.
     fn counts(&self, request: &Request, performer: &Performer, known: &Memberships) -> Listed {
         match performer {
-            Performer::Anonymous if self.anonymous => Listed::Yes,
+            Performer::Anonymous if self.anonymous && self.rules.is_none() => Listed::Yes,
             Performer::Anonymous => Listed::No,
+            Performer::Person(_) if matches!(self.governing_of(request), Governing::Nothing) => Listed::No,
             Performer::Person(_) => {
                 let lists = self.lists_of(Some(request));
                 let places = lists.iter().map(|listed| known.place_of_voter(listed, performer));

@@ -77,6 +77,8 @@ pub struct Terms {
     pub approvals_required: usize,
     /// The time that people have to decide.
     pub expires_in: TimeDelta,
+    /// True if the request named that time.
+    pub has_own_expiry: bool,
     /// The time between reminders to the channel, if there are any.
     pub reminder: Option<TimeDelta>,
     /// A text that makes this request another than one that is otherwise equal.

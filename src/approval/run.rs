@@ -249,6 +249,7 @@ mod tests {
             decided_at: at(0),
             ticket,
             withdrawal: None,
+            policy: None,
         });
         standing.messages.insert(MessageName::DISPATCH, Progress::Done(Some(at(1))));
         standing

@@ -21,6 +21,7 @@ impl Terms {
             approvers: None,
             approvals_required: 1,
             expires_in: TimeDelta::minutes(Self::DEFAULT_MINUTES),
+            has_own_expiry: false,
             reminder: None,
             key: None,
         }

@@ -81,7 +81,10 @@ impl Stories {
         let keys = RequestKeys::of(&new.workload, &new.body);
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-        let NewRequest { terms, workload, visibility, .. } = new;
+        let NewRequest { mut terms, workload, visibility, .. } = new;
+        if let Some(expires_in) = self.policy.default_expiry(&terms, &workload) {
+            terms.expires_in = expires_in;
+        }
         let id = ApprovalId::new(timing.now, random);
         let request = Request { id, terms, workload, created_at: timing.now };
 

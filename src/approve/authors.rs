@@ -34,7 +34,7 @@ impl Stories {
     /// all else.
     pub fn ask_for_authors(self: &Arc<Self>, standing: &Standing, timing: Timing) -> AskedAuthors {
         let is_open = standing.ruling.is_none() && timing.now < standing.request.expires_at();
-        let is_needed = is_open && self.policy.needs_authors() && standing.authors.is_none();
+        let is_needed = is_open && self.policy.needs_authors(&standing.request) && standing.authors.is_none();
         let is_asked =
             is_needed && self.outbox.compares() && self.asking_authors.begin(&standing.request.id).is_ok();
         match is_asked {

@@ -4,9 +4,11 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::{Report, Stories};
+use super::{List, Report, Stories};
 use crate::{
-    approval::{Ballot, Due, Guid, Memberships, Outcome, Performer, Request, Standing, Unreached},
+    approval::{
+        Ballot, Due, Guid, Item, Listed, Memberships, Outcome, Performer, Request, Standing, Unreached,
+    },
     senders::graph::Untold,
     timing::Timing,
 };
@@ -44,6 +46,45 @@ impl Stories {
         Ok(self.policy.lists(None, performer, &known))
     }
 
+    /// True if `performer` is an approver of the deployment, or a rule lists them.
+    pub async fn admits(&self, performer: &Performer, timing: Timing) -> Result<bool, Report> {
+        if self.lists(performer, timing).await? {
+            return Ok(true);
+        }
+        let known = self.memberships_in_rules(performer, timing).await?;
+        Ok(self.policy.place_in_rules(performer, &known) == Listed::Yes)
+    }
+
+    /// The memberships of `performer` in all groups of rules.
+    pub async fn memberships_in_rules(
+        &self,
+        performer: &Performer,
+        timing: Timing,
+    ) -> Result<Memberships, Report> {
+        let Performer::Person(person) = performer else { return Ok(Memberships::default()) };
+        let groups = self.policy.groups_of_rules();
+        match groups.is_empty() {
+            true => Ok(Memberships::default()),
+            false => self.told(&person.object_id, groups, timing).await.map_err(untold),
+        }
+    }
+
+    /// The lines of a list that a reader may see: all for those in `APPROVERS`; for others what a rule of theirs
+    /// matches.
+    // T13
+    pub async fn seen_by(&self, reader: &Performer, mut page: List, timing: Timing) -> Result<List, Report> {
+        if !self.lists(reader, timing).await? {
+            let known = self.memberships_in_rules(reader, timing).await?;
+            let sees = |item: &Item| match item {
+                Item::Requested(standing) => self.policy.shows(&standing.request, reader, &known),
+                Item::Relayed(_) | Item::Unreadable(..) => false,
+            };
+            page.waiting.retain(sees);
+            page.decided.retain(sees);
+        }
+        Ok(page)
+    }
+
     /// Begins to ask about a performer, while the store is read, unless their name might be enough.
     pub fn ask_groups_ahead(&self, performer: &Performer, timing: Timing) {
         let Performer::Person(person) = performer else { return };
@@ -78,7 +119,7 @@ impl Stories {
             Performer::Anonymous => None,
         });
         let asked = people.flat_map(|(person, performer)| {
-            let groups = self.policy.groups_to_ask(Some(request), performer, &known);
+            let groups = self.policy.groups_to_count(request, performer, &known);
             groups.into_iter().map(|groups| (person.object_id.clone(), groups))
         });
         let asked: Vec<_> = asked.collect();

@@ -92,7 +92,7 @@ impl Stories {
         timing: Timing,
     ) -> Result<Request, Report> {
         let job = &request.workload;
-        if !self.policy.needs_rerunner(job) {
+        if !self.policy.needs_rerunner(&request.terms, job) {
             return Ok(request);
         }
         let github = &self.outbox.targets.github;
@@ -139,7 +139,10 @@ impl Stories {
             None => github.has_moved(&request.workload, timing.within(ASKING_TIME)).await?,
         };
         match has_moved {
-            true => Ok(Ruling::withdrawn(Withdrawal::ref_moved(), &standing.ballots, due.decided_at)),
+            true => {
+                let withdrawn = Ruling::withdrawn(Withdrawal::ref_moved(), &standing.ballots, due.decided_at);
+                Ok(Ruling { policy: due.policy, ..withdrawn })
+            }
             false => Ok(due),
         }
     }

@@ -13,7 +13,6 @@ use crate::{
     approval::{
         ApprovalId, Attempt, Ballot, DispatchName, Due, Earlier, Ending, Invalid, Memberships, MessageName,
         Outcome, Performer, Progress, Request, Ruling, Standing, Unreached, Verdict, Vote, Withdrawer,
-        count_approvals,
     },
     ledger::{Detail, InDoubt, Recorded},
     outbox::{Claimed, Matter, Sent},
@@ -126,6 +125,10 @@ impl Stories {
         if standing.ruling.is_some() {
             return Ok(self.ruled_before(standing, verdict, timing).await);
         }
+        if let Some(closed) = judgement.closed.filter(|_| verdict == Verdict::Approve) {
+            let repository = standing.request.workload.repository.clone();
+            return Ok(Report::from(Outcome::Closed(closed, repository)).about(standing));
+        }
         if let Some(setting) = self.lacks(&standing.request, verdict, timing).await {
             return Ok(Report::from(Outcome::Misconfigured(setting)).about(standing));
         }
@@ -143,7 +146,7 @@ impl Stories {
         let Due::Ruling(due) = due else {
             // A card that can be changed shows the vote too.
             self.follow_up(id, timing);
-            return Ok(Report::from(counted(&standing)).about(standing));
+            return Ok(Report::from(self.counted(&standing, &ballot)).about(standing));
         };
         let due = match self.unless_moved(&standing, due, ahead, timing).await {
             Ok(due) => due,
@@ -172,6 +175,16 @@ impl Stories {
                 self.resolve_ruling_beside(standing, doubt, claim, timing);
                 Err(error)
             }
+        }
+    }
+
+    /// The outcome of a vote that does not decide.
+    fn counted(&self, Standing { request, ballots, .. }: &Standing, ballot: &Ballot) -> Outcome {
+        let (approvals, required) = self.policy.progress(request, ballots, &Memberships::default());
+        let repository = request.workload.repository.clone();
+        match self.policy.is_unneeded(request, ballots, &ballot.performer) {
+            true => Outcome::CountedInVain { approvals, required, repository },
+            false => Outcome::Counted { approvals, required, repository },
         }
     }
 
@@ -378,13 +391,5 @@ fn too_late(ending: Ending, standing: &Standing) -> Outcome {
         }
         Ending::Expired => Outcome::Ended(repository),
         Ending::Approved | Ending::Rejected | Ending::Withdrawn => Outcome::Conflict(ending, repository),
-    }
-}
-
-fn counted(standing: &Standing) -> Outcome {
-    Outcome::Counted {
-        approvals: count_approvals(&standing.ballots),
-        required: standing.request.terms.approvals_required,
-        repository: standing.request.workload.repository.clone(),
     }
 }

@@ -8,7 +8,8 @@ use futures_util::{StreamExt, stream};
 use super::{Report, Stories, broken, failed, vote::shown};
 use crate::{
     approval::{
-        ApprovalId, Earlier, Ending, Outcome, Request, Ruling, Standing, Unreached, Withdrawal, Withdrawer,
+        ApprovalId, Earlier, Ending, Memberships, Outcome, Request, Ruling, Standing, Unreached, Withdrawal,
+        Withdrawer,
     },
     ledger::{Detail, Open, Recorded},
     text::log::{describe, printable},
@@ -66,7 +67,9 @@ impl Stories {
             None => {}
         }
         let (id, until) = (standing.request.id.clone(), Self::recorded_by(timing));
-        let ruling = Ruling::withdrawn(withdrawal, &standing.ballots, timing.now);
+        let policy = self.policy.settled(&standing.request, &standing.ballots, &Memberships::default());
+        let policy = policy.map(Box::new);
+        let ruling = Ruling { policy, ..Ruling::withdrawn(withdrawal, &standing.ballots, timing.now) };
         match self.outbox.ledger.rule(&id, ruling, None, until).await? {
             Recorded::First(ruling) => {
                 let standing = standing.ruled(ruling);

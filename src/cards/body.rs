@@ -13,7 +13,7 @@ use super::{
     words::{MAX_NAME, count, name, reference},
 };
 use crate::{
-    approval::{Ballot, Ending, Ruling, Verdict, Workload, count_approvals},
+    approval::{Ballot, Ending, Ruling, Verdict, Workload},
     text::{
         identifier::{self, identifier},
         line::{cut, plain},
@@ -200,16 +200,16 @@ fn shown_member((key, json): &(String, &str), limit: usize) -> Row {
 
 /// The people who have approved, and their number, while that does not suffice.
 fn votes_so_far(content: &Content) -> Option<Json> {
-    let required = content.request.terms.approvals_required;
+    let (approvals, required) = content.approvals;
     if !content.state.is_waiting() || (required == 1 && content.votes.is_empty()) {
         return None;
     }
-    let approvals = content.votes.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
-    let names: Vec<_> = approvals.map(|ballot| literal(&name(&ballot.performer))).collect();
+    let voted = content.votes.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
+    let names: Vec<_> = voted.map(|ballot| literal(&name(&ballot.performer))).collect();
     let shown = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
     let more = if names.len() > MAX_NAMES { ", \u{2026}" } else { "" };
     let colon = if names.is_empty() { "" } else { ": " };
-    let counted = count(count_approvals(content.votes), required);
+    let counted = count(approvals, required);
     Some(text_block(&format!("{counted} approvals{colon}{shown}{more}")))
 }
 

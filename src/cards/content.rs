@@ -14,8 +14,8 @@ use super::{
 };
 use crate::approval::{
     Author, Ballot, Changes, Conclusion, Delivery, DeliveryState, DispatchName, Due, Ending, EventType,
-    Inputs, Members, Memberships, NamedRun, Performer, Policy, Release, Repository, Request, Ruling, Run,
-    Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload, count_approvals,
+    Inputs, Members, Memberships, Met, NamedRun, Performer, Policy, Release, Repository, Request, Ruling,
+    Run, Settled, Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -50,6 +50,8 @@ pub struct Content<'a> {
     pub result: Vec<Fact<'a>>,
     /// The progress of the event; empty while the approval waits.
     pub delivery: Vec<Fact<'a>>,
+    /// The number of people whose yes counts, and the number that is needed.
+    pub approvals: (usize, usize),
     /// The votes, earliest first.
     pub votes: &'a [Ballot],
     /// The votes that can be cast now.
@@ -113,6 +115,11 @@ impl<'a> Content<'a> {
         let Standing { request, ballots, .. } = standing;
         let (state, delivery) = (State::of(standing, policy, now), policy.delivery(standing));
         let release = Release::of(standing, now);
+        let approvals = policy.progress(request, ballots, &Memberships::default());
+        let settled = match &standing.ruling {
+            Some(ruling) => ruling.policy.clone(),
+            None => policy.settled(request, ballots, &Memberships::default()).map(Box::new),
+        };
         Self {
             request,
             state,
@@ -127,8 +134,9 @@ impl<'a> Content<'a> {
             // Nobody asks for them once it is over.
             changes: standing.changes.as_ref().filter(|known| state.is_waiting() || !known.is_unknown()),
             unlisted_authors: if state.is_waiting() { policy.unlisted_authors(standing) } else { Vec::new() },
-            decision: decision(standing, state, now),
-            result: result(standing, state),
+            decision: decision(standing, (state, approvals, settled.as_deref()), now),
+            result: result(standing, state, settled.as_deref()),
+            approvals,
             verdicts: if state.is_waiting() { &[Verdict::Approve, Verdict::Reject] } else { &[] },
             is_stuck: is_stuck(&delivery),
             is_bad: is_stuck(&delivery) || release.failed().is_some(),
@@ -328,11 +336,16 @@ fn members(request: &Request) -> Vec<(String, &str)> {
     members.into_iter().map(|(key, value)| (key, value.get())).collect()
 }
 
-fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec<Fact<'a>> {
-    let Standing { request, ballots, .. } = standing;
-    let approvals = count(count_approvals(ballots), request.terms.approvals_required);
+fn decision<'a>(
+    standing: &'a Standing,
+    (state, (approvals, required), settled): (State, (usize, usize), Option<&Settled>),
+    now: DateTime<Utc>,
+) -> Vec<Fact<'a>> {
+    let request = &standing.request;
+    let approvals = count(approvals, required);
     let mut facts = consequences(request);
     facts.push(fact(labels::APPROVALS, Value::Words(approvals.into())));
+    facts.extend(by_rule(settled.filter(|_| state.is_waiting())));
     facts.push(fact(labels::REQUESTED, Value::Time(request.created_at)));
     // After a decision it is not open until then.
     if matches!(state, State::Waiting | State::Ended(Ending::Expired)) {
@@ -342,6 +355,23 @@ fn decision<'a>(standing: &'a Standing, state: State, now: DateTime<Utc>) -> Vec
     }
     facts
 }
+
+/// The operator's rule, and each of its requirements with the people who have met it.
+fn by_rule<'a>(settled: Option<&Settled>) -> Vec<Fact<'a>> {
+    let Some(Settled { name: rule, requirements }) = settled else { return Vec::new() };
+    let words = |label, text: String| fact(label, Value::Words(text.into()));
+    let requirement = |one: &Met| {
+        let shown = plain(&identifier(one.name.as_deref()?), MAX_REQUIREMENT);
+        let people: Vec<_> = one.met_by.iter().map(name).collect();
+        let by = if people.is_empty() { String::new() } else { format!(", by {}", people.join(", ")) };
+        Some(words(labels::REQUIRES, format!("{shown}: {}{by}", count(one.met_by.len(), one.approvals))))
+    };
+    let rule = words(labels::RULE, identifier(rule));
+    [rule].into_iter().chain(requirements.iter().filter_map(requirement)).collect()
+}
+
+/// The longest name of a requirement that is shown, in characters.
+const MAX_REQUIREMENT: usize = 64;
 
 /// The calls to GitHub that each end leads to.
 fn consequences<'a>(request: &'a Request) -> Vec<Fact<'a>> {
@@ -364,7 +394,7 @@ fn consequences<'a>(request: &'a Request) -> Vec<Fact<'a>> {
     facts
 }
 
-fn result(standing: &Standing, state: State) -> Vec<Fact<'_>> {
+fn result<'a>(standing: &'a Standing, state: State, settled: Option<&Settled>) -> Vec<Fact<'a>> {
     if state.is_waiting() {
         return Vec::new();
     }
@@ -376,6 +406,7 @@ fn result(standing: &Standing, state: State) -> Vec<Fact<'_>> {
     // An approval expires at its deadline, and not when that was noticed.
     let ruling = standing.ruling.as_ref().filter(|ruling| ruling.ending != Ending::Expired);
     facts.extend(ruling.map(|ruling| fact(labels::DECIDED, Value::Time(ruling.decided_at))));
+    facts.extend(by_rule(settled));
     facts
 }
 

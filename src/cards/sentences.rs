@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use super::words::{count, readable};
 use crate::{
     approval::{
-        AppFault, DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid, Limited,
-        Outcome, Own, Repository, RunConflict, SendAnswer, Terms, Unreached, Vote, WorkflowFault,
+        AppFault, ClosedNow, DeliveryError, DispatchName, Earlier, EventType, Forbidden, Inputs, Invalid,
+        Limited, Outcome, Own, Repository, RunConflict, SendAnswer, Terms, Unreached, Vote, WorkflowFault,
     },
-    text::log::printable,
+    text::{line::plain, log::printable},
 };
 
 /// A sentence is shorter than this, in characters.
@@ -122,6 +122,14 @@ pub fn sentence(outcome: &Outcome) -> String {
         Outcome::Counted { approvals, required, repository } => {
             counted(*approvals, *required, &show(repository))
         }
+        Outcome::CountedInVain { approvals, required, repository } => format!(
+            "Your approval for {} is recorded, but nobody needs one more of yours: {}. Others have to approve.",
+            show(repository),
+            count(*approvals, *required)
+        ),
+        Outcome::Closed(closed, _) => {
+            format!("Nothing was recorded: {}", closed_until(closed, printable(&closed.why, 70)))
+        }
         Outcome::Rejected(repository) => {
             format!(
                 "Rejected. Nothing is sent to {}: the workflow names no event for that.",
@@ -149,7 +157,7 @@ const MISCONFIGURED: &str =
 
 const NOT_INSTALLED: &str = "Nothing was sent: the GitHub App is not installed on this repository. Install it there, or set GITHUB_TOKEN.";
 
-const LACKS_CREDENTIALS: &str = "Nothing was recorded: nobody can tell who wrote these commits. SELF_APPROVAL=deny-authors needs GITHUB_TOKEN or a GitHub App, with Contents: read.";
+const LACKS_CREDENTIALS: &str = "Nothing was recorded: nobody can tell who wrote these commits. deny-authors needs GITHUB_TOKEN or a GitHub App, with Contents: read.";
 
 const UNDELIVERED: &str =
     "Too late: this decision did not reach GitHub within 7 days. Request a new approval.";
@@ -213,6 +221,19 @@ fn conflict(ended: &str, repository: &str) -> String {
 
 fn ended(repository: &str) -> String {
     format!("Too late: the approval for {repository} has expired. Run the workflow again to request another.")
+}
+
+/// The time during which nobody may approve, and the operator's reason.
+pub fn closed_now(closed: &ClosedNow) -> String {
+    closed_until(closed, plain(&closed.why, 100))
+}
+
+fn closed_until(closed: &ClosedNow, why: String) -> String {
+    let why = if why.is_empty() { why } else { format!(" ({why})") };
+    match closed.until {
+        Some(until) => format!("approving is closed until {}{why}. Rejecting works.", readable(until)),
+        None => format!("approving is closed for good{why}. Rejecting works."),
+    }
 }
 
 fn counted(approvals: usize, required: usize, repository: &str) -> String {
@@ -350,6 +371,11 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::EventType(event_type) => {
             format!("{} is not one of the RELAY_EVENT_TYPES here.", show_event(event_type))
         }
+        Forbidden::NamedEventType(event_type) => format!(
+            "a rule of POLICY here names {}, so no card may send it without an approval.",
+            show_event(event_type)
+        ),
+        Forbidden::NoRule => "no rule of POLICY here matches what would be sent.".into(),
         Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
         Forbidden::Nameless => {
             "approvers are listed by name here, and Teams does not give yours. Have APPROVERS list your object id.".into()
@@ -789,6 +815,8 @@ mod tests {
         vec![
             Forbidden::Repository(repository.clone()),
             Forbidden::EventType(event_type()),
+            Forbidden::NamedEventType(event_type()),
+            Forbidden::NoRule,
             Forbidden::OtherRun,
             Forbidden::Ticket,
             Forbidden::RunEvent("repository_dispatch"),
@@ -845,6 +873,16 @@ mod tests {
             Outcome::TooLateToWithdraw(Ending::Approved, repository.clone()),
             Outcome::DryRun(None, repository.clone()),
             Outcome::Counted { approvals: usize::MAX, required: usize::MAX, repository: repository.clone() },
+            Outcome::CountedInVain {
+                approvals: usize::MAX,
+                required: usize::MAX,
+                repository: repository.clone(),
+            },
+            Outcome::Closed(ClosedNow { until: None, why: "x".repeat(200) }, repository.clone()),
+            Outcome::Closed(
+                ClosedNow { until: Some(chrono::DateTime::UNIX_EPOCH), why: "\u{202e}x".repeat(200) },
+                repository.clone(),
+            ),
             Outcome::Conflict(Ending::Approved, repository.clone()),
             Outcome::RefMoved(repository.clone()),
             Outcome::Conflict(Ending::Rejected, repository.clone()),

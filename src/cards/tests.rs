@@ -25,6 +25,7 @@ fn ruled(approval: &Standing, ending: Ending) -> Standing {
         decided_at: noon(),
         ticket: None,
         withdrawal: None,
+        policy: None,
     };
     approval.clone().ruled(ruling)
 }

@@ -17,6 +17,7 @@ mod unlikely;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
+    path::Path,
 };
 
 use anyhow::{Context, bail};
@@ -30,7 +31,7 @@ use self::reader::{Reader, approvals, boolean, hours, known_url, log_filter, saf
 use crate::{
     approval::{
         Approver, Approvers, EventType, EventTypes, GithubLogins, Guid, Login, Policy, Repository,
-        RepositoryPattern, SelfApproval, Terms,
+        RepositoryPattern, SelfApproval, Terms, rules::Rules,
     },
     cards::Mail,
     command_line::port,
@@ -64,7 +65,7 @@ pub struct Config {
     /// `GITHUB_APP_ID` and `GITHUB_APP_PRIVATE_KEY`, if both are set.
     pub github_app: Option<GitHubApp>,
     /// `GITHUB_REPOSITORY`, `ALLOWED_REPOSITORIES`, `RELAY_EVENT_TYPES`, `APPROVERS`, `MIN_APPROVALS`,
-    /// `SELF_APPROVAL`, `GITHUB_LOGINS`.
+    /// `SELF_APPROVAL`, `GITHUB_LOGINS`, `POLICY`.
     pub policy: Policy,
     /// `GITHUB_OIDC_ISSUER`.
     pub github_oidc_issuer: Url,
@@ -193,7 +194,6 @@ impl Config {
                 .unwrap_or_else(|| "info".to_owned()),
             warnings: Vec::new(),
         };
-        refuse_later_settings(&mut reader);
         config.warnings = config.unlikely(&reader, &entra_authority);
         config.warnings.extend(misspelt::warnings(&reader));
         let asked = reader.asked.take();
@@ -206,12 +206,25 @@ impl Config {
 
 const SECRET_URL: &str = "an https URL, or http to this computer, without user or fragment";
 
-/// Settings of later versions that limit who may decide. Ignoring one would allow something that the operator forbids.
-const LATER_SETTINGS: [&str; 1] = ["POLICY"];
-
-fn refuse_later_settings(reader: &mut Reader<'_>) {
-    for name in LATER_SETTINGS {
-        reader.parse(name, "left out: this version does not know it", |_| None::<()>);
+/// The operator's rules. Each part that cannot be used has a line of its own.
+fn rules(reader: &mut Reader<'_>, policy: &Policy) -> Option<Rules> {
+    let text = reader.text("POLICY")?;
+    let set = |(name, url): (&String, &String)| {
+        let name = name.strip_prefix("TEAMS_WEBHOOK_URL_").filter(|_| !url.trim().is_empty());
+        name.map(str::to_owned)
+    };
+    let beside = policy::Beside {
+        approvers: &policy.approvers,
+        min_approvals: policy.min_approvals,
+        relay_event_types: &policy.relay_event_types,
+        webhooks: reader.settings.iter().filter_map(set).collect(),
+    };
+    match policy::setting(&text, Path::new("."), &beside) {
+        Ok(rules) => Some(rules),
+        Err(lines) => {
+            lines.into_iter().for_each(|line| reader.cannot_use(line));
+            None
+        }
     }
 }
 
@@ -326,7 +339,7 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
     let github_logins = reader.parse_or_tell("GITHUB_LOGINS", GITHUB_LOGINS, github_logins);
     let anonymous = !require_identity;
     let dry_run = reader.parse("DRY_RUN", "true or false", boolean).unwrap_or(false);
-    Policy {
+    let policy = Policy {
         default_repository,
         allowed_repositories,
         relay_event_types,
@@ -336,7 +349,9 @@ fn policy(reader: &mut Reader<'_>, require_identity: bool) -> Policy {
         github_logins: github_logins.unwrap_or_default(),
         anonymous,
         dry_run,
-    }
+        rules: None,
+    };
+    Policy { rules: rules(reader, &policy), ..policy }
 }
 
 /// The GitHub App. With half of it set nobody would know which credentials are used, so that is refused.
@@ -476,9 +491,9 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_this_version_does_not_keep_is_not_passed_over() {
+    fn an_empty_policy_is_not_passed_over() {
         let unusable = parse(&[("POLICY", "[]")]).expect_err("unusable").to_string();
-        assert!(unusable.contains("POLICY must be left out"), "{unusable}");
+        assert!(unusable.contains("POLICY: must have 1 to 1000 entries"), "{unusable}");
         parse(&[("POLICY", "")]).expect("as if it were not set");
     }
 

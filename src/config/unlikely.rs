@@ -68,19 +68,30 @@ impl Config {
 
     /// A rule that lets no job ask, or that everybody gets around.
     fn unlikely_self_approval(&self) -> Option<String> {
-        let is_denied = self.policy.self_approval > SelfApproval::Allow;
+        let is_denied = self.policy.strictest_self_approval() > SelfApproval::Allow;
+        let setting = self.place_of_self_approval();
         (is_denied && self.policy.github_logins.0.is_empty()).then(|| {
-            "SELF_APPROVAL is set, but GITHUB_LOGINS lists nobody: every request for an approval is refused".to_owned()
+            format!("{setting} is set, but GITHUB_LOGINS lists nobody: every request for such an approval is refused")
         })
     }
 
     /// A rule that needs to read commits, and nothing to read them with.
     fn unread_authors(&self) -> Option<String> {
         let is_blind = self.github_token.is_none() && self.github_app.is_none();
-        (self.policy.needs_authors() && is_blind).then(|| {
-            "SELF_APPROVAL is deny-authors, but neither GITHUB_TOKEN nor GITHUB_APP_ID is set: nobody can approve anything"
-                .to_owned()
+        let is_asked =
+            self.policy.strictest_self_approval() == SelfApproval::DenyAuthors && !self.policy.dry_run;
+        let setting = self.place_of_self_approval();
+        (is_asked && is_blind).then(|| {
+            format!("{setting} is deny-authors, but neither GITHUB_TOKEN nor GITHUB_APP_ID is set: nobody can approve such a release")
         })
+    }
+
+    /// The place of the strictest level.
+    fn place_of_self_approval(&self) -> &'static str {
+        match self.policy.self_approval == self.policy.strictest_self_approval() {
+            true => "SELF_APPROVAL",
+            false => "self_approval of a rule in POLICY",
+        }
     }
 
     fn unlikely_identity(&self) -> Option<String> {
@@ -90,7 +101,7 @@ impl Config {
             return Some(who.to_owned());
         }
         let mut missing = self.entra.as_ref().err().cloned().unwrap_or_default();
-        if self.policy.approvers == Approvers::default() {
+        if self.policy.approvers == Approvers::default() && self.policy.rules.is_none() {
             missing.push("APPROVERS");
         }
         // People who can come another way only miss the mails.

@@ -268,7 +268,14 @@ mod tests {
     fn decided(ending: Ending) -> Standing {
         let standing = voted(open());
         let ballots = standing.ballots.clone();
-        standing.ruled(Ruling { ending, ballots, decided_at: at(6), ticket: None, withdrawal: None })
+        standing.ruled(Ruling {
+            ending,
+            ballots,
+            decided_at: at(6),
+            ticket: None,
+            withdrawal: None,
+            policy: None,
+        })
     }
 
     /// The same, with the bot's card in the channel.

@@ -291,16 +291,22 @@ impl Rooms {
     /// The groups of approvers: anyone may join a public one, and a dynamic one has whoever has certain properties.
     async fn policy(&self, timing: Timing) -> (FindingState, String) {
         let groups = self.stories.policy.groups();
-        if groups.is_empty() {
-            return unused("POLICY is not set: one list of approvers holds for all.");
+        let rules = self.stories.policy.rules.as_ref().map(|rules| rules.all().len());
+        match rules {
+            None if groups.is_empty() => {
+                return unused("POLICY is not set: one list of approvers holds for all.");
+            }
+            Some(rules) if groups.is_empty() => return well(format!("POLICY is in use, rules: {rules}.")),
+            None | Some(_) => {}
         }
+        let listed_in = if rules.is_some() { "Approvers and rules have" } else { "APPROVERS has" };
         let shown: Vec<BoxFuture<'_, _>> =
             groups.iter().map(|group| self.stories.groups.group(group, timing).boxed()).collect();
         let shown: Vec<_> = stream::iter(shown).buffered(GROUPS_AT_ONCE).collect().await;
         let found: Vec<_> =
             groups.iter().zip(&shown).filter_map(|(id, shown)| wrong_group(id, shown)).collect();
         match found.split_first() {
-            None => well(format!("APPROVERS has {}, which Microsoft Graph knows.", of_groups(groups.len()))),
+            None => well(format!("{listed_in} {}, which Microsoft Graph knows.", of_groups(groups.len()))),
             Some((first, [])) => wrong(first.as_str()),
             Some((first, more)) => {
                 wrong(format!("{first} The same or another fault with {} more.", more.len()))

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use crate::{
     approval::{
-        Author, Comparison, Delivery, Ending, EventType, Inputs, Item, PerformerJson, RelayStanding,
-        Standing, Verdict, Withdrawer, performers, rfc_3339, withdrawer,
+        Author, Comparison, Delivery, Ending, EventType, Inputs, Item, PerformerJson, PolicyJson,
+        RelayStanding, Standing, Verdict, Withdrawer, performers, rfc_3339, withdrawer,
     },
     approve::Stories,
     cards::{Cards, sentences},
@@ -43,8 +43,8 @@ pub struct ItemJson<'a> {
     delivery_error: Option<String>,
     run: Option<RunJson<'a>>,
     changes: Option<ChangesJson<'a>>,
-    /// The rule that held: this version knows none.
-    policy: Option<()>,
+    /// The rule that held; while the approval is open, the one that would.
+    policy: Option<PolicyJson<'a>>,
     /// The comment of a withdrawal.
     comment: Option<&'a str>,
 }
@@ -140,7 +140,7 @@ fn csv_cell(text: &str) -> String {
 }
 
 /// The JSON of a line of the list.
-pub fn item<'a>(stories: &Stories, item: &'a Item) -> ItemJson<'a> {
+pub fn item<'a>(stories: &'a Stories, item: &'a Item) -> ItemJson<'a> {
     match item {
         Item::Requested(standing) => requested(stories, standing, ShownTo::Approver),
         Item::Relayed(relay) => relayed(stories, relay),
@@ -164,7 +164,7 @@ pub enum ShownTo {
 }
 
 /// The JSON of a requested approval.
-pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo) -> ItemJson<'a> {
+pub fn requested<'a>(stories: &'a Stories, standing: &'a Standing, reader: ShownTo) -> ItemJson<'a> {
     let Standing { request, ballots, ruling, .. } = standing;
     let (cards, is_dry_run) = (&stories.outbox.cards, stories.policy.dry_run);
     let (asked, workload) = (&request.terms, &request.workload);
@@ -218,6 +218,10 @@ pub fn requested<'a>(stories: &Stories, standing: &'a Standing, reader: ShownTo)
         run,
         changes: changes(cards, standing),
         decided_at: ruling.as_ref().map(|ruling| rfc_3339(ruling.decided_at)),
+        policy: match ruling {
+            Some(ruling) => ruling.policy.as_deref().map(PolicyJson::from),
+            None => stories.policy.governing_of(request).rule().map(|rule| PolicyJson { name: &rule.name }),
+        },
         ..with_delivery(stories.policy.delivery(standing))
     }
 }

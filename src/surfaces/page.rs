@@ -21,8 +21,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Approvers, Click, Forbidden, Guid, Invalid, Memberships, Outcome, Performer, Ruling,
-        Standing, Unreached, Withdrawal, Withdrawer,
+        ApprovalId, Approvers, Click, Forbidden, Guid, Invalid, Memberships, Outcome, Performer, Request,
+        Ruling, Standing, Unreached, Withdrawal, Withdrawer,
     },
     approve::{Clicked, List, Report, Stories, failed},
     cards::{
@@ -142,7 +142,7 @@ impl Pages {
         let query = ListQuery::parse(request, list_format(request)).map_err(Outcome::Invalid)?;
         let page =
             self.stories.list(query.after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
-        let page = query.filter(page);
+        let page = self.stories.seen_by(reader, query.filter(page), request.timing).await?;
         let next = page.next.as_ref().map(|next| query.at(next));
         let link = next.as_deref().map(|next| {
             let base = self.public_url.as_str().trim_end_matches('/');
@@ -159,6 +159,24 @@ impl Pages {
         Ok(answer)
     }
 
+    /// Refuses to show an approval to those who are not in `APPROVERS`, and whom its rule does not list.
+    // T13
+    async fn allow_to_see(
+        &self,
+        reader: &Performer,
+        shown: &Request,
+        request: &Invocation,
+    ) -> Result<(), Refusal> {
+        if self.stories.lists(reader, request.timing).await? {
+            return Ok(());
+        }
+        let known = self.stories.memberships_in_rules(reader, request.timing).await?;
+        match self.stories.policy.shows(shown, reader, &known) {
+            true => Ok(()),
+            false => Err(Report::of(Outcome::Forbidden(Forbidden::Performer), format!("by {reader}")).into()),
+        }
+    }
+
     fn csv_answer(&self, page: &List) -> Answer {
         let items = page.waiting.iter().chain(&page.decided);
         let lines = items.map(|item| item::item(&self.stories, item).csv());
@@ -169,7 +187,7 @@ impl Pages {
         answer
     }
 
-    fn list_json<'a>(&self, page: &'a List, next: Option<String>) -> ListJson<'a> {
+    fn list_json<'a>(&'a self, page: &'a List, next: Option<String>) -> ListJson<'a> {
         let items = page.waiting.iter().chain(&page.decided);
         ListJson { items: items.map(|item| item::item(&self.stories, item)).collect(), next }
     }
@@ -214,6 +232,7 @@ impl Pages {
         let id = ApprovalId::parse(id).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await.map_err(|error| unreached(&error))?;
         let mut standing = standing.ok_or(Outcome::Unknown)?;
+        self.allow_to_see(&performer, &standing.request, request).await?;
         let authors = self.stories.ask_for_authors(&standing, request.timing);
         self.stories.ask_for_changes(&mut standing, request.timing).await;
         standing.authors = standing.authors.or(authors.known().await);
@@ -319,7 +338,7 @@ impl Pages {
     async fn refused(&self, request: &Invocation, report: &Report) -> Answer {
         let reader = self.performer(request).ok();
         let is_approver = match &reader {
-            Some(reader) => self.stories.lists(reader, request.timing).await.unwrap_or(false),
+            Some(reader) => self.stories.admits(reader, request.timing).await.unwrap_or(false),
             None => false,
         };
         let link = match (&reader, &report.outcome) {
@@ -337,7 +356,7 @@ impl Pages {
     /// The approver of this deployment who is looking.
     async fn approver(&self, request: &Invocation) -> Result<Performer, Refusal> {
         let performer = self.performer(request)?;
-        match self.stories.lists(&performer, request.timing).await? {
+        match self.stories.admits(&performer, request.timing).await? {
             true => Ok(performer),
             false => {
                 Err(Report::of(Outcome::Forbidden(Forbidden::Performer), format!("by {performer}")).into())
@@ -510,6 +529,8 @@ fn refusal_page(
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }
+        | Outcome::CountedInVain { .. }
+        | Outcome::Closed(..)
         | Outcome::Approved(_)
         | Outcome::Withdrawn(_)
         | Outcome::TooLateToWithdraw(..)

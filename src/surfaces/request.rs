@@ -307,6 +307,7 @@ fn terms(read: Fields, min_approvals: usize) -> Result<Terms, Invalid> {
         approvers: read.approvers,
         approvals_required: required.unwrap_or(min_approvals),
         expires_in: TimeDelta::minutes(read.expires_in_minutes.unwrap_or(Terms::DEFAULT_MINUTES)),
+        has_own_expiry: read.expires_in_minutes.is_some(),
         reminder: read.reminder_minutes.map(TimeDelta::minutes),
         key: read.key,
         supersedes: read.supersedes.unwrap_or_default(),

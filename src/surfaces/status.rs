@@ -11,9 +11,11 @@ pub fn status(outcome: &Outcome) -> u16 {
         Outcome::Invalid(_) => 400,
         Outcome::Forbidden(_) => 403,
         Outcome::Unknown => 404,
-        Outcome::Conflict(..) | Outcome::RefMoved(_) | Outcome::TooLateToWithdraw(..) | Outcome::Run(_) => {
-            409
-        }
+        Outcome::Conflict(..)
+        | Outcome::RefMoved(_)
+        | Outcome::TooLateToWithdraw(..)
+        | Outcome::Run(_)
+        | Outcome::Closed(..) => 409,
         Outcome::Expired(_) | Outcome::Ended(_) => 410,
         Outcome::Limited(_) => 429,
         Outcome::Misconfigured(_) | Outcome::Refused(..) | Outcome::GivenUp(..) | Outcome::Unavailable(_) => {
@@ -25,6 +27,7 @@ pub fn status(outcome: &Outcome) -> u16 {
         | Outcome::Recorded(..)
         | Outcome::Postponed(..)
         | Outcome::Counted { .. }
+        | Outcome::CountedInVain { .. }
         | Outcome::Approved(_)
         | Outcome::Withdrawn(_)
         | Outcome::Rejected(_) => 200,

@@ -150,6 +150,7 @@ impl Instances {
             decided_at: timing.now,
             ticket: None,
             withdrawal: None,
+            policy: None,
         };
         self.start().outbox.ledger.rule(id, ruling, None, timing.deadline).await.expect("it is recorded");
     }

@@ -116,6 +116,7 @@ mod logs;
 mod long_lists;
 mod moved_refs;
 mod old_stores;
+mod operators_rules;
 mod package;
 mod pages;
 mod pages_in_a_browser;

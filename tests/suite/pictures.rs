@@ -108,7 +108,7 @@ fn decided(ending: Ending, progress: Progress) -> Standing {
     };
     let decided_at = now() - TimeDelta::minutes(5);
     standing.messages.insert(MessageName::DISPATCH, progress);
-    standing.ruled(Ruling { ending, ballots, decided_at, ticket: None, withdrawal: None })
+    standing.ruled(Ruling { ending, ballots, decided_at, ticket: None, withdrawal: None, policy: None })
 }
 
 fn tried(what: SendAnswer, detail: &str, next: Next) -> Progress {

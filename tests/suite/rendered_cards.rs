@@ -83,6 +83,7 @@ fn approval(text: &str, ending: Option<Ending>) -> Standing {
         decided_at: now,
         ticket: None,
         withdrawal: None,
+        policy: None,
     });
     let request = Request { id: ApprovalId::new(now, [7; 16]), terms, workload, created_at: now };
     Standing { ballots, ruling, ..Standing::new(request) }

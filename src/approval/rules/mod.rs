@@ -15,7 +15,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Invalid, Terms};
+use super::{Invalid, SelfApproval, Terms};
 
 pub use closed::{Closed, Day, MINUTES_OF_A_DAY, Window, closed_at};
 pub use matching::{Claims, JobWorkflow, RepositoryRule, Sent, What, full_ref};
@@ -64,29 +64,6 @@ pub enum Who {
     Deployment(usize),
     /// All of these, at least one.
     Requirements(Vec<Requirement>),
-}
-
-/// The right to approve what one has started or written oneself, from the widest to the narrowest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum SelfApproval {
-    /// `allow`
-    Allow,
-    /// `deny`: not by those who started or re-ran the run.
-    Deny,
-    /// `deny-authors`: nor by an author of the commits.
-    DenyAuthors,
-}
-
-impl SelfApproval {
-    /// Reads the word.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "allow" => Some(Self::Allow),
-            "deny" => Some(Self::Deny),
-            "deny-authors" => Some(Self::DenyAuthors),
-            _ => None,
-        }
-    }
 }
 
 /// The place that cards about a rule's approvals are posted to.

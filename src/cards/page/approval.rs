@@ -12,7 +12,7 @@ use super::{
     LIST, MARK, SIGN_OUT, STYLE, Time, html,
 };
 use crate::{
-    approval::{Changes, Forbidden, Judgement, Performer, Ruling, Verdict, Vote, count_approvals},
+    approval::{Changes, Forbidden, Judgement, Performer, Ruling, Verdict, Vote},
     text::{identifier, line, markdown},
 };
 
@@ -115,7 +115,7 @@ impl Page<'_> {
     /// The contents of the fold, in one line.
     fn more(&self) -> String {
         let short = |fact: &Fact| match (fact.label, &fact.value) {
-            (labels::REJECT_SENDS | labels::EXPIRY_SENDS | labels::STARTS_ON, _) => None,
+            (labels::REJECT_SENDS | labels::REQUIRES | labels::EXPIRY_SENDS | labels::STARTS_ON, _) => None,
             (labels::APPROVE_SENDS | labels::APPROVE_STARTS, _) => Some("what an answer sends".to_owned()),
             (label, value @ (Value::Commit(_) | Value::Run(_))) => {
                 Some(format!("{} {}", label.to_lowercase(), value.text()))
@@ -142,7 +142,9 @@ impl Page<'_> {
     /// The votes that would change something: who has approved can approve again only if that decides.
     fn verdicts(&self) -> impl Iterator<Item = &Verdict> {
         let waits = self.waits_for_others();
-        let may = |verdict: &&Verdict| self.view.judgement.offers(**verdict);
+        let judgement = self.view.judgement;
+        let is_closed = |verdict: Verdict| verdict == Verdict::Approve && judgement.closed.is_some();
+        let may = move |verdict: &&Verdict| judgement.offers(**verdict) && !is_closed(**verdict);
         let verdicts = self.content.verdicts.iter().filter(may);
         verdicts.filter(move |verdict| !waits || **verdict != Verdict::Approve)
     }
@@ -152,13 +154,16 @@ impl Page<'_> {
         let approvals = self.content.votes.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
         let has_approved =
             approvals.map(|ballot| &ballot.performer).any(|performer| performer.is_same(self.view.performer));
-        let required = self.content.request.terms.approvals_required;
-        has_approved && count_approvals(self.content.votes) < required
+        let (counted, required) = self.content.approvals;
+        has_approved && counted < required
     }
 
     /// The reason why the person may reject and not approve, if that is so.
     fn only_reject(&self) -> Option<String> {
-        let Judgement { approve, reject, .. } = self.view.judgement;
+        let Judgement { approve, reject, closed, .. } = self.view.judgement;
+        if let (Some(closed), Ok(())) = (closed, reject) {
+            return Some(format!("Nobody can approve this now: {}", sentences::closed_now(closed)));
+        }
         let is_sure = !self.view.judgement.awaits_authors();
         let why = approve.as_ref().err().filter(|_| reject.is_ok() && is_sure);
         why.map(sentences::only_reject)

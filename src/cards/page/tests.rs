@@ -18,21 +18,23 @@ use crate::{
 };
 
 /// The rights of an approver, and of anyone else.
-pub const MAY: Judgement = Judgement {
+pub static MAY: Judgement = Judgement {
     approve: Ok(()),
     reject: Ok(()),
     withdraw: Ok(()),
     needs_name: false,
     needs_name_to_approve: false,
     is_open: true,
+    closed: None,
 };
-const MAY_NOT: Judgement = Judgement {
+static MAY_NOT: Judgement = Judgement {
     approve: Err(Forbidden::Performer),
     reject: Err(Forbidden::Performer),
     withdraw: Err(Forbidden::Performer),
     needs_name: false,
     needs_name_to_approve: false,
     is_open: true,
+    closed: None,
 };
 
 const HOSTILE: &str =
@@ -86,6 +88,7 @@ fn decided(ending: Ending, delivery: DeliveryState) -> Standing {
         decided_at: noon() - TimeDelta::minutes(5),
         ticket: None,
         withdrawal: None,
+        policy: None,
     });
     with_delivery(seen, delivery)
 }
@@ -165,6 +168,7 @@ fn pages(text: &str) -> Vec<String> {
         decided_at: noon(),
         ticket: None,
         withdrawal: None,
+        policy: None,
     });
     let over = with_delivery(over, DeliveryState::Dead);
     let items = [requested(over.clone()), requested(saying(text)), relayed(text)];

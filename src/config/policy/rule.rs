@@ -8,10 +8,9 @@ use super::{
 };
 use crate::{
     approval::{
-        Approver, EventType, Terms,
+        Approver, EventType, SelfApproval, Terms,
         rules::{
-            Case, JobWorkflow, Needs, Pattern, RepositoryRule, Requirement, Rule, RuleChannel, Rules,
-            SelfApproval, Who,
+            Case, JobWorkflow, Needs, Pattern, RepositoryRule, Requirement, Rule, RuleChannel, Rules, Who,
         },
     },
     config::forms,

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 
 use super::{attempt::StoredAttempt, parsed};
 use crate::approval::{
-    Attempt, Ballot, ClientPayload, Decision, Ending, EventType, Guid, Performer, Person, Repository,
-    RepositoryDispatch, Ruling, Ticket, Verdict, Withdrawal, Withdrawer,
+    Attempt, Ballot, ClientPayload, Decision, Ending, EventType, Guid, Met, Performer, Person, Repository,
+    RepositoryDispatch, Ruling, Settled, Ticket, Verdict, Withdrawal, Withdrawer,
 };
 use crate::ledger::Decided;
 
@@ -148,7 +148,7 @@ pub struct StoredRuling {
     later: LaterRuling,
 }
 
-/// Members of a decision that this version does not write. They change nothing about the decision.
+/// The operator's rule that held. It changes nothing about the decision.
 #[derive(Default, Serialize, Deserialize)]
 struct LaterRuling {
     /// The name of the operator's rule that held.
@@ -164,6 +164,30 @@ struct StoredRequirement {
     name: Option<String>,
     approvals: usize,
     met_by: Vec<StoredPerson>,
+}
+
+impl From<&Settled> for LaterRuling {
+    fn from(Settled { name, requirements }: &Settled) -> Self {
+        let stored = |one: &Met| StoredRequirement {
+            name: one.name.clone(),
+            approvals: one.approvals,
+            met_by: one.met_by.iter().filter_map(StoredPerson::of).collect(),
+        };
+        Self { rule: Some(name.clone()), requirements: Some(requirements.iter().map(stored).collect()) }
+    }
+}
+
+impl LaterRuling {
+    /// The rule, if there was one; `None` in place of it all if it cannot be read.
+    fn settled(self) -> Option<Option<Settled>> {
+        let Some(name) = self.rule else { return Some(None) };
+        let met = |one: StoredRequirement| {
+            let met_by = one.met_by.iter().map(StoredPerson::performer).collect::<Option<_>>()?;
+            Some(Met { name: one.name, approvals: one.approvals, met_by })
+        };
+        let requirements = self.requirements.into_iter().flatten().map(met).collect::<Option<_>>()?;
+        Some(Some(Settled { name, requirements }))
+    }
 }
 
 /// A withdrawal by a run, or by a person; by neither if the ref has moved, or if nobody had to say who they are.
@@ -211,7 +235,7 @@ impl StoredRuling {
             ticket: ruling.ticket.as_ref().map(|ticket| ticket.expose().to_owned()),
             claim: claim.map(StoredAttempt::from),
             withdrawn: ruling.withdrawal.as_ref().map(StoredWithdrawal::from),
-            later: LaterRuling::default(),
+            later: ruling.policy.as_deref().map(LaterRuling::from).unwrap_or_default(),
         }
     }
 
@@ -223,6 +247,7 @@ impl StoredRuling {
             decided_at: self.decided_at,
             ticket: parsed(self.ticket, |ticket| Ticket::parse(&ticket))?,
             withdrawal: parsed(self.withdrawn, StoredWithdrawal::withdrawal)?,
+            policy: self.later.settled()?.map(Box::new),
         };
         Some(Decided { decision: ruling, claim: self.claim.map(StoredAttempt::attempt) })
     }

@@ -152,6 +152,7 @@ impl StoredAsked {
             approvers: parsed(self.approvers, approvers)?,
             approvals_required: self.approvals_required,
             expires_in: TimeDelta::try_minutes(self.expires_in_minutes)?,
+            has_own_expiry: true,
             reminder: parsed(self.reminder_minutes, TimeDelta::try_minutes)?,
             key: self.key,
             supersedes: self.supersedes,

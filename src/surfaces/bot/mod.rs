@@ -30,7 +30,7 @@ use crate::{
     cards::{
         bot::{REFRESH, welcome},
         content::Content,
-        sentences::{Reader, only_reject, sentence_to},
+        sentences::{Reader, closed_now, only_reject, sentence_to},
     },
     host::{Answer, Body, Invocation},
     identity::{Check, Rejection, bot_connector::ConnectorTokens},
@@ -173,6 +173,11 @@ impl Messages {
             self.stories.memberships(&known.performer, Some(&standing.request), request.timing).await?;
         let content = Content::of(&standing, policy, now);
         let judgement = policy.judge(&standing, (&known.performer, &groups), now);
+        if let (Some(closed), Ok(())) = (&judgement.closed, &judgement.reject) {
+            let content = Content { verdicts: &[Verdict::Reject], ..content };
+            let said = format!("Nobody can approve this now: {}", closed_now(closed));
+            return Ok(inside(200, CARD, cards.bot(&content, Some(&said))));
+        }
         match judgement.approve {
             // Approving asks for the authors.
             _ if judgement.awaits_authors() => Ok(inside(200, CARD, cards.bot(&content, None))),
@@ -324,11 +329,12 @@ impl Messages {
     /// The open approvals, for a person who may decide at all.
     async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Result<String, Report> {
         let known = self.known(bot, activity, None, request).await?;
-        if !self.stories.lists(&known.performer, request.timing).await? {
+        if !self.stories.admits(&known.performer, request.timing).await? {
             return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
         }
         match self.stories.list(None, request.timing).await {
             Ok(list) => {
+                let list = self.stories.seen_by(&known.performer, list, request.timing).await?;
                 let more = matches!(list.next, Some(Cursor::Waiting(..)));
                 Ok(self.stories.outbox.cards.waiting_list(&list.waiting, more))
             }
@@ -376,6 +382,8 @@ fn error_status(outcome: &Outcome) -> Option<u16> {
         | Outcome::Expired(_)
         | Outcome::Ended(_)
         | Outcome::Counted { .. }
+        | Outcome::CountedInVain { .. }
+        | Outcome::Closed(..)
         | Outcome::Approved(_)
         | Outcome::Withdrawn(_)
         | Outcome::TooLateToWithdraw(..)

@@ -1,0 +1,268 @@
+//! The rule of the operator that governs an approval. It is found anew each time, from what is proven about the job.
+
+use std::borrow::Cow;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Approver, Approvers, Ballot, EventType, Guid, Listed, Memberships, Performer, Policy, Request, Ruling,
+    SelfApproval, Terms, Verdict, Workload, count_approvals,
+    rules::{self, Claims, Needs, Requirement, Rule, RuleChannel, Sent, What, Who},
+    tally,
+};
+
+/// The rule that governs an approval.
+#[derive(Clone, Copy, Debug)]
+pub enum Governing<'a> {
+    /// `POLICY` is not set: the deployment's own settings decide.
+    Deployment,
+    /// `POLICY` is set, and no rule matches.
+    Nothing,
+    /// This rule.
+    Rule(&'a Rule),
+}
+
+impl<'a> Governing<'a> {
+    /// The rule, if there is one.
+    pub fn rule(self) -> Option<&'a Rule> {
+        match self {
+            Self::Rule(rule) => Some(rule),
+            Self::Deployment | Self::Nothing => None,
+        }
+    }
+
+    /// The requirements of a rule that names its own people.
+    pub fn requirements(self) -> Option<&'a [Requirement]> {
+        self.rule().map(Rule::requirements).filter(|requirements| !requirements.is_empty())
+    }
+
+    /// The least number of people altogether, by the rule alone.
+    pub fn approvals(self) -> usize {
+        match self.rule().map(|rule| &rule.who) {
+            None => 0,
+            Some(Who::Deployment(approvals)) => *approvals,
+            Some(Who::Requirements(all)) => all.iter().map(|one| one.approvals).sum(),
+        }
+    }
+
+    /// All people of a rule that names its own.
+    pub fn people(self) -> Option<Vec<Approver>> {
+        let requirements = self.requirements()?;
+        Some(requirements.iter().flat_map(|one| &one.approvers).cloned().collect())
+    }
+}
+
+/// The rule by which an approval is or was decided, with its requirements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The rule's name.
+    pub name: String,
+    /// Its requirements; none where `APPROVERS` decide.
+    pub requirements: Vec<Met>,
+}
+
+/// A requirement, and the people who count for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Met {
+    /// The name, if it has one.
+    pub name: Option<String>,
+    /// The number of people that it asks for.
+    pub approvals: usize,
+    /// The people who have approved and count for it.
+    pub met_by: Vec<Performer>,
+}
+
+/// The time during which nobody may approve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedNow {
+    /// The time from which the rule is open again; none if it never is.
+    pub until: Option<DateTime<Utc>>,
+    /// The operator's reason; may be empty.
+    pub why: String,
+}
+
+/// Everything that may be sent for an approval.
+fn sent<'a>(terms: &'a Terms, workload: &'a Workload) -> Sent<'a> {
+    let workflow = terms.workflow.as_ref();
+    let workflow = workflow.map(|call| What::Workflow(call.file.as_str(), call.git_ref(workload)));
+    let events = [&terms.event_type, &terms.rejected_event_type, &terms.expired_event_type];
+    let events = events.into_iter().flatten().map(|event| What::EventType(event.as_str()));
+    Sent(workflow.into_iter().chain(events).collect())
+}
+
+impl Policy {
+    /// The rule that governs what the job of `workload` asks for.
+    // T43
+    pub fn governing(&self, terms: &Terms, workload: &Workload) -> Governing<'_> {
+        let Some(rules) = &self.rules else { return Governing::Deployment };
+        rules
+            .find(&Claims::from(workload), &sent(terms, workload))
+            .map_or(Governing::Nothing, Governing::Rule)
+    }
+
+    /// The same for a request.
+    pub fn governing_of(&self, request: &Request) -> Governing<'_> {
+        self.governing(&request.terms, &request.workload)
+    }
+
+    /// The place that the cards about a request are posted to, if its rule names one.
+    pub fn channel_of(&self, request: &Request) -> Option<&RuleChannel> {
+        let channel = &self.governing_of(request).rule()?.channel;
+        (*channel != RuleChannel::Deployment).then_some(channel)
+    }
+
+    /// True if a rule names the event type, so that no relayed button may send it.
+    pub fn is_named(&self, event_type: &EventType) -> bool {
+        self.rules.as_ref().is_some_and(|rules| rules.name_event_type(event_type.as_str()))
+    }
+
+    /// The stricter of `SELF_APPROVAL` and the rule's.
+    pub(super) fn self_approval_of(&self, governing: Governing<'_>) -> SelfApproval {
+        let of_rule = governing.rule().and_then(|rule| rule.self_approval);
+        of_rule.map_or(self.self_approval, |of_rule| of_rule.max(self.self_approval))
+    }
+
+    /// The time that people have by the rule, if it says one and the request names none.
+    pub fn default_expiry(&self, terms: &Terms, workload: &Workload) -> Option<TimeDelta> {
+        let rule = self.governing(terms, workload).rule().filter(|_| !terms.has_own_expiry);
+        rule.and_then(|rule| rule.expires_in)
+    }
+
+    /// The closing that holds at `now` for a request.
+    pub fn closed(&self, request: &Request, now: DateTime<Utc>) -> Option<ClosedNow> {
+        let closed = self.governing_of(request).rule()?.closed_at(now)?;
+        Some(ClosedNow { until: closed.until, why: closed.why.to_owned() })
+    }
+
+    /// The people who decide: those of the rule, or `APPROVERS`; none for everybody.
+    pub(super) fn deciders(&self, governing: Governing<'_>) -> Option<Cow<'_, [Approver]>> {
+        match (governing.people(), &self.approvers) {
+            (Some(people), _) => Some(Cow::Owned(people)),
+            (None, Approvers::Everybody) => None,
+            (None, Approvers::Only(listed)) => Some(Cow::Borrowed(listed)),
+        }
+    }
+
+    /// Everything that must be met before a request is approved, if its rule names its own people.
+    pub(super) fn needs<'a>(&'a self, terms: &'a Terms, governing: Governing<'a>) -> Option<Needs<'a>> {
+        Some(Needs {
+            requirements: governing.requirements()?,
+            people: terms.approvals_required.max(self.min_approvals),
+            narrowed_to: terms.approvers.as_deref(),
+        })
+    }
+
+    /// The number of people whose yes counts, and the number that is needed. Those may be in a group about whom nobody
+    /// has asked.
+    pub fn progress(&self, request: &Request, ballots: &[Ballot], known: &Memberships) -> (usize, usize) {
+        let governing = self.governing_of(request);
+        match self.needs(&request.terms, governing) {
+            None => (count_approvals(ballots), request.terms.approvals_required),
+            Some(needs) => {
+                let people = approving(ballots);
+                let count = needs.count(&people, &may_list(known));
+                let needed = needs.people.max(governing.approvals());
+                (needed.saturating_sub(count.missing), needed)
+            }
+        }
+    }
+
+    /// True if the yes of `performer` is one that nothing needs any more.
+    pub fn is_unneeded(&self, request: &Request, ballots: &[Ballot], performer: &Performer) -> bool {
+        let Some(needs) = self.needs(&request.terms, self.governing_of(request)) else { return false };
+        let people = approving(ballots);
+        let count = needs.count(&people, &may_list(&Memberships::default()));
+        count.unneeded.iter().any(|at| people[*at].is_same(performer))
+    }
+
+    /// The rule that governs a request, and its requirements as these votes meet them.
+    pub fn settled(&self, request: &Request, ballots: &[Ballot], known: &Memberships) -> Option<Settled> {
+        let governing = self.governing_of(request);
+        let rule = governing.rule()?;
+        let needs = self.needs(&request.terms, governing);
+        let people = approving(ballots);
+        let requirements = needs.map_or_else(Vec::new, |needs| {
+            let met = needs.count(&people, &may_list(known)).met_by;
+            let met = needs.requirements.iter().zip(met);
+            met.map(|(one, met_by)| Met {
+                name: one.name.clone(),
+                approvals: one.approvals,
+                met_by: met_by.into_iter().map(|at| people[at].clone()).collect(),
+            })
+            .collect()
+        });
+        Some(Settled { name: rule.name.clone(), requirements })
+    }
+
+    /// The ruling that `ballots` give at `now`, if those count whom `lists` finds in a list. While the rule is closed
+    /// nothing is approved, and what expires expires.
+    pub(super) fn tally(
+        &self,
+        request: &Request,
+        ballots: &[Ballot],
+        lists: rules::Lists<'_>,
+        now: DateTime<Utc>,
+    ) -> Option<Ruling> {
+        let governing = self.governing_of(request);
+        let is_closed = self.closed(request, now).is_some();
+        let needs = self.needs(&request.terms, governing);
+        tally(request, ballots, now, |people| match (&needs, governing) {
+            _ if is_closed => false,
+            (_, Governing::Nothing) => false,
+            (Some(needs), _) => needs.count(people, lists).is_met(),
+            (None, _) => people.len() >= request.terms.approvals_required,
+        })
+    }
+
+    /// The place of `performer` among all whom rules list, for the pages.
+    pub fn place_in_rules(&self, performer: &Performer, known: &Memberships) -> Listed {
+        let people = self.people_of_rules();
+        match performer {
+            Performer::Anonymous => Listed::No,
+            Performer::Person(_) => known.place(&people, performer),
+        }
+    }
+
+    /// The groups in rules, each once.
+    pub fn groups_of_rules(&self) -> Vec<Guid> {
+        let mut groups: Vec<Guid> = Vec::new();
+        for group in self.people_of_rules().iter().filter_map(Approver::group) {
+            if !groups.contains(group) {
+                groups.push(group.clone());
+            }
+        }
+        groups
+    }
+
+    /// True if the rule that matches a request lists `performer`.
+    pub fn shows(&self, request: &Request, performer: &Performer, known: &Memberships) -> bool {
+        let people = self.governing_of(request).people();
+        let is_person = *performer != Performer::Anonymous;
+        is_person && people.is_some_and(|people| known.place(&people, performer) == Listed::Yes)
+    }
+
+    /// All whom rules list.
+    pub fn people_of_rules(&self) -> Vec<Approver> {
+        let rules = self.rules.iter().flat_map(|rules| rules.all());
+        rules.flat_map(Rule::requirements).flat_map(|one| &one.approvers).cloned().collect()
+    }
+}
+
+/// The people who said yes, each once for each time they did.
+fn approving(ballots: &[Ballot]) -> Vec<&Performer> {
+    let approving = ballots.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
+    approving.map(|ballot| &ballot.performer).collect()
+}
+
+/// Finds people whom nobody knows to be in no list.
+fn may_list(known: &Memberships) -> impl Fn(&[Approver], &Performer) -> bool {
+    move |listed, performer| in_list(known, listed, performer) != Listed::No
+}
+
+/// The place of a voter in the list of a requirement, which nobody meets without saying who they are.
+pub(super) fn in_list(known: &Memberships, listed: &[Approver], performer: &Performer) -> Listed {
+    match performer {
+        Performer::Anonymous => Listed::No,
+        Performer::Person(_) => known.place_of_voter(listed, performer),
+    }
+}
