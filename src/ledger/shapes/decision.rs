@@ -274,6 +274,11 @@ mod tests {
         assert_eq!(read(by_run), (Ending::Withdrawn, run));
         let moved = r#"{"verdict":"withdrawn","votes":[],"decided_at":"2026-11-27T12:00:00Z","withdrawn":{"by":null,"run_id":null,"comment":"the ref has moved","ref_moved":true}}"#;
         assert_eq!(read(moved), (Ending::Withdrawn, Withdrawal::ref_moved()));
+        let governed = by_run.replace(
+            "}}",
+            &format!(r#"}},"rule":"production","requirements":[{{"name":"Security","approvals":1,"met_by":[{person}]}}]}}"#),
+        );
+        assert_eq!(read(&governed).0, Ending::Withdrawn);
         let (_, withdrawal) = read(&by_person);
         assert_eq!(withdrawal.comment, "Wrong branch.");
         assert!(matches!(withdrawal.by, Withdrawer::Person(Performer::Person(_))));
