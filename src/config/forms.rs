@@ -150,7 +150,7 @@ pub fn unlikely_urls(public_url: &Url, github_api_url: &Url, entra_authority: &U
     .collect()
 }
 
-/// A warning about a webhook's address, which is a secret.
+/// A warning about a webhook's address, which is a secret: the end of a sentence that begins with the setting.
 pub fn unlikely_webhook(text: &str) -> Option<&'static str> {
     let url = Url::parse(text).ok()?;
     let host = url.host_str().unwrap_or_default();
@@ -159,12 +159,12 @@ pub fn unlikely_webhook(text: &str) -> Option<&'static str> {
         .any(|of| host.ends_with(of))
     {
         return Some(
-            "TEAMS_WEBHOOK_URL is that of an Office connector, which Teams has switched off: make a Workflows webhook",
+            "is that of an Office connector, which Teams has switched off: make a Workflows webhook",
         );
     }
     let is_signed =
         url.query_pairs().any(|(name, value)| name.eq_ignore_ascii_case("sig") && !value.is_empty());
-    (!is_signed).then_some("TEAMS_WEBHOOK_URL has no sig in its query: is it the whole URL of the webhook?")
+    (!is_signed).then_some("has no sig in its query: is it the whole URL of the webhook?")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod policy;
 mod reader;
 mod store;
 mod unlikely;
+mod webhooks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -71,6 +72,8 @@ pub struct Config {
     pub github_oidc_issuer: Url,
     /// `TEAMS_WEBHOOK_URL`.
     pub teams_webhook_url: Option<SecretUrl>,
+    /// `TEAMS_WEBHOOK_URL_<NAME>`, by the names.
+    pub teams_webhooks: BTreeMap<String, SecretUrl>,
     /// `APPROVE_URL` and `MAIL_ORIGINATOR`, if both are set.
     pub mail: Option<Mail>,
     /// `WEBSITE_AUTH_ENABLED`, `SIGN_IN`: the platform signs people in, and its headers can be believed.
@@ -174,6 +177,7 @@ impl Config {
                 .url("GITHUB_OIDC_ISSUER")
                 .unwrap_or_else(|| known_url("https://token.actions.githubusercontent.com")),
             teams_webhook_url: reader.parse("TEAMS_WEBHOOK_URL", SECRET_URL, secret_url),
+            teams_webhooks: webhooks::named(&mut reader),
             mail: mail(&mut reader),
             signs_in: signs_in(&mut reader),
             require_identity,

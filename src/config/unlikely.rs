@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{AUTH_ENABLED, Config, SIGN_IN, bot, forms, reader::Reader};
+use super::{AUTH_ENABLED, Config, SIGN_IN, bot, forms, reader::Reader, webhooks};
 use crate::{
     approval::{Approvers, SelfApproval},
     ledger::Location,
@@ -26,8 +26,7 @@ impl Config {
         let sign_in = self.unlikely_sign_in(reader, in_azure).map(str::to_owned);
         let identity = self.unlikely_identity().into_iter().chain(sign_in).chain(bot);
         let urls = forms::unlikely_urls(&self.public_url, &self.github_api_url, entra_authority);
-        let webhook = reader.text("TEAMS_WEBHOOK_URL").as_deref().and_then(forms::unlikely_webhook);
-        let urls = urls.into_iter().chain(webhook).map(str::to_owned);
+        let urls = urls.into_iter().map(str::to_owned).chain(webhooks::unlikely(reader));
         let cards = self.unlikely_cards(reader);
         let own = self.unlikely_self_approval().into_iter().chain(self.unread_authors());
         store.map(str::to_owned).into_iter().chain(identity).chain(urls).chain(cards).chain(own).collect()
@@ -50,7 +49,8 @@ impl Config {
     /// Cards that lead nowhere, or that are not written.
     fn unlikely_cards(&self, reader: &Reader<'_>) -> Vec<String> {
         let shows_page = self.signs_in || (self.policy.dry_run && !self.require_identity);
-        let no_page = self.teams_webhook_url.is_some() && !shows_page;
+        let has_webhook = self.teams_webhook_url.is_some() || !self.teams_webhooks.is_empty();
+        let no_page = has_webhook && !shows_page;
         let half_a_mail = [("APPROVE_URL", "MAIL_ORIGINATOR"), ("MAIL_ORIGINATOR", "APPROVE_URL")];
         let half_a_mail = half_a_mail
             .into_iter()
