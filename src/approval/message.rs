@@ -4,7 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use super::{ApprovalId, RelayId, SendAnswer};
+use super::{ApprovalId, RelayId, SendAnswer, hash, rules::RuleChannel};
 
 /// An approval or a relay: something that messages are about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,6 +55,23 @@ impl TargetName {
     pub fn parse(text: &str) -> Option<Self> {
         let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
         ((1..=Self::MAX).contains(&text.len()) && text.bytes().all(is_part)).then(|| Self(text.to_owned()))
+    }
+
+    /// The name; empty for the deployment's own channel.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name follows from the channel alone, since records have it: rules may be renamed and change places. No webhook's
+/// name has a hyphen, so none is that of a bot's channel.
+impl From<&RuleChannel> for TargetName {
+    fn from(channel: &RuleChannel) -> Self {
+        match channel {
+            RuleChannel::Deployment => Self::default(),
+            RuleChannel::Webhook(name) => Self(name.clone()),
+            RuleChannel::Bot(id) => Self(format!("bot-{}", &hash([id.as_bytes()])[..32])),
+        }
     }
 }
 
@@ -218,6 +235,17 @@ mod tests {
         {
             assert_eq!(MessageName::parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_rule_s_channel_has_a_name_that_follows_from_it_alone() {
+        let name = |channel| TargetName::from(&channel);
+        let security = name(RuleChannel::Bot("19:security@thread.tacv2".to_owned()));
+        assert_eq!(security.as_str(), "bot-bbf6dbea482509dcf027027b0245c418", "records have it");
+        assert_eq!(TargetName::parse(security.as_str()), Some(security.clone()));
+        assert_ne!(name(RuleChannel::Bot("19:Security@thread.tacv2".to_owned())), security);
+        assert_eq!(name(RuleChannel::Webhook("STAGING".to_owned())).as_str(), "STAGING");
+        assert_eq!(name(RuleChannel::Deployment), TargetName::default());
     }
 
     #[test]

@@ -90,12 +90,13 @@ impl Standing {
         let has_arrived = |channel: &Channel| {
             matches!(self.progress(&MessageName::new(Kind::Card, &channel.name)), Progress::Done(_))
         };
+        let is_posted = |(name, progress): (&MessageName, &Progress)| {
+            name.kind == Kind::Card && matches!(progress, Progress::Done(_))
+        };
         match channels {
             _ if !self.places.is_empty() => Posted::Bot,
-            [] => match self.progress(&MessageName::new(Kind::Card, &TargetName::default())) {
-                Progress::Done(_) => Posted::Webhook,
-                Progress::Untried | Progress::Begun | Progress::Tried(..) => Posted::None,
-            },
+            [] if self.messages.iter().any(is_posted) => Posted::Webhook,
+            [] => Posted::None,
             channels => match channels.iter().find(|channel| has_arrived(channel)) {
                 Some(Channel { means: Means::Bot, .. }) => Posted::Bot,
                 Some(Channel { means: Means::Webhook, .. }) => Posted::Webhook,

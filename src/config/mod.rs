@@ -213,15 +213,11 @@ const SECRET_URL: &str = "an https URL, or http to this computer, without user o
 /// The operator's rules. Each part that cannot be used has a line of its own.
 fn rules(reader: &mut Reader<'_>, policy: &Policy) -> Option<Rules> {
     let text = reader.text("POLICY")?;
-    let set = |(name, url): (&String, &String)| {
-        let name = name.strip_prefix("TEAMS_WEBHOOK_URL_").filter(|_| !url.trim().is_empty());
-        name.map(str::to_owned)
-    };
     let beside = policy::Beside {
         approvers: &policy.approvers,
         min_approvals: policy.min_approvals,
         relay_event_types: &policy.relay_event_types,
-        webhooks: reader.settings.iter().filter_map(set).collect(),
+        webhooks: webhooks::names(reader).into_iter().collect(),
     };
     match policy::setting(&text, Path::new("."), &beside) {
         Ok(rules) => Some(rules),

@@ -48,7 +48,7 @@ pub fn unlikely(reader: &Reader<'_>) -> Vec<String> {
 }
 
 /// The names of those that are set.
-fn names(reader: &Reader<'_>) -> Vec<String> {
+pub fn names(reader: &Reader<'_>) -> Vec<String> {
     let named = reader.settings.keys().filter_map(|setting| setting.strip_prefix(NAMED));
     named.filter(|name| reader.text(&format!("{NAMED}{name}")).is_some()).map(str::to_owned).collect()
 }

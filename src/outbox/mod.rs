@@ -7,6 +7,7 @@
 //! where another stopped. The next step follows from the records and the time alone (`plan`); `send` carries it out.
 
 mod plan;
+mod routes;
 mod send;
 mod swept;
 mod targets;
@@ -20,14 +21,16 @@ use tokio_util::task::TaskTracker;
 
 pub use self::{
     plan::{FRESH, Occasion},
+    routes::{Part, Route},
     send::{Claimed, Delivered, Matter, Sent, settle_all},
     swept::{LeftOut, Swept},
-    targets::{Body, Sender, Target, Targets, Trace},
+    targets::{Body, Sender, Target, Targets, Trace, Trouble},
     wanted::{Effect, Wanted, next_event, wanted},
 };
 use crate::{
     approval::{
-        ApprovalId, Attempt, Changes, Channel, Memberships, Policy, Posted, Request, Standing, Unknown,
+        ApprovalId, Attempt, Changes, Channel, Memberships, Policy, Posted, Request, Standing, TargetName,
+        Unknown,
     },
     cards::Cards,
     ledger::{Detail, Ledger},
@@ -104,7 +107,22 @@ impl Outbox {
 
     /// The way the card of an approval was posted.
     pub fn posted(&self, standing: &Standing) -> Posted {
-        standing.posted(&self.channels)
+        let channels: Vec<_> = self.routes(standing).into_iter().map(|route| route.channel).collect();
+        standing.posted(&channels)
+    }
+
+    /// The channels that hear of an approval, by the rules of now.
+    pub fn routes(&self, standing: &Standing) -> Vec<Route> {
+        let chosen = match self.policy.channel_of(&standing.request) {
+            None => TargetName::default(),
+            Some(channel) => self.targets.name_of(channel),
+        };
+        routes::routes(standing, &chosen, &self.channels, self.targets.bot.is_some())
+    }
+
+    /// True if the approval's cards are posted to `target`, or one stands there.
+    pub fn tells(&self, standing: &Standing, target: &TargetName) -> bool {
+        self.routes(standing).iter().any(|route| route.channel.name == *target)
     }
 
     /// The claim of an attempt that is recorded with the decision, if its writer sends.

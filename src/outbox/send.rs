@@ -195,7 +195,7 @@ impl Outbox {
 
     /// Posts the first card of an open approval to each channel that lacks it. If that fails, a sweep posts it later.
     pub async fn post_first_cards(&self, standing: &mut Standing, occasion: Occasion, timing: Timing) {
-        let wanted = wanted(standing, &self.channels, &self.policy, timing.now);
+        let wanted = wanted(standing, &self.routes(standing), &self.policy, timing.now);
         let first = wanted.iter().filter(|wanted| wanted.name.kind == Kind::Card);
         let matter = Matter::Approval(standing);
         let sent =
@@ -221,7 +221,7 @@ impl Outbox {
     pub async fn carry_on(&self, mut standing: Standing, left_out: LeftOut, timing: Timing) -> Swept {
         let mut swept = Swept::default();
         for pass in 0..MAX_PASSES {
-            let wanted = wanted(&standing, &self.channels, &self.policy, timing.now);
+            let wanted = wanted(&standing, &self.routes(&standing), &self.policy, timing.now);
             // An event that may arrive now comes before the cards, which say how it stands.
             let awaits_event = awaits_event(&standing, &wanted);
             let is_event_first = pass == 0 && !left_out.event && awaits_event;
@@ -254,7 +254,7 @@ impl Outbox {
                 }
             }
         }
-        let wanted = wanted(&standing, &self.channels, &self.policy, timing.now);
+        let wanted = wanted(&standing, &self.routes(&standing), &self.policy, timing.now);
         let awaits_event = awaits_event(&standing, &wanted);
         swept.awaits_event = awaits_event || standing.ruling.is_none();
         swept.left_out = awaits_event && left_out.event;
@@ -300,6 +300,9 @@ impl Outbox {
         if let Some(forbidden) = &wanted.forbidden {
             let why = sentence(&Outcome::Forbidden(forbidden.clone()));
             return self.give_up(matter, wanted, attempt, &why, timing).await;
+        }
+        if occasion == Occasion::Sweep && self.targets.rests(wanted, timing.now) {
+            return Ok(Sent::nothing(Delivered::OnItsWay));
         }
         match self.targets.lacks(wanted) {
             Some(setting) => Ok(Sent::nothing(Delivered::Lacks(setting))),
@@ -350,12 +353,12 @@ impl Outbox {
                 let request = self.as_visible_now(&standing.request, timing.deadline).await?;
                 Body::Event(dispatch(standing, &request)?)
             }
-            (Effect::Card, Some(Sender::Bot(_))) => Body::Card(post(self.cards.bot(&content, None))),
+            (Effect::Card, Some(Sender::Bot(..))) => Body::Card(post(self.cards.bot(&content, None))),
             (Effect::Card, Some(Sender::Webhook(_)) | None) => Body::Card(post(self.cards.teams(&content))),
             (Effect::Change { place, .. }, _) => {
                 Body::Change(place.clone(), post(self.cards.bot(&content, None)))
             }
-            (Effect::Reminder(Some(place)), Some(Sender::Bot(bot))) => {
+            (Effect::Reminder(Some(place)), Some(Sender::Bot(bot, _))) => {
                 Body::Reply(place.clone(), post(self.cards.reminder(&content, &bot.link(place))))
             }
             (Effect::Reminder(_), _) => {

@@ -11,6 +11,8 @@ use crate::approval::{
     Progress, RelayStanding, Release, Request, SendAnswer, Standing,
 };
 
+use super::routes::{Part, Route};
+
 /// The most reminders of one approval: nobody heeds the hundredth.
 const MAX_REMINDERS: u32 = 100;
 
@@ -64,10 +66,10 @@ impl Wanted {
     }
 }
 
-/// The messages that an approval wants sent at `now`.
-pub fn wanted(standing: &Standing, channels: &[Channel], policy: &Policy, now: DateTime<Utc>) -> Vec<Wanted> {
+/// The messages that an approval wants sent at `now`, of whose channels `routes` are.
+pub fn wanted(standing: &Standing, routes: &[Route], policy: &Policy, now: DateTime<Utc>) -> Vec<Wanted> {
     let event = event(standing, policy).into_iter();
-    event.chain(channels.iter().flat_map(|channel| of_channel(standing, channel, policy, now))).collect()
+    event.chain(routes.iter().flat_map(|route| of_channel(standing, route, policy, now))).collect()
 }
 
 /// The event that a relay wants sent.
@@ -85,21 +87,29 @@ pub fn event(standing: &Standing, policy: &Policy) -> Option<Wanted> {
     Some(Wanted { forbidden: policy.may_send(&standing.request).err(), ..event })
 }
 
-fn of_channel(standing: &Standing, channel: &Channel, policy: &Policy, now: DateTime<Utc>) -> Vec<Wanted> {
+fn of_channel(standing: &Standing, route: &Route, policy: &Policy, now: DateTime<Utc>) -> Vec<Wanted> {
+    let Route { channel, part } = route;
     let place = standing.places.get(&channel.name).and_then(Option::as_ref);
-    // Nobody is reminded of an approval whose event may not be sent any more.
-    let reminder = reminder(standing, now).filter(|_| policy.may_send(&standing.request).is_ok());
+    // Nobody is reminded of an approval whose event may not be sent any more, nor where it was asked for before.
+    let is_asked = *part == Part::Chosen && policy.may_send(&standing.request).is_ok();
+    let reminder = reminder(standing, now).filter(|_| is_asked);
     let reminder = reminder.map(|(number, since)| {
         let name = MessageName::new(Kind::Reminder(number), &channel.name);
         Wanted::new(name, since, Effect::Reminder(place.cloned()))
     });
     let cards = match (channel.means, place) {
+        // Its card cannot be taken back; the result will follow it.
+        (Means::Webhook, _) if *part != Part::Chosen && standing.ruling.is_none() => Vec::new(),
         (Means::Webhook, _) => {
             let later = [delivered_card(standing, channel), failed_card(standing, channel)];
             [latest_card(standing, channel)].into_iter().chain(later.into_iter().flatten()).collect()
         }
         (Means::Bot, None) => first_card(standing, channel),
-        (Means::Bot, Some(place)) => changes(standing, channel, place, policy, now),
+        (Means::Bot, Some(place)) => {
+            let mut changes = changes(standing, channel, place, policy, now);
+            changes.retain(|change| *part != Part::Gone || change.name.kind == Kind::Update);
+            changes
+        }
     };
     let reminds = channel.means == Means::Webhook || place.is_some();
     cards.into_iter().chain(reminder.filter(|_| reminds)).collect()
@@ -315,7 +325,12 @@ mod tests {
 
     /// The names of the wanted messages, each with the minute since which it is wanted.
     fn names(standing: &Standing, channels: &[Channel], minute: i64) -> Vec<String> {
-        let wanted = wanted(standing, channels, &policy(), at(minute)).into_iter();
+        let chosen = |channel: &Channel| Route { channel: channel.clone(), part: Part::Chosen };
+        names_by(standing, &channels.iter().map(chosen).collect::<Vec<_>>(), minute)
+    }
+
+    fn names_by(standing: &Standing, routes: &[Route], minute: i64) -> Vec<String> {
+        let wanted = wanted(standing, routes, &policy(), at(minute)).into_iter();
         wanted.map(|wanted| format!("{} {}", wanted.name, (wanted.since - at(0)).num_minutes())).collect()
     }
 
@@ -440,8 +455,30 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_that_was_left_is_asked_for_nothing_more_and_keeps_no_card_that_looks_open() {
+        let left = |means, part| [Route { channel: channel(means), part }];
+        let (webhook, bot) = (left(Means::Webhook, Part::Left), left(Means::Bot, Part::Left));
+        let card = |standing| with(standing, Kind::Card, done(1));
+        let lost = tried(SendAnswer::NotFound, Next::Dead, Some("1 rejected"));
+        let lost = with(posted(decided(Ending::Rejected)), Kind::Update, lost);
+        for (standing, routes, expected) in [
+            (card(open()), &webhook, &[][..]),
+            (card(decided(Ending::Rejected)), &webhook, &["result 6"]),
+            (posted(open()), &bot, &[]),
+            (posted(voted(open())), &bot, &["update 5"]),
+            (posted(decided(Ending::Rejected)), &bot, &["update 6"]),
+            (card(decided(Ending::Rejected)), &bot, &["card 0", "result 6"]),
+            (lost.clone(), &bot, &["update 6", "result 6"]),
+            (lost, &left(Means::Bot, Part::Gone), &["update 6"]),
+        ] {
+            assert_eq!(names_by(&standing, routes, 21), expected);
+        }
+    }
+
+    #[test]
     fn a_dry_run_sends_no_event_and_one_that_may_not_be_sent_says_why() {
-        let (approved, webhook) = (decided(Ending::Approved), [channel(Means::Webhook)]);
+        let webhook = [Route { channel: channel(Means::Webhook), part: Part::Chosen }];
+        let approved = decided(Ending::Approved);
         let dry = Policy { dry_run: true, ..policy() };
         assert!(wanted(&approved, &webhook, &dry, at(7)).iter().all(|wanted| !wanted.is_event()));
         let left = Policy { allowed_repositories: Vec::new(), ..policy() };

@@ -15,9 +15,12 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Rooms, timing};
+use super::{Rooms, channels, timing};
 use crate::{
-    approval::{AppFault, Guid, Repository, RepositoryPattern, SendAnswer, SendResult},
+    approval::{
+        AppFault, Guid, Repository, RepositoryPattern, SendAnswer, SendResult,
+        rules::{Rule, RuleChannel},
+    },
     cards::page::{Finding, FindingState},
     command_line::VERSION,
     config::Listen,
@@ -215,22 +218,49 @@ impl Rooms {
     }
 
     async fn bot(&self, timing: Timing) -> (FindingState, String) {
-        let Ok(bot) = &self.messages.bot else { return unused("There is no bot: its settings are not set.") };
+        let Ok(bot) = &self.messages.bot else {
+            return match self.policy_needs_bot() {
+                Some(rule) => wrong(format!(
+                    "The rule {rule} has a channel, and there is no bot to post to it: its settings are not set."
+                )),
+                None => unused("There is no bot: its settings are not set."),
+            };
+        };
         if !bot.tokens.reaches_keys().await {
             return wrong("The keys of the Bot Connector were not reached. See BOT_OPENID_METADATA.");
         }
-        match (bot.connector.can_sign_in(timing.now).await, bot.connector.lacks()) {
-            (Err(()), _) => wrong("The bot gets no token from Entra. See its id and its credentials."),
-            (Ok(()), Some(missing)) => wrong(format!("The bot posts nothing, since {missing} is not set.")),
-            (Ok(()), None) => well("The bot gets its token; posting was not tried."),
+        if bot.connector.can_sign_in(timing.now).await.is_err() {
+            return wrong("The bot gets no token from Entra. See its id and its credentials.");
         }
+        let targets = &self.stories.outbox.targets;
+        let by_bot = || targets.channels.iter().filter(|target| matches!(target.sender, Sender::Bot(..)));
+        match (bot.connector.lacks(), channels::trouble(by_bot())) {
+            (_, Some(trouble)) => wrong(trouble),
+            (Some(missing), None) if by_bot().next().is_none() => {
+                wrong(format!("The bot posts nothing, since {missing} is not set."))
+            }
+            _ => well("The bot gets its token; posting was not tried."),
+        }
+    }
+
+    /// A rule that has cards posted by the bot.
+    fn policy_needs_bot(&self) -> Option<&str> {
+        let rules = self.stories.policy.rules.iter().flat_map(|rules| rules.all());
+        let by_bot = |rule: &&Rule| matches!(rule.channel, RuleChannel::Bot(_));
+        rules.into_iter().find(by_bot).map(|rule| rule.name.as_str())
     }
 
     fn webhook(&self) -> (FindingState, String) {
         let channels = &self.stories.outbox.targets.channels;
-        match channels.iter().any(|target| matches!(target.sender, Sender::Webhook(_))) {
-            true => well("TEAMS_WEBHOOK_URL is set; posting was not tried."),
-            false => unused("No webhook is used."),
+        let webhooks = || channels.iter().filter(|target| matches!(target.sender, Sender::Webhook(_)));
+        let settings: Vec<_> = webhooks().map(|target| target.called.as_str()).collect();
+        match (channels::trouble(webhooks()), &settings[..]) {
+            (Some(trouble), _) => wrong(trouble),
+            (None, []) => unused("No webhook is used."),
+            (None, [one]) => well(format!("{one} is set; posting was not tried.")),
+            (None, [one, ..]) => {
+                well(format!("{one} and {} more are set; posting was not tried.", settings.len() - 1))
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Wires the rooms, serves, and sweeps.
 
 mod address;
+mod channels;
 mod checks;
 mod entry;
 mod in_work;
@@ -24,21 +25,22 @@ use url::Url;
 
 pub use self::signals::Stop;
 use self::{
+    channels::{Webhooks, channels},
     in_work::{InWork, MOST},
     signals::Signals,
 };
 use crate::{
-    approval::{EventType, EventTypes, TargetName},
+    approval::{EventType, EventTypes},
     approve::Stories,
     cards::{Cards, page::Finding, sentences::sentence},
     config::{Config, Listen},
     http_client::LazyClient,
     identity::{bot_connector::ConnectorTokens, entra::ActionTokens, github_oidc::JobTokens},
     ledger::{Ledger, Store},
-    outbox::{Outbox, Sender, Target, Targets},
+    outbox::{Outbox, Targets},
     senders::github::GitHub,
     senders::graph::Graph,
-    senders::teams::{connector::Connector, webhook::Webhook},
+    senders::teams::connector::Connector,
     surfaces::{
         action_message::ActionMessages,
         bot::{Bot, Messages},
@@ -239,12 +241,10 @@ fn rooms(config: Config) -> Rooms {
         tenant: bot.tenant.clone(),
         connector: Arc::new(Connector::new(bot)),
     });
-    let channel = match &bot {
-        Ok(Bot { connector, .. }) if connector.lacks().is_none() => Some(Sender::Bot(Arc::clone(connector))),
-        _ => config.teams_webhook_url.map(|url| Sender::Webhook(Webhook::new(url))),
-    };
-    let channel = channel.map(|sender| Target { name: TargetName::default(), sender });
-    let targets = Targets { github, channels: channel.into_iter().collect() };
+    let connector = bot.as_ref().ok().map(|bot| Arc::clone(&bot.connector));
+    let webhooks = Webhooks { own: config.teams_webhook_url, named: config.teams_webhooks };
+    let channels = channels(connector.as_ref(), webhooks, config.policy.rules.as_ref());
+    let targets = Targets { github, channels, bot: connector };
     let policy = Arc::new(config.policy);
     let ledger = Ledger::new(Store::new(config.store), policy.dry_run);
     let outbox = Outbox::new(ledger, targets, cards, Arc::clone(&policy), config.deliver_for);

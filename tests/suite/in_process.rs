@@ -30,8 +30,12 @@ pub fn stories(
     let url = |text: &str| text.parse().expect("a URL");
     let token = github.map(|_| TOKEN.into());
     let github = GitHub::new(url(github.unwrap_or("http://localhost:9")), token, None);
-    let channel = sender.map(|sender| Target { name: TargetName::default(), sender });
-    let targets = Targets { github, channels: channel.into_iter().collect() };
+    let bot = match &sender {
+        Some(Sender::Bot(bot, _)) => Some(Arc::clone(bot)),
+        Some(Sender::Webhook(_)) | None => None,
+    };
+    let channel = sender.map(|sender| Target::new(TargetName::default(), "TEAMS_WEBHOOK_URL", sender));
+    let targets = Targets { github, channels: channel.into_iter().collect(), bot };
     let cards = Arc::new(Cards {
         public_url: url("https://approve.example"),
         github: url("https://github.com"),

@@ -87,6 +87,7 @@ mod card_tools;
 mod changes;
 mod changes_shown;
 mod channel;
+mod channels;
 mod checks;
 mod checks_gone_wrong;
 mod clocks;

@@ -79,7 +79,8 @@ impl Deployment {
         let settings = authority.settings().into_iter().chain(connector.settings());
         let settings = settings.map(|(name, value)| (name.to_owned(), value)).collect();
         let bot = Config::parse(&settings).expect("a configuration").bot.expect("a bot");
-        Sender::Bot(Arc::new(Connector::new(bot)))
+        let channel = bot.channel.clone().expect("a channel");
+        Sender::Bot(Arc::new(Connector::new(bot)), channel)
     }
 
     fn instance_on(&self, view: &Arc<FaultyStore>) -> Arc<Stories> {

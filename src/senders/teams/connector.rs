@@ -95,12 +95,12 @@ impl Connector {
         }
     }
 
-    /// The channel that cards are posted to (`TEAMS_CHANNEL_ID`).
+    /// The deployment's own channel (`TEAMS_CHANNEL_ID`).
     pub fn channel(&self) -> Option<&str> {
         self.channel.as_deref()
     }
 
-    /// The setting without which nothing can be posted.
+    /// The setting without which there is no such channel.
     pub fn lacks(&self) -> Option<&'static str> {
         self.channel.is_none().then_some("TEAMS_CHANNEL_ID")
     }
@@ -116,13 +116,14 @@ impl Connector {
         self.token.prepare()
     }
 
-    /// Posts an Adaptive Card to the channel, at most once, and tells what Teams said by the deadline. A card that
-    /// was taken and comes without ids stands there and cannot be changed.
-    pub async fn post(&self, post: &Post, timing: Timing) -> (SendResult, Option<PostedMessage>) {
-        let Some(channel) = &self.channel else {
-            let error = anyhow::anyhow!("TEAMS_CHANNEL_ID is not set");
-            return (unsent(SendAnswer::NotFound, &error), None);
-        };
+    /// Posts an Adaptive Card to the channel of this id, at most once, and tells what Teams said by the deadline. A card
+    /// that was taken and comes without ids stands there and cannot be changed.
+    pub async fn post(
+        &self,
+        channel: &str,
+        post: &Post,
+        timing: Timing,
+    ) -> (SendResult, Option<PostedMessage>) {
         let body = json!({
             "isGroup": true,
             "tenantId": self.tenant.to_string(),
@@ -137,9 +138,11 @@ impl Connector {
     /// The link that opens a message in Teams.
     pub fn link(&self, message: &PostedMessage) -> String {
         let segment = |text: &str| utf8_percent_encode(text, SEGMENT).to_string();
-        let channel = segment(self.channel.as_deref().unwrap_or_default());
+        let thread = message.conversation.as_str();
+        let channel = thread.split_once(";messageid=").map_or(thread, |(channel, _)| channel);
         format!(
-            "https://teams.microsoft.com/l/message/{channel}/{}?tenantId={}",
+            "https://teams.microsoft.com/l/message/{}/{}?tenantId={}",
+            segment(channel),
             segment(&message.activity),
             self.tenant
         )

@@ -23,8 +23,8 @@ use super::{
 };
 use crate::{
     approval::{
-        ApprovalId, Click, Forbidden, Guid, Invalid, Memberships, Outcome, Performer, Person, SendAnswer,
-        Standing, Unreached, Verdict, Vote,
+        ApprovalId, Click, Forbidden, Guid, Invalid, Item, Memberships, Outcome, Performer, Person,
+        SendAnswer, Standing, TargetName, Unreached, Verdict, Vote,
     },
     approve::{Clicked, Cursor, Report, Stories, failed},
     cards::{
@@ -312,10 +312,9 @@ impl Messages {
         }
         let said = words(activity.text.as_deref().unwrap_or_default());
         let asks = said.iter().any(|word| word.eq_ignore_ascii_case("pending"));
-        if !asks || activity.channel() != bot.connector.channel() {
-            return nothing(200);
-        }
-        match self.waiting(bot, activity, request).await {
+        let target = activity.channel().and_then(|id| self.stories.outbox.targets.by_bot(id));
+        let Some(target) = target.filter(|_| asks) else { return nothing(200) };
+        match self.waiting(bot, activity, target, request).await {
             Ok(list) => reply(bot, activity, &plain_text(&list), request).await,
             Err(report) => {
                 let told = plain_text(&sentence_to(Reader::Teams, &report.outcome));
@@ -326,15 +325,26 @@ impl Messages {
         }
     }
 
-    /// The open approvals, for a person who may decide at all.
-    async fn waiting(&self, bot: &Bot, activity: &Activity, request: &Invocation) -> Result<String, Report> {
+    /// The open approvals, for a person who may decide at all. A channel is shown those that are posted there.
+    async fn waiting(
+        &self,
+        bot: &Bot,
+        activity: &Activity,
+        target: &TargetName,
+        request: &Invocation,
+    ) -> Result<String, Report> {
         let known = self.known(bot, activity, None, request).await?;
         if !self.stories.admits(&known.performer, request.timing).await? {
             return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
         }
         match self.stories.list(None, request.timing).await {
             Ok(list) => {
-                let list = self.stories.seen_by(&known.performer, list, request.timing).await?;
+                let mut list = self.stories.seen_by(&known.performer, list, request.timing).await?;
+                let outbox = &self.stories.outbox;
+                list.waiting.retain(|item| match item {
+                    Item::Requested(standing) => outbox.tells(standing, target),
+                    Item::Relayed(_) | Item::Unreadable(..) => *target == TargetName::default(),
+                });
                 let more = matches!(list.next, Some(Cursor::Waiting(..)));
                 Ok(self.stories.outbox.cards.waiting_list(&list.waiting, more))
             }
