@@ -82,3 +82,42 @@ fn said(answer: &SendAnswer) -> Option<String> {
     };
     Some(format!("the last card was refused ({status})"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, policy};
+
+    const RULES: &str = r#"[
+        {"name": "b", "repositories": ["octo/*"], "refs": ["**"], "channel": "19:two@thread.tacv2"},
+        {"name": "a", "repositories": ["octo/*"], "refs": ["**"], "channel": "19:one@thread.tacv2"},
+        {"name": "c", "repositories": ["octo/*"], "refs": ["**"], "channel": "19:two@thread.tacv2"},
+        {"name": "d", "repositories": ["octo/*"], "refs": ["**"], "webhook": "EU"}]"#;
+
+    #[test]
+    fn each_channel_of_a_rule_is_there_once_and_only_by_a_bot() {
+        let url = "https://x.example/flow?sig=hunter2";
+        let guid = "b07b07b0-1c2d-4e3f-8a9b-0c1d2e3f4a5b";
+        let settings = [
+            ("MicrosoftAppId", guid),
+            ("MicrosoftAppPassword", "hunter2"),
+            ("MicrosoftAppTenantId", guid),
+            ("TEAMS_WEBHOOK_URL", url),
+            ("TEAMS_WEBHOOK_URL_EU", url),
+        ];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::parse(&BTreeMap::from(settings)).expect("a configuration");
+        let rules = policy::rules(RULES).expect("rules");
+        let bot = Arc::new(Connector::new(config.bot.expect("a bot")));
+        let called = |bot| {
+            let webhooks =
+                Webhooks { own: config.teams_webhook_url.clone(), named: config.teams_webhooks.clone() };
+            let channels = channels(bot, webhooks, Some(&rules));
+            channels.into_iter().map(|channel| channel.called).collect::<Vec<_>>()
+        };
+        let webhooks = ["TEAMS_WEBHOOK_URL", "TEAMS_WEBHOOK_URL_EU"];
+        assert_eq!(called(None), webhooks);
+        let of_rules = ["The channel of the rule a", "The channel of the rule b"];
+        assert_eq!(called(Some(&bot)), [webhooks, of_rules].concat());
+    }
+}
