@@ -241,6 +241,12 @@ impl Policy {
         is_person && people.is_some_and(|people| known.place(&people, performer) == Listed::Yes)
     }
 
+    /// True if a rule lists anybody by name.
+    pub fn has_names_in_rules(&self) -> bool {
+        let rules = self.rules.iter().flat_map(|rules| rules.all());
+        rules.flat_map(Rule::requirements).flat_map(|one| &one.approvers).any(Approver::is_name)
+    }
+
     /// All whom rules list.
     pub fn people_of_rules(&self) -> Vec<Approver> {
         let rules = self.rules.iter().flat_map(|rules| rules.all());

@@ -232,6 +232,8 @@ pub enum Forbidden {
     NoRule,
     /// The performer is not in `APPROVERS`.
     Performer,
+    /// The rule that holds, or the request, does not list the performer.
+    NotInRule,
     /// Approvers are listed by name; Teams gives no name for the performer, whose object id is not listed.
     Nameless,
     /// The person has no object id, like guests and people from outside in Teams: no list could name them.

@@ -224,7 +224,11 @@ impl Policy {
         let is_listed = self.lists(Some(request), performer, known);
         let by_name = |listed: &Cow<'_, [Approver]>| listed.iter().any(Approver::is_name);
         let some_by_name = self.lists_of(Some(request)).iter().any(by_name);
-        let is_allowed = if is_listed { Ok(()) } else { Err(Forbidden::Performer) };
+        let is_allowed = match self.governing_of(request).requirements() {
+            _ if is_listed => Ok(()),
+            None => Err(Forbidden::Performer),
+            Some(_) => Err(Forbidden::NotInRule),
+        };
         // A decision stays, also without its rule.
         let is_governed = match self.governing_of(request) {
             Governing::Nothing if ruling.is_none() => Err(Forbidden::NoRule),

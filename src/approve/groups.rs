@@ -46,13 +46,15 @@ impl Stories {
         Ok(self.policy.lists(None, performer, &known))
     }
 
-    /// True if `performer` is an approver of the deployment, or a rule lists them.
+    /// True if `performer` is an approver of the deployment, or a rule lists them. Whom a rule lists without a group is
+    /// admitted whatever Graph does.
     pub async fn admits(&self, performer: &Performer, timing: Timing) -> Result<bool, Report> {
-        if self.lists(performer, timing).await? {
+        let place = |known: &Memberships| self.policy.place_in_rules(performer, known);
+        if place(&Memberships::default()) == Listed::Yes || self.lists(performer, timing).await? {
             return Ok(true);
         }
         let known = self.memberships_in_rules(performer, timing).await?;
-        Ok(self.policy.place_in_rules(performer, &known) == Listed::Yes)
+        Ok(place(&known) == Listed::Yes)
     }
 
     /// The memberships of `performer` in all groups of rules.
@@ -71,18 +73,30 @@ impl Stories {
 
     /// The lines of a list that a reader may see: all for those in `APPROVERS`; for others what a rule of theirs
     /// matches.
-    // T13
+    // T45
     pub async fn seen_by(&self, reader: &Performer, mut page: List, timing: Timing) -> Result<List, Report> {
-        if !self.lists(reader, timing).await? {
-            let known = self.memberships_in_rules(reader, timing).await?;
-            let sees = |item: &Item| match item {
-                Item::Requested(standing) => self.policy.shows(&standing.request, reader, &known),
-                Item::Relayed(_) | Item::Unreadable(..) => false,
-            };
-            page.waiting.retain(sees);
-            page.decided.retain(sees);
+        let shows = |item: &Item, known: &Memberships| match item {
+            Item::Requested(standing) => self.policy.shows(&standing.request, reader, known),
+            Item::Relayed(_) | Item::Unreadable(..) => false,
+        };
+        let mut items = page.waiting.iter().chain(&page.decided);
+        if items.all(|item| shows(item, &Memberships::default())) || self.lists(reader, timing).await? {
+            return Ok(page);
         }
+        let known = self.memberships_in_rules(reader, timing).await?;
+        page.waiting.retain(|item| shows(item, &known));
+        page.decided.retain(|item| shows(item, &known));
         Ok(page)
+    }
+
+    /// True if a reader may see the approval that `request` asks for.
+    // T45
+    pub async fn shows(&self, reader: &Performer, request: &Request, timing: Timing) -> Result<bool, Report> {
+        let shows = |known: &Memberships| self.policy.shows(request, reader, known);
+        if shows(&Memberships::default()) || self.lists(reader, timing).await? {
+            return Ok(true);
+        }
+        Ok(shows(&self.memberships_in_rules(reader, timing).await?))
     }
 
     /// Begins to ask about a performer, while the store is read, unless their name might be enough.

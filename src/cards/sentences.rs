@@ -375,8 +375,11 @@ pub fn forbidden(why: &Forbidden) -> String {
             "a rule of POLICY here names {}, so no card may send it without an approval.",
             show_event(event_type)
         ),
-        Forbidden::NoRule => "no rule of POLICY here matches what would be sent.".into(),
+        Forbidden::NoRule => "no rule of POLICY here matches this job and what would be sent.".into(),
         Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
+        Forbidden::NotInRule => {
+            "you are not one of the approvers of the rule that holds here. Ask one of them to click.".into()
+        }
         Forbidden::Nameless => {
             "approvers are listed by name here, and Teams does not give yours. Have APPROVERS list your object id.".into()
         }
@@ -825,6 +828,7 @@ mod tests {
             Forbidden::NotItsRun("\u{202e}9".repeat(90)),
             Forbidden::Checks,
             Forbidden::Performer,
+            Forbidden::NotInRule,
             Forbidden::Nameless,
             Forbidden::NoObjectId,
             Forbidden::PullRequest,

@@ -23,7 +23,7 @@ use url::Url;
 
 use super::token::{App, AppToken};
 use crate::{
-    approval::{Guid, Memberships, Terms},
+    approval::{Guid, Memberships},
     http_client::{LazyClient, failure, read_start},
     refreshing::Refreshing,
     text::log::describe,
@@ -212,10 +212,8 @@ impl Calls {
     ) -> Result<Told, Untold> {
         let asked_at = Instant::now();
         let asked = async {
-            let in_groups = groups
-                .chunks(GROUPS_OF_A_CALL)
-                .take(Terms::MAX_GROUPS / GROUPS_OF_A_CALL)
-                .map(|groups| self.groups_with(&person, groups, now));
+            let in_groups =
+                groups.chunks(GROUPS_OF_A_CALL).map(|groups| self.groups_with(&person, groups, now));
             tokio::try_join!(try_join_all(in_groups), self.may_sign_in(&person, now))
         };
         let (in_groups, may_sign_in) = timeout(REQUEST_TIME, asked)

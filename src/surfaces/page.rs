@@ -160,20 +160,16 @@ impl Pages {
     }
 
     /// Refuses to show an approval to those who are not in `APPROVERS`, and whom its rule does not list.
-    // T13
+    // T45
     async fn allow_to_see(
         &self,
         reader: &Performer,
         shown: &Request,
         request: &Invocation,
     ) -> Result<(), Refusal> {
-        if self.stories.lists(reader, request.timing).await? {
-            return Ok(());
-        }
-        let known = self.stories.memberships_in_rules(reader, request.timing).await?;
-        match self.stories.policy.shows(shown, reader, &known) {
+        match self.stories.shows(reader, shown, request.timing).await? {
             true => Ok(()),
-            false => Err(Report::of(Outcome::Forbidden(Forbidden::Performer), format!("by {reader}")).into()),
+            false => Err(Report::of(Outcome::Forbidden(Forbidden::NotInRule), format!("by {reader}")).into()),
         }
     }
 
@@ -323,6 +319,9 @@ impl Pages {
             return report_answer(FUNCTION, Reader::Browser, request, report);
         }
         let Some(standing) = &report.standing else { return self.refused(request, report).await };
+        if self.allow_to_see(performer, &standing.request, request).await.is_err() {
+            return self.refused(request, report).await;
+        }
         let (sentence, status) = (sentence_to(Reader::Browser, &report.outcome), status(&report.outcome));
         let said = Said { sentence: &sentence, is_error: status != 200 };
         let known = self.stories.memberships(performer, Some(&standing.request), request.timing).await;

@@ -118,6 +118,7 @@ mod long_lists;
 mod moved_refs;
 mod old_stores;
 mod operators_rules;
+mod operators_rules_in_time;
 mod package;
 mod pages;
 mod pages_in_a_browser;

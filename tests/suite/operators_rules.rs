@@ -1,11 +1,15 @@
 //! `POLICY`: the operator's rules decide who must agree, when, and about what.
 
 use serde_json::{Value, json};
+use wiremock::ResponseTemplate;
 
 use crate::{
-    deployment::{ASKED, Someone, Surroundings, page_of, text},
+    actions::SHA,
+    deployment::{ASKED, Someone, Surroundings, page_of, text, vote_body},
     functions_host::{Builder, Mode},
+    github_compare::by,
     graph::{Graph, SECURITY},
+    handler_process::until,
     stores::Store,
     tokens::Token,
 };
@@ -223,6 +227,100 @@ async fn a_rule_shows_its_people_what_it_matches_and_nothing_else() {
     }
     let stranger = host.send(Someone::number(50).get("/api/approvals")).await;
     assert_eq!(stranger.status, 403);
+}
+
+/// A page is shown to who may see it, also after a press.
+#[tokio::test]
+async fn a_press_shows_nothing_of_an_approval_to_people_of_another_rule() {
+    let around = Surroundings::start().await;
+    let other = json!({"name": "other", "repositories": ["octo/*"], "refs": ["**"], "event_types": ["other"],
+        "approvers": people(&[7])});
+    let host = governed(&around, &json!([production(), other])).start().await;
+    let id = around.ask_for_id(&host, r#"{"event_type":"go-live","title":"Secret plans"}"#).await;
+    for press in ["approve", "reject", "withdraw"] {
+        let refused = host.send(Someone::number(7).press(&id, press, "A reason")).await;
+        assert_eq!(refused.status, 403);
+        let page = refused.text();
+        assert!(
+            page.contains("not one of the approvers of the rule") && !page.contains("Secret plans"),
+            "{page}"
+        );
+    }
+    // Those in APPROVERS see everything, and decide nothing that a rule has people for.
+    let page = host.send(operator().get(&page_of(&id))).await.text();
+    assert!(
+        page.contains("Secret plans") && page.contains("the rule that holds has other approvers"),
+        "{page}"
+    );
+    let refused = host.send(operator().press(&id, "approve", "")).await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(around.status(&host, &id).await["status"], "pending");
+}
+
+// T40
+#[tokio::test]
+async fn by_a_rule_that_denies_authors_nobody_approves_what_they_wrote() {
+    let around = Surroundings::start().await;
+    around.github.expect_dispatches(1);
+    around.github.shows(SHA, by("hubot", "Release it"));
+    let mut rule = production();
+    rule["requires"] = json!([{"name": "Anyone", "approvers": people(&[1, 2])}]);
+    rule["self_approval"] = json!("deny-authors");
+    let logins = format!("octocat={},hubot={}", Someone::number(5).object_id, Someone::number(1).object_id);
+    let store = Store::folder();
+    let host =
+        governed(&around, &json!([rule])).setting("GITHUB_LOGINS", &logins).store(&store).start().await;
+    let id = around.ask_for_id(&host, ASKED).await;
+    until("the authors are on record", async || {
+        store.objects().await.iter().any(|path| path.ends_with("/authors"))
+    })
+    .await;
+    let token = |number| around.token_of(&Someone::number(number));
+    let sentence = host.vote(&token(1), &id, "approve").await.assert_outcome(403, "forbidden");
+    assert!(sentence.contains("you wrote one of its commits"), "{sentence}");
+    host.vote(&token(2), &id, "approve").await.assert_outcome(200, "dispatched");
+}
+
+#[tokio::test]
+async fn nobody_meets_a_rule_without_saying_who_they_are() {
+    let around = Surroundings::start().await;
+    let anybody = json!({"name": "anybody", "repositories": ["octo/*"], "refs": ["**"]});
+    let host =
+        around.host(Mode::Payload).setting("APPROVERS", "*").setting("POLICY", &json!([anybody]).to_string());
+    let host = host.setting("REQUIRE_IDENTITY", "false").start().await;
+    let id = around.ask_for_id(&host, ASKED).await;
+    for verdict in ["approve", "reject"] {
+        let blank = host.click_request().json(vote_body(&id, verdict, "")).header("Authorization", "");
+        let refused = host.send(blank.header("Action-Authorization", "")).await;
+        refused.assert_outcome(403, "forbidden");
+    }
+    assert_eq!(around.status(&host, &id).await["performers"], json!([]));
+}
+
+#[tokio::test]
+async fn while_graph_is_away_people_of_groups_see_nothing_and_others_see_theirs() {
+    let (around, graph) = (Surroundings::start().await, Graph::start().await);
+    let mut rule = production();
+    rule["requires"][0]["approvers"] = json!([format!("group:{SECURITY}")]);
+    let host = governed(&around, &json!([rule])).settings(graph.settings()).start().await;
+    graph.add(&Someone::number(1), SECURITY);
+    let id = around.ask_for_id(&host, ASKED).await;
+    graph.answer_with(Some(ResponseTemplate::new(503)));
+    for path in ["/api/approvals", &page_of(&id), "/api/approvals/check"] {
+        let away = host.send(Someone::number(1).get(path)).await;
+        assert_eq!(away.status, 424, "{path}: {}", away.text());
+        // Whoever is listed by name needs no Graph.
+        let seen = host.send(Someone::number(3).get(path)).await;
+        assert_eq!(seen.status, 200, "{path}: {}", seen.text());
+        // The page says if one may decide, which nobody knows about who might be in the group.
+        let expected = if path == page_of(&id) { 424 } else { 200 };
+        let seen = host.send(operator().get(path)).await;
+        assert_eq!(seen.status, expected, "{path}: {}", seen.text());
+    }
+    host.vote(&around.token_of(&Someone::number(1)), &id, "approve").await.assert_outcome(424, "unavailable");
+    graph.answer_with(None);
+    let list = host.send(Someone::number(1).get("/api/approvals")).await.text();
+    assert!(list.contains(&id), "{list}");
 }
 
 #[tokio::test]

@@ -181,6 +181,10 @@ impl Page<'_> {
             Err(Forbidden::Performer) => Some(
                 "You can look at this, but not decide on it: the workflow asked other approvers.".to_owned(),
             ),
+            Err(Forbidden::NotInRule) => Some(
+                "You can look at this, but not decide on it: the rule that holds has other approvers."
+                    .to_owned(),
+            ),
             Err(forbidden) => {
                 Some(format!("Nobody can decide on this now: {}", sentences::forbidden(forbidden)))
             }

@@ -18,12 +18,15 @@ use std::{
 
 use self::part::Part;
 use crate::approval::{
-    Approvers, EventTypes,
+    Approver, Approvers, EventTypes,
     rules::{Needs, Requirement, Rule, RuleChannel, Rules, Who},
 };
 
 /// The largest policy, in bytes.
 const MAX_BYTES: u64 = 1_000_000;
+
+/// The most groups in all rules together: a reader of the list may be in any, and so is asked about all.
+const MAX_GROUPS: usize = 400;
 
 /// The longest file name.
 const MAX_FILE_NAME: usize = 100;
@@ -76,11 +79,21 @@ fn usable(json: Result<String, String>, beside: Option<&Beside<'_>>) -> Result<R
         }
         Err(told) => unusable.push(told),
     }
+    unusable.extend(too_many_groups(&rules));
     unusable.extend(beside.map(|beside| beside.unfit(&rules)).unwrap_or_default());
     match rules.into_iter().collect::<Option<_>>().and_then(Rules::new) {
         Some(rules) if unusable.is_empty() => Ok(rules),
         _ => Err(unusable),
     }
+}
+
+/// The complaint about more groups than Graph is asked about at once.
+fn too_many_groups(rules: &[Option<Rule>]) -> Option<String> {
+    let people = rules.iter().flatten().flat_map(Rule::requirements).flat_map(|one| &one.approvers);
+    let groups: BTreeSet<_> =
+        people.filter(|approver| approver.group().is_some()).map(Approver::as_text).collect();
+    let count = groups.len();
+    (count > MAX_GROUPS).then(|| format!("{SETTING}: must have at most {MAX_GROUPS} groups, and has {count}"))
 }
 
 /// A name that no path hides in.

@@ -68,6 +68,21 @@ fn each_part_that_cannot_be_used_is_named_with_its_place() {
     assert!(rules(&with("")).is_ok());
 }
 
+#[test]
+fn groups_are_counted_over_all_rules() {
+    let entry = |number: usize| format!(r#""group:{number:08x}-1111-2222-3333-444455556666""#);
+    let rule = |name: &str, groups: std::ops::Range<usize>| {
+        let listed = groups.map(entry).collect::<Vec<_>>().join(",");
+        format!(r#"{{"name":"{name}","repositories":["octo/*"],"refs":["**"],"approvers":[{listed}]}}"#)
+    };
+    let both = |more| format!("[{},{}]", rule("a", 0..300), rule("b", 100..more));
+    assert!(rules(&both(400)).is_ok());
+    assert_eq!(
+        rules(&both(401)).err(),
+        Some(vec!["POLICY: must have at most 400 groups, and has 401".to_owned()])
+    );
+}
+
 /// The rules of a setting beside others, with the lines about all that cannot be used.
 fn told(policy: &str, approvers: &str, min_approvals: usize, relay_event_types: EventTypes) -> Vec<String> {
     let listed = approvers.split_whitespace().map(|text| Approver::parse(text).expect("an approver"));

@@ -166,13 +166,18 @@ impl Messages {
         let id = ApprovalId::parse(data["approval"].as_str().unwrap_or_default()).ok_or(Outcome::Unknown)?;
         let standing = self.stories.look(&id, request.timing).await;
         let standing = standing.map_err(|error| failed(Unreached::Store, &error))?.ok_or(Outcome::Unknown)?;
-        let about = Some((&standing, Verdict::Approve));
+        let about = About::Vote(&standing, Verdict::Approve);
         let known = self.known(bot, activity, about, request).await?;
         let (policy, now) = (&self.stories.policy, request.timing.now);
         let groups =
             self.stories.memberships(&known.performer, Some(&standing.request), request.timing).await?;
         let content = Content::of(&standing, policy, now);
         let judgement = policy.judge(&standing, (&known.performer, &groups), now);
+        // Whoever may not decide is shown nothing that another channel may have been told.
+        if let Err(not_listed) = judgement.withdraw {
+            let report = Report::of(Outcome::Forbidden(not_listed), format!("by {}", known.performer));
+            return Err(refused_as(report, known.lacks_name));
+        }
         if let (Some(closed), Ok(())) = (&judgement.closed, &judgement.reject) {
             let content = Content { verdicts: &[Verdict::Reject], ..content };
             let said = format!("Nobody can approve this now: {}", closed_now(closed));
@@ -181,7 +186,6 @@ impl Messages {
         match judgement.approve {
             // Approving asks for the authors.
             _ if judgement.awaits_authors() => Ok(inside(200, CARD, cards.bot(&content, None))),
-            Err(Forbidden::Performer) => Err(Report::of(known.refusal(), format!("by {}", known.performer))),
             Err(own @ Forbidden::Own(_)) if content.state.is_waiting() => {
                 let content = Content { verdicts: &[Verdict::Reject], ..content };
                 Ok(inside(200, CARD, cards.bot(&content, Some(&only_reject(&own)))))
@@ -216,11 +220,11 @@ impl Messages {
     /// tell whether their name is needed.
     async fn click(&self, bot: &Bot, activity: &Activity, click: Click, request: &Invocation) -> Report {
         match click {
-            Click::Relay(_) => match self.known(bot, activity, None, request).await {
+            Click::Relay(_) => match self.known(bot, activity, About::Relay, request).await {
                 Ok(known) => {
-                    let refusal = known.refusal();
+                    let lacks_name = known.lacks_name;
                     let clicked = Clicked { click, repository: None, performer: known.performer };
-                    refused_as(self.stories.click(clicked, request.timing).await, refusal)
+                    refused_as(self.stories.click(clicked, request.timing).await, lacks_name)
                 }
                 Err(report) => report,
             },
@@ -232,12 +236,12 @@ impl Messages {
                     Ok(standing) => standing,
                     Err(report) => return report,
                 };
-                let about = Some((&standing, vote.verdict));
+                let about = About::Vote(&standing, vote.verdict);
                 match self.known(bot, activity, about, request).await {
                     Ok(known) => {
-                        let refusal = known.refusal();
+                        let lacks_name = known.lacks_name;
                         let voted = self.stories.vote(standing, vote, known.performer, request.timing);
-                        refused_as(voted.await, refusal)
+                        refused_as(voted.await, lacks_name)
                     }
                     Err(report) => report,
                 }
@@ -250,7 +254,7 @@ impl Messages {
         &self,
         bot: &Bot,
         activity: &Activity,
-        about: Option<(&Standing, Verdict)>,
+        about: About<'_>,
         request: &Invocation,
     ) -> Result<Known, Report> {
         let mut person = person(bot, activity).ok_or_else(|| {
@@ -259,8 +263,9 @@ impl Messages {
         })?;
         let (policy, performer) = (&self.stories.policy, Performer::Person(person.clone()));
         let needs_name = match about {
-            None => policy.needs_name(&performer),
-            Some((standing, verdict)) => {
+            About::Relay => policy.needs_name(&performer),
+            About::List => policy.needs_name(&performer) || policy.has_names_in_rules(),
+            About::Vote(standing, verdict) => {
                 let person = (&performer, &Memberships::default());
                 policy.judge(standing, person, request.timing.now).needs_name_for(verdict)
             }
@@ -333,9 +338,11 @@ impl Messages {
         target: &TargetName,
         request: &Invocation,
     ) -> Result<String, Report> {
-        let known = self.known(bot, activity, None, request).await?;
+        let known = self.known(bot, activity, About::List, request).await?;
         if !self.stories.admits(&known.performer, request.timing).await? {
-            return Err(Report::of(known.refusal(), format!("by {}", known.performer)));
+            let no_approver = Outcome::Forbidden(Forbidden::Performer);
+            let report = Report::of(no_approver, format!("by {}", known.performer));
+            return Err(refused_as(report, known.lacks_name));
         }
         match self.stories.list(None, request.timing).await {
             Ok(list) => {
@@ -354,9 +361,23 @@ impl Messages {
 }
 
 /// The report, with the reason that this person gets if they are not an approver.
-fn refused_as(report: Report, refusal: Outcome) -> Report {
-    let is_no_approver = report.outcome == Outcome::Forbidden(Forbidden::Performer);
-    if is_no_approver { Report { outcome: refusal, ..report } } else { report }
+fn refused_as(report: Report, lacks_name: bool) -> Report {
+    match report.outcome {
+        Outcome::Forbidden(Forbidden::Performer | Forbidden::NotInRule) if lacks_name => {
+            Report { outcome: Outcome::Forbidden(Forbidden::Nameless), ..report }
+        }
+        _ => report,
+    }
+}
+
+/// The thing that somebody is asked about: their name may be needed to know whether they may have or do it.
+enum About<'a> {
+    /// An event without an approval.
+    Relay,
+    /// The open approvals.
+    List,
+    /// This vote, or the right to it.
+    Vote(&'a Standing, Verdict),
 }
 
 /// A person, with the facts that bear on whether they may decide.
@@ -364,13 +385,6 @@ struct Known {
     performer: Performer,
     /// True if approvers are listed by name, and Teams gives none for the person.
     lacks_name: bool,
-}
-
-impl Known {
-    /// The outcome if nothing shows that they are one of the approvers.
-    fn refusal(&self) -> Outcome {
-        Outcome::Forbidden(if self.lacks_name { Forbidden::Nameless } else { Forbidden::Performer })
-    }
 }
 
 /// The status of the error that an outcome is in Teams; none if the clicker may see the card, which says more.

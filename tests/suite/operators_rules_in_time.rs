@@ -1,0 +1,88 @@
+//! The operator's rules and the clock: closed times that begin and end, and a policy that changes while they last.
+
+use approve_release::{
+    approval::{ApprovalId, Ending, Outcome, Verdict, rules::Rules},
+    config::policy,
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::instances::{Instances, asking, object_id, person, vote};
+
+/// A Friday, at noon in Berlin.
+fn friday() -> DateTime<Utc> {
+    "2026-11-27T11:00:00Z".parse().expect("a time")
+}
+
+/// One rule for `go-live` by two people, closed on Fridays from three in the afternoon and on Saturdays.
+fn rules(approvals: u8) -> Option<Rules> {
+    let people: Value = [1, 2, 3].map(object_id).into_iter().collect();
+    let closed = |day: &str, from: &str| json!({"days": [day], "from": from, "to": "24:00", "time_zone": "Europe/Berlin", "why": "weekend"});
+    let rule = json!([{"name": "production", "repositories": ["octo/*"], "refs": ["**"], "event_types": ["go-live"],
+        "approvers": people, "approvals_required": approvals, "expires_in_minutes": 2880,
+        "closed": [closed("Fri", "15:00"), closed("Sat", "00:00")]}]);
+    Some(policy::rules(&rule.to_string()).expect("rules"))
+}
+
+async fn approve(deployment: &Instances, id: &ApprovalId, number: u32, hours: i64) -> Outcome {
+    let somebody = (id, person(&object_id(number), None));
+    let timing = deployment.after(TimeDelta::hours(hours));
+    vote(&deployment.start(), somebody, Verdict::Approve, timing).await
+}
+
+async fn ending(deployment: &Instances, id: &ApprovalId, hours: i64) -> Option<Ending> {
+    deployment.look(id, TimeDelta::hours(hours)).await.ending()
+}
+
+/// A dry run that begins on the Friday, with an approval that is open for two days.
+async fn begun() -> (Instances, ApprovalId) {
+    let mut deployment = Instances::dry_run();
+    (deployment.began, deployment.policy.rules) = (friday(), rules(2));
+    let id = deployment.asked(asking("1", "one")).await;
+    (deployment, id)
+}
+
+#[tokio::test]
+async fn closed_times_follow_one_another_and_the_first_click_after_them_decides() {
+    let (deployment, id) = begun().await;
+    assert!(matches!(
+        approve(&deployment, &id, 1, 1).await,
+        Outcome::Counted { approvals: 1, required: 2, .. }
+    ));
+    for hours in [3, 20, 35] {
+        let Outcome::Closed(closed, _) = approve(&deployment, &id, 2, hours).await else { panic!("{hours}") };
+        // Midnight before Sunday in Berlin, and not the end of Friday's time.
+        assert_eq!(closed.until, Some("2026-11-28T23:00:00Z".parse().expect("a time")));
+        assert_eq!(closed.why, "weekend");
+    }
+    assert!(matches!(approve(&deployment, &id, 2, 36).await, Outcome::DryRun(..)));
+    assert_eq!(ending(&deployment, &id, 37).await, Some(Ending::Approved));
+}
+
+#[tokio::test]
+async fn votes_that_suffice_only_by_a_later_rule_decide_when_it_opens() {
+    let (mut deployment, id) = begun().await;
+    approve(&deployment, &id, 1, 1).await;
+    deployment.policy.rules = rules(1);
+    // The request asked for one, so by the later rule one is enough.
+    assert_eq!(ending(&deployment, &id, 4).await, None);
+    deployment.sweep(TimeDelta::hours(5)).await;
+    assert_eq!(ending(&deployment, &id, 35).await, None);
+    assert_eq!(ending(&deployment, &id, 36).await, Some(Ending::Approved));
+}
+
+#[tokio::test]
+async fn while_it_is_closed_people_reject_and_time_goes_on() {
+    let (deployment, id) = begun().await;
+    approve(&deployment, &id, 1, 1).await;
+    let somebody = (&id, person(&object_id(2), None));
+    let timing = deployment.after(TimeDelta::hours(5));
+    let rejected = vote(&deployment.start(), somebody, Verdict::Reject, timing).await;
+    assert!(matches!(rejected, Outcome::Rejected(_) | Outcome::DryRun(..)), "{rejected:?}");
+
+    let mut later = deployment;
+    later.began = friday() + TimeDelta::hours(3);
+    let id = later.asked(asking("2", "two")).await;
+    // Two days on it is Sunday, and open; the rule that never opens is another.
+    assert_eq!(ending(&later, &id, 48).await, Some(Ending::Expired));
+}
