@@ -207,7 +207,7 @@ async fn what_is_refused_writes_nothing() {
     }
     assert_eq!(store.objects().await, [""; 0]);
     let id = ask(&host, &public).await;
-    let before = store.objects().await;
+    let before = store.objects_with_changes().await;
     // Nobody but the repository's own jobs says what it is.
     let other = said(&around, "private", 10).claim("repository_id", "9");
     host.status_as(&other, &id).await.assert_outcome(404, "unknown");
