@@ -132,7 +132,7 @@ async fn a_job_is_told_so_and_nothing_is_written() {
     }
     assert_eq!(host.ask_as(&job, ASKED).await.status, 201, "the last that there is room for");
     let another = r#"{"event_type":"go-live","title":"another"}"#;
-    let before = store.objects().await;
+    let before = store.objects_with_changes().await;
     let sentence = host.ask_as(&job, another).await.assert_said(429, "limited");
     assert!(sentence.contains("this run has 300"), "{sentence}");
     assert_eq!(store.objects().await, before);
