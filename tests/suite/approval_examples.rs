@@ -413,7 +413,7 @@ fn item(status: &str, minutes: i64) -> Value {
         "event_type": "go-live", "workflow": null, "sha": SHA, "delivery": "delivered",
         "run": {"id": "4711", "attempt": "1", "url": "https://github.com/octo/app/actions/runs/4711", "conclusion": null},
         "client_payload": {"n": 1.1, "version": "1.4.2", "long": 12_345_678_901_234_567_890_u64},
-        "decided_at": in_minutes(-9000), "delivered_at": in_minutes(-1439),
+        "decided_at": in_minutes(-9000), "delivered_at": in_minutes(-1430),
     })
 }
 
@@ -755,7 +755,7 @@ async fn an_approval_is_good_for_a_day() {
         (json!({"delivered_at": "yesterday"}), Some(unsaid)),
         (json!({"delivered_at": 1}), Some(unsaid)),
         // The decision itself counts if nothing is sent, and only then.
-        (json!({"delivery": "none", "delivered_at": null, "decided_at": in_minutes(-1439)}), None),
+        (json!({"delivery": "none", "delivered_at": null, "decided_at": in_minutes(-1430)}), None),
         (json!({"delivery": "none", "delivered_at": in_minutes(0)}), Some(old)),
         (json!({"delivery": "none", "decided_at": null}), Some(unsaid)),
         (json!({"delivery": "dead", "delivered_at": null, "decided_at": in_minutes(0)}), Some(unsaid)),
