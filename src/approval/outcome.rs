@@ -457,6 +457,8 @@ pub enum Unreached {
     Record,
     /// GitHub, about the run.
     GitHub,
+    /// GitHub, about the place of the ref: it refuses the question.
+    Ref,
     /// The authors of the commits, who must be known before an approve.
     Authors,
     /// A place among all the requests that are in work at once.

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 use super::{Report, Stories};
 use crate::{
     approval::{
-        Ending, Forbidden, Memberships, Outcome, Performer, Request, Ruling, SendResult, Standing, Unreached,
-        Verdict, Vote, Withdrawal,
+        Ending, Forbidden, Memberships, Outcome, Performer, Request, Ruling, SendAnswer, SendResult,
+        Standing, Unreached, Verdict, Vote, Withdrawal,
     },
     timing::Timing,
 };
@@ -150,5 +150,9 @@ impl Stories {
 
 /// The report of a request or vote about which GitHub could not be asked.
 pub(super) fn unasked(result: SendResult) -> Report {
-    Report::of(Outcome::Unavailable(Unreached::GitHub), result.detail)
+    let unreached = match result.what {
+        SendAnswer::Unauthorized | SendAnswer::PermissionDenied { .. } => Unreached::Ref,
+        _ => Unreached::GitHub,
+    };
+    Report::of(Outcome::Unavailable(unreached), result.detail)
 }

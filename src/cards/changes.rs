@@ -52,7 +52,8 @@ pub fn summary(changes: &Changes) -> String {
             "Not known: GitHub could not be asked. The page of this approval asks again.".to_owned()
         }
         Changes::Unknown(Unknown::Refused) => {
-            "Not known: GitHub does not let this app read the repository (Contents: read).".to_owned()
+            "Not known: GitHub refused to tell. This app's token must be in force, with Contents: read."
+                .to_owned()
         }
     }
 }

@@ -184,6 +184,9 @@ fn unavailable(unreached: Unreached) -> &'static str {
         Unreached::GitHub => {
             "Nothing was sent: GitHub could not be asked about this run. Click again in a moment."
         }
+        Unreached::Ref => {
+            "Nothing was recorded: GitHub refused to say where the ref is. Its token must be in force, with Contents: read."
+        }
         Unreached::Authors => {
             "Nothing was recorded: who wrote these commits was not known yet. GitHub was asked again (Contents: read). Click again in a moment."
         }
@@ -392,7 +395,7 @@ pub fn forbidden(why: &Forbidden) -> String {
             account(login)
         ),
         Forbidden::UnknownRerunner(repository) => format!(
-            "GitHub refused to say who re-ran this run. For SELF_APPROVAL its token needs Actions: read for {}.",
+            "GitHub refused to say who re-ran this run. For SELF_APPROVAL its token must be in force, with Actions: read for {}.",
             show(repository)
         ),
         Forbidden::Checks => "everybody may approve here, so only approve-release check shows the checks.".into(),
@@ -860,6 +863,7 @@ mod tests {
             Outcome::Unavailable(Unreached::Groups),
             Outcome::Unavailable(Unreached::Place),
             Outcome::Unavailable(Unreached::GitHub),
+            Outcome::Unavailable(Unreached::Ref),
             Outcome::Unavailable(Unreached::Authors),
             Outcome::Unavailable(Unreached::Store),
             Outcome::Unavailable(Unreached::Progress),

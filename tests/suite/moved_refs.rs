@@ -81,17 +81,19 @@ async fn while_github_cannot_be_asked_nothing_is_approved_and_rejecting_works(mo
     let id = around.ask_for_id(&host, STAYING).await;
     let late = ResponseTemplate::new(200).set_delay(Duration::from_secs(20));
     let wrong = json!({"ref": "refs/heads/main2", "object": {"type": "commit", "sha": SHA}});
-    for answer in [
-        github_error(503, "Server Error"),
-        permission_refused("contents=read"),
-        github_error(409, "Git Repository is empty."),
-        ResponseTemplate::new(200).set_body_json(wrong),
-        ResponseTemplate::new(200).set_body_json(json!({"ref": "refs/heads/main"})),
-        late,
+    let (away, refused) = ("GitHub could not be asked", "GitHub refused to say where the ref is");
+    for (answer, told) in [
+        (github_error(503, "Server Error"), away),
+        (permission_refused("contents=read"), refused),
+        (github_error(401, "Bad credentials"), refused),
+        (github_error(409, "Git Repository is empty."), away),
+        (ResponseTemplate::new(200).set_body_json(wrong), away),
+        (ResponseTemplate::new(200).set_body_json(json!({"ref": "refs/heads/main"})), away),
+        (late, away),
     ] {
         around.github.answer_about_origin(Some(answer));
         let sentence = host.vote(&alex, &id, "approve").await.assert_outcome(424, "unavailable");
-        assert!(sentence.contains("GitHub could not be asked"), "{sentence}");
+        assert!(sentence.contains(told), "{sentence}");
         assert_eq!(around.status(&host, &id).await["status"], "pending");
     }
     host.vote(&alex, &id, "reject").await.assert_outcome(200, "dispatched");
