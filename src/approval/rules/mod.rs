@@ -5,6 +5,7 @@
 //! never widen it.
 
 mod closed;
+mod found;
 mod matching;
 mod pattern;
 mod people;
@@ -16,6 +17,7 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Invalid, SelfApproval, Terms};
+use found::Found;
 
 pub use closed::{Closed, Day, MINUTES_OF_A_DAY, Window, closed_at};
 pub use matching::{Claims, JobWorkflow, RepositoryRule, Sent, What, full_ref};
@@ -24,7 +26,10 @@ pub use people::{Count, Lists, Needs, Requirement};
 
 /// All rules, in the operator's order; at least one.
 #[derive(Clone, Debug)]
-pub struct Rules(Vec<Rule>);
+pub struct Rules {
+    all: Vec<Rule>,
+    found: Found,
+}
 
 /// One rule.
 #[derive(Clone, Debug)]
@@ -83,29 +88,33 @@ impl Rules {
 
     /// The rules in their order; none if there are none.
     pub fn new(rules: Vec<Rule>) -> Option<Self> {
-        (!rules.is_empty()).then_some(Self(rules))
+        (!rules.is_empty()).then(|| Self { all: rules, found: Found::default() })
     }
 
     /// All rules.
     pub fn all(&self) -> &[Rule] {
-        &self.0
+        &self.all
     }
 
     /// The rule that decides about what would be sent: the first that matches it.
     pub fn find(&self, claims: &Claims<'_>, sent: &Sent<'_>) -> Option<&Rule> {
-        let named = sent.named_by(&self.0);
-        let repository = claims.repository.to_string();
-        self.0.iter().find(|rule| rule.matches(claims, &repository, sent, &named))
+        let place = self.found.or_else(claims, sent, || {
+            let named = sent.named_by(&self.all);
+            let repository = claims.repository.to_string();
+            self.all.iter().position(|rule| rule.matches(claims, &repository, sent, &named))
+        });
+        self.all.get(place?)
     }
 
     /// True if a rule names the event type, for any repository: no relayed button may send it.
     pub fn name_event_type(&self, event_type: &str) -> bool {
-        What::EventType(event_type).is_named_by(&self.0)
+        What::EventType(event_type).is_named_by(&self.all)
     }
 
     /// The same rules without the numbers that pin repositories: for showing what would hold, never for deciding.
     pub fn by_name(mut self) -> Self {
-        self.0.iter_mut().flat_map(|rule| &mut rule.repositories).for_each(RepositoryRule::forget_numbers);
+        self.found = Found::default();
+        self.all.iter_mut().flat_map(|rule| &mut rule.repositories).for_each(RepositoryRule::forget_numbers);
         self
     }
 }
