@@ -46,9 +46,11 @@ impl<'a> Governing<'a> {
     }
 
     /// All people of a rule that names its own.
-    pub fn people(self) -> Option<Vec<Approver>> {
-        let requirements = self.requirements()?;
-        Some(requirements.iter().flat_map(|one| &one.approvers).cloned().collect())
+    pub fn people(self) -> Option<Cow<'a, [Approver]>> {
+        Some(match self.requirements()? {
+            [one] => Cow::Borrowed(&one.approvers),
+            several => Cow::Owned(several.iter().flat_map(|one| &one.approvers).cloned().collect()),
+        })
     }
 }
 
@@ -135,9 +137,9 @@ impl Policy {
     }
 
     /// The people who decide: those of the rule, or `APPROVERS`; none for everybody.
-    pub(super) fn deciders(&self, governing: Governing<'_>) -> Option<Cow<'_, [Approver]>> {
+    pub(super) fn deciders<'a>(&'a self, governing: Governing<'a>) -> Option<Cow<'a, [Approver]>> {
         match (governing.people(), &self.approvers) {
-            (Some(people), _) => Some(Cow::Owned(people)),
+            (Some(people), _) => Some(people),
             (None, Approvers::Everybody) => None,
             (None, Approvers::Only(listed)) => Some(Cow::Borrowed(listed)),
         }
