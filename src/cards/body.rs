@@ -123,7 +123,8 @@ fn color(content: &Content) -> &'static str {
         State::Waiting => "accent",
         State::Ended(Ending::Approved) => "good",
         State::Ended(Ending::Rejected) => "attention",
-        State::Ended(Ending::Expired | Ending::Withdrawn) => "warning",
+        // Not "warning": on white that is a yellow that nobody can read.
+        State::Ended(Ending::Expired | Ending::Withdrawn) => "default",
     }
 }
 

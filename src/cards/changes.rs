@@ -151,7 +151,7 @@ impl Cards {
         let Some(changes) = content.changes.filter(|_| content.state.is_waiting()) else { return Vec::new() };
         let told = text_block(&format!("{}: {}", labels::CHANGES, literal(&summary(changes))));
         let warnings = warnings(changes).join(" ");
-        let warned = (!warnings.is_empty()).then(|| line(&literal(&warnings), "warning"));
+        let warned = (!warnings.is_empty()).then(|| line(&literal(&warnings), "attention"));
         [told].into_iter().chain(warned).collect()
     }
 

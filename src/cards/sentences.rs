@@ -232,7 +232,9 @@ pub fn closed_now(closed: &ClosedNow) -> String {
 }
 
 fn closed_until(closed: &ClosedNow, why: String) -> String {
-    let why = if why.is_empty() { why } else { format!(" ({why})") };
+    // Operators end a sentence as everybody does; here it goes on.
+    let why = why.trim_end_matches('.');
+    let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
     match closed.until {
         Some(until) => format!("approving is closed until {}{why}. Rejecting works.", readable(until)),
         None => format!("approving is closed for good{why}. Rejecting works."),
@@ -900,6 +902,14 @@ mod tests {
             Outcome::Dispatched(event(), repository.clone()),
             Outcome::DryRun(Some(event()), repository.clone()),
         ]
+    }
+
+    #[test]
+    fn the_operators_reason_for_a_closing_does_not_end_the_sentence() {
+        for (why, shown) in [("Freeze.", " (Freeze)"), ("Freeze", " (Freeze)"), ("...", ""), ("", "")] {
+            let told = closed_now(&ClosedNow { until: None, why: why.to_owned() });
+            assert_eq!(told, format!("approving is closed for good{shown}. Rejecting works."));
+        }
     }
 
     /// Every outcome, with the longest and wildest text that may stand in it.

@@ -11,7 +11,9 @@ use super::{
     words::title,
     *,
 };
-use crate::approval::{ApprovalId, ClientPayload, Ending, Item, Memberships, Policy, Ruling, Standing};
+use crate::approval::{
+    ApprovalId, ClientPayload, Ending, Item, Memberships, Met, Policy, Ruling, Settled, Standing,
+};
 use chrono::TimeDelta;
 
 fn url(text: &str) -> Url {
@@ -376,6 +378,37 @@ fn a_decided_approval_says_how_it_ended_and_who_decided() {
             // The consequences of an answer are of no use any more.
             assert!(!shown.contains("Approve sends") && !shown.contains("Open until"), "{shown}");
         }
+    }
+}
+
+#[test]
+fn a_decision_keeps_the_numbers_that_it_was_made_with() {
+    let mut approval = asked("a");
+    approval.request.terms.approvals_required = 1;
+    let met = |approvals| Met { name: None, approvals, met_by: Vec::new() };
+    let settled = |requirements| Some(Box::new(Settled { name: "production".to_owned(), requirements }));
+    let numbers = |approval: &Standing, ending, policy| {
+        let mut ruled = ruled(approval, ending);
+        ruled.ruling = ruled.ruling.map(|ruling| Ruling { policy, ..ruling });
+        content(&ruled).approvals
+    };
+    let by_two = || settled(vec![met(1), met(2)]);
+    assert_eq!(numbers(&approval, Ending::Rejected, by_two()), (1, 3));
+    approval.ballots.push(ballot(2, "Megan Bowen", ""));
+    assert_eq!(numbers(&approval, Ending::Expired, by_two()), (2, 3));
+    assert_eq!(numbers(&approval, Ending::Approved, settled(vec![met(2)])), (2, 2));
+    // Two of APPROVERS, by a rule.
+    assert_eq!(numbers(&approval, Ending::Approved, settled(Vec::new())), (2, 2));
+}
+
+#[test]
+fn nothing_on_a_card_is_in_the_yellow_that_cannot_be_read_on_white() {
+    let mut approval = asked("a");
+    approval.changes = Some(changes("a"));
+    let waiting = all_cards(&approval).into_iter();
+    let ended = [Ending::Approved, Ending::Rejected, Ending::Expired, Ending::Withdrawn];
+    for card in waiting.chain(ended.into_iter().flat_map(|ending| all_cards(&ruled(&approval, ending)))) {
+        assert!(!card.to_string().to_lowercase().contains(r#""warning""#), "{card}");
     }
 }
 
