@@ -1,5 +1,7 @@
 //! Pictures of every state that people see: of cards, page and list, for phone and desktop, light and dark.
 
+mod samples;
+
 use std::{
     fs,
     path::PathBuf,
@@ -14,7 +16,7 @@ use approve_release::{
     },
     cards::{
         content::Content,
-        page::{self, ListView, Listing, View},
+        page::{self, ListView, Listing, Said, View},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -44,7 +46,27 @@ const SHOWN: [(&str, &str); 7] = [
 const WIDTHS: [u32; 3] = [320, 390, 1280];
 
 /// The states in which a card has its fold also opened.
-const OPENED: [&str; 4] = ["waiting", "one-of-two", "refused", "long"];
+const OPENED: [&str; 7] =
+    ["waiting", "one-of-two", "refused", "long", "changes", "release-failed", "requirements"];
+
+/// A state, and what it is seen by.
+struct Sample {
+    name: &'static str,
+    standing: Standing,
+    policy: Policy,
+    /// The sentence about a click that was refused.
+    said: Option<String>,
+}
+
+impl Sample {
+    fn of(name: &'static str, standing: Standing) -> Self {
+        Self { name, standing, policy: policy(false), said: None }
+    }
+
+    fn in_dry_run(self) -> Self {
+        Self { policy: policy(true), ..self }
+    }
+}
 
 fn now() -> DateTime<Utc> {
     "2026-11-27T12:00:00Z".parse().expect("a time")
@@ -133,11 +155,11 @@ fn long() -> Standing {
     workload.environment = Some(word("production_"));
     workload.actor = word("octocat-");
     standing.ballots[0].comment = word("Fine");
+    standing.changes = Some(samples::changes(&word("Commit"), &word("folder-"), &word("Author")));
     standing
 }
 
-/// The states, each with its name, and whether it is seen in a dry run.
-fn states() -> Vec<(&'static str, Standing, bool)> {
+fn states() -> Vec<Sample> {
     let (approved, rejected) = (Ending::Approved, Ending::Rejected);
     let refused = "401: Bad credentials";
     let refused = tried(SendAnswer::Unauthorized, refused, Next::NotBefore(now() + TimeDelta::hours(1)));
@@ -145,17 +167,17 @@ fn states() -> Vec<(&'static str, Standing, bool)> {
     let mut expired = decided(Ending::Expired, Progress::Untried);
     expired.request.terms.expires_in = TimeDelta::minutes(5);
     vec![
-        ("waiting", release(), false),
-        ("one-of-two", one_of_two(release()), false),
-        ("delivered", decided(approved, Progress::Done(Some(now()))), false),
-        ("on-its-way", decided(approved, Progress::Untried), false),
-        ("refused", decided(approved, refused), false),
-        ("given-up", decided(approved, given_up), false),
-        ("rejected", decided(rejected, Progress::Untried), false),
-        ("expired", expired, false),
-        ("dry-run", release(), true),
-        ("dry-run-approved", decided(approved, Progress::Untried), true),
-        ("long", long(), false),
+        Sample::of("waiting", release()),
+        Sample::of("one-of-two", one_of_two(release())),
+        Sample::of("delivered", decided(approved, Progress::Done(Some(now())))),
+        Sample::of("on-its-way", decided(approved, Progress::Untried)),
+        Sample::of("refused", decided(approved, refused)),
+        Sample::of("given-up", decided(approved, given_up)),
+        Sample::of("rejected", decided(rejected, Progress::Untried)),
+        Sample::of("expired", expired),
+        Sample::of("dry-run", release()).in_dry_run(),
+        Sample::of("dry-run-approved", decided(approved, Progress::Untried)).in_dry_run(),
+        Sample::of("long", long()),
     ]
 }
 
@@ -194,14 +216,16 @@ fn policy(dry_run: bool) -> Policy {
     Policy { allowed_repositories, approvers: Approvers::Everybody, dry_run, ..Policy::default() }
 }
 
-fn page_of(standing: &Standing, policy: &Policy) -> String {
+fn page_of(Sample { standing, policy, said, .. }: &Sample) -> String {
     let performer = &person(2);
     let judgement = &policy.judge(standing, (performer, &Memberships::default()), now());
-    let view = View { performer, judgement, said: None, offers_samples: policy.dry_run };
+    let said = said.as_deref().map(|sentence| Said { sentence, is_error: true });
+    let view = View { performer, judgement, said, offers_samples: policy.dry_run };
     page::approval(&cards(), &Content::of(standing, policy, now()), &view)
 }
 
-fn list() -> String {
+/// The list with what waits, and with the decided ones of `states`.
+fn list(waiting: Vec<Standing>, states: Vec<Sample>) -> String {
     let link = |label, query: &str| ListView {
         label,
         href: format!("{}{query}", page::LIST),
@@ -216,14 +240,12 @@ fn list() -> String {
     let items = |standings: Vec<Standing>| -> Vec<_> {
         standings.into_iter().map(|standing| Item::Requested(Box::new(standing))).collect()
     };
-    let mut waiting = ten();
-    waiting.reverse();
-    let decided = states().into_iter().filter(|(_, standing, _)| standing.ruling.is_some());
+    let decided = states.into_iter().map(|sample| sample.standing).filter(|one| one.ruling.is_some());
     let listing = Listing {
         reader: &person(2),
         views: &views,
         waiting: &items(waiting),
-        recent: &items(decided.map(|(_, standing, _)| standing).take(6).collect()),
+        recent: &items(decided.take(6).collect()),
         is_first: true,
         next: None,
         policy: &policy(false),
@@ -336,24 +358,27 @@ impl Studio {
 }
 
 #[tokio::test]
-#[ignore = "it makes two hundred pictures to look at: cargo xtask long, or cargo xtask screenshots"]
+#[ignore = "it makes some hundred pictures to look at: cargo xtask long, or cargo xtask screenshots"]
 async fn nothing_is_cut_off_in_the_pictures_of_any_state() {
     let Some(studio) = Studio::open().await else { return };
     let cards = cards();
-    for (name, standing, dry_run) in states() {
-        let policy = policy(dry_run);
-        let content = Content::of(&standing, &policy, now());
-        let (webhook, bot, mail) = (cards.teams(&content), cards.bot(&content, None), cards.mail(&content));
-        for (kind, card) in [("webhook", webhook), ("bot", bot), ("mail", mail.expect("it is set up"))] {
+    for sample in states().into_iter().chain(samples::all()) {
+        let Sample { name, standing, policy, said } = &sample;
+        let content = Content::of(standing, policy, now());
+        let (webhook, mail) = (cards.teams(&content), cards.mail(&content).expect("it is set up"));
+        for (kind, card) in
+            [("webhook", webhook), ("bot", cards.bot(&content, said.as_deref())), ("mail", mail)]
+        {
             studio.cards(&format!("{kind}-{name}"), std::slice::from_ref(&card), false).await;
-            if kind != "mail" && OPENED.contains(&name) {
+            if kind != "mail" && OPENED.contains(name) {
                 studio.cards(&format!("{kind}-{name}-open"), &[card], true).await;
             }
         }
-        studio.page(&format!("page-{name}"), page_of(&standing, &policy)).await;
-        studio.phone(&format!("phone-{name}"), page_of(&standing, &policy)).await;
+        studio.page(&format!("page-{name}"), page_of(&sample)).await;
+        studio.phone(&format!("phone-{name}"), page_of(&sample)).await;
     }
-    studio.page("list", list()).await;
+    studio.page("list", list(ten().into_iter().rev().collect(), states())).await;
+    studio.page("list-releases", list(Vec::new(), samples::all())).await;
     let policy = policy(false);
     let ten: Vec<_> = ten().iter().map(|one| cards.bot(&Content::of(one, &policy, now()), None)).collect();
     studio.cards("channel", &ten, false).await;
