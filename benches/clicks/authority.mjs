@@ -1,5 +1,5 @@
-// A stand-in for Entra, under /jobs for the issuer of GitHub Actions, and under /bot for the Bot Connector: publishes a
-// key of its own, and hands out tokens to whoever asks.
+// A stand-in for Entra, under /jobs for the issuer of GitHub Actions, under /bot for the Bot Connector, and under /graph
+// for Microsoft Graph, where everybody is in every group: publishes a key of its own, and hands out tokens to whoever asks.
 import { createServer } from "node:http";
 import { generateKeyPairSync, sign } from "node:crypto";
 
@@ -11,6 +11,7 @@ const keys = [{ kid: "key", use: "sig", alg: "RS256", endorsements: ["msteams"],
 
 const jobs = `${base}/jobs`;
 const bot = `${base}/bot`;
+let callsToGraph = 0;
 
 function token(claims) {
   const now = Math.floor(Date.now() / 1000);
@@ -33,7 +34,7 @@ function personsToken() {
   });
 }
 
-function jobsToken() {
+function jobsToken(sha) {
   return token({
     iss: jobs,
     aud: "https://approve.example",
@@ -41,7 +42,7 @@ function jobsToken() {
     repository_id: "1",
     repository_visibility: "private",
     ref: "refs/heads/main",
-    sha: "3f786850e387550fdab836ed7e6dc881de23001b",
+    sha,
     run_id: "11895621034",
     run_attempt: "1",
     actor: "octocat",
@@ -53,15 +54,27 @@ function connectorsToken() {
   return token({ iss: bot, aud: ENTRA_CLIENT_ID, serviceurl: bot });
 }
 
-function answer(url) {
+function answerOfGraph(url, body) {
+  callsToGraph += 1;
+  return JSON.stringify(url.includes("?") ? { accountEnabled: true } : { value: JSON.parse(body).groupIds });
+}
+
+function answer(url, body) {
+  if (url.startsWith("/graph/")) return answerOfGraph(url, body);
+  if (url === "/calls-to-graph") return String(callsToGraph);
+  if (url.startsWith("/identity?")) return JSON.stringify({ access_token: "bench", expires_on: "4102444800" });
+  if (url === "/key") return privateKey.export({ type: "pkcs1", format: "pem" });
   if (url === "/keys") return JSON.stringify({ keys });
-  if (url === "/jobs/token") return jobsToken();
+  if (url === "/jobs/token") return jobsToken("3f786850e387550fdab836ed7e6dc881de23001b");
+  if (url === "/jobs/token-of-next-commit") return jobsToken("89e6c98d92887913cadf06b2adb97f26cde4849b");
   if (url === "/bot/token") return connectorsToken();
   if (url === "/token") return personsToken();
   const whose = [jobs, bot].find((other) => (base + url).startsWith(`${other}/`)) ?? issuer;
   return JSON.stringify({ issuer: whose, jwks_uri: `${base}/keys` });
 }
 
-createServer((request, response) => {
-  response.end(answer(request.url));
+createServer(async (request, response) => {
+  let body = "";
+  for await (const part of request) body += part;
+  response.end(answer(request.url, body));
 }).listen(Number(FUNCTIONS_CUSTOMHANDLER_PORT), "127.0.0.1");

@@ -35,6 +35,12 @@ impl<'a> Message<'a> {
     pub fn is_post(&self) -> bool {
         self.head.starts_with(b"POST ")
     }
+
+    /// The first line of a request: method, path and version.
+    pub fn request_line(&self) -> &str {
+        let line = self.head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        std::str::from_utf8(line).unwrap_or_default()
+    }
 }
 
 fn content_length(head: &[u8]) -> Result<Option<usize>> {

@@ -183,7 +183,7 @@ impl Connection {
 }
 
 /// Numbers are never used twice in a run.
-fn next_number() -> u64 {
+pub fn next_number() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }

@@ -1,13 +1,14 @@
 //! The weight of ApproveRelease: `cargo bench` measures it beside a bare actix-web handler, a Node.js one and a Go one
 //! that do the same dispatch and check nothing, all in one run, and prints tables with ratios: that one, one of the
-//! stores that decisions can live in, one of verified tokens, one of the ways in, and those of many approvals and of
-//! long histories.
+//! stores that decisions can live in, one of verified tokens, one of the ways in, those of rules, groups, a GitHub App
+//! and comparisons, each with it and without, and those of many approvals and of long histories.
 //!
 //! Everything stays on loopback: GitHub is a stand-in. The contenders take turns in every round, so that a noisy
 //! machine is noisy for all of them. An aim that is missed is printed, it never fails the run; a wrong answer does.
 //! The variable `BEFORE` names an earlier build, which then has a column of its own.
-//! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --approvals` makes only those tables, and
-//! `cargo bench -- --history` only the last, with a million objects: that takes minutes and 6 GB of the disk for as long.
+//! `cargo bench -- --quick` is a short run for a first impression; `cargo bench -- --approvals` makes only those tables,
+//! `cargo bench -- --pairs` only those with a thing and without it, and `cargo bench -- --history` only the last, with a
+//! million objects: that takes minutes and 6 GB of the disk for as long.
 
 #![expect(clippy::disallowed_methods, reason = "the benchmark measures what is outside the program, too")]
 
@@ -25,6 +26,7 @@ mod identity;
 mod lanes;
 mod load;
 mod measure;
+mod pairs;
 mod plan;
 mod report;
 mod stores;
@@ -38,7 +40,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     contender::{Contender, Program, Running, Starter},
     plan::{FULL, LONG_HISTORY, Plan, QUICK},
-    report::{Column, Row},
+    report::{Column, Comparison, Row},
     tools::Tools,
 };
 
@@ -46,6 +48,7 @@ use crate::{
 enum Role {
     Benchmark(Plan),
     Approvals(Plan),
+    Pairs(Plan),
     History(Plan),
     GitHub { port: u16 },
     BusyGitHub { port: u16 },
@@ -57,6 +60,7 @@ fn main() -> Result<()> {
     match role(&arguments)? {
         Role::Benchmark(plan) => runtime()?.block_on(until_stopped(benchmark(plan))),
         Role::Approvals(plan) => runtime()?.block_on(until_stopped(approvals(plan))),
+        Role::Pairs(plan) => runtime()?.block_on(until_stopped(pairs(plan))),
         Role::History(plan) => runtime()?.block_on(until_stopped(history(plan))),
         Role::GitHub { port } => runtime()?.block_on(github::serve(port)),
         Role::BusyGitHub { port } => runtime()?.block_on(github::serve_busy(port)),
@@ -70,11 +74,12 @@ fn role(arguments: &[String]) -> Result<Role> {
         [] => Role::Benchmark(FULL),
         ["--quick"] => Role::Benchmark(QUICK),
         ["--approvals"] => Role::Approvals(FULL),
+        ["--pairs"] => Role::Pairs(FULL),
         ["--history"] => Role::History(LONG_HISTORY),
         ["github", port] => Role::GitHub { port: port.parse()? },
         ["busy-github", port] => Role::BusyGitHub { port: port.parse()? },
         ["bare", port, github] => Role::BareActix { port: port.parse()?, github: github.to_owned() },
-        _ => bail!("usage: cargo bench [-- --quick | --approvals | --history]"),
+        _ => bail!("usage: cargo bench [-- --quick | --approvals | --pairs | --history]"),
     })
 }
 
@@ -97,6 +102,7 @@ async fn benchmark(plan: Plan) -> Result<()> {
     stores::compare(&plan, &starter, tools.azurite.as_ref()).await?.print();
     identity::compare(&plan, &starter, node).await?.print();
     surfaces::compare(&plan, &starter, node).await?.print();
+    pairs::compare(&plan, &starter, node).await?.iter().for_each(Comparison::print);
     approvals::compare(&plan, &starter, node).await?.print();
     history::compare(&plan, &starter).await?.print();
     println!("\nThe run took {:.0} s.", start.elapsed().as_secs_f64());
@@ -108,6 +114,12 @@ async fn approvals(plan: Plan) -> Result<()> {
     let node = Tools::found().node;
     surfaces::compare(&plan, &starter, node.as_ref()).await?.print();
     approvals::compare(&plan, &starter, node.as_ref()).await?.print();
+    Ok(())
+}
+
+async fn pairs(plan: Plan) -> Result<()> {
+    let (starter, _github) = Starter::with_github().await?;
+    pairs::compare(&plan, &starter, Tools::found().node.as_ref()).await?.iter().for_each(Comparison::print);
     Ok(())
 }
 

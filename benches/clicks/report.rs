@@ -139,12 +139,23 @@ pub struct Comparison {
     columns: Vec<String>,
     missing: String,
     rows: Vec<(String, Unit, Vec<Option<f64>>)>,
+    /// Those of rows, by their places.
+    aims: BTreeMap<usize, Most>,
+}
+
+/// An aim for the last column of a comparison.
+#[derive(Clone, Copy)]
+pub enum Most {
+    /// So many times the first column's value.
+    Times(f64),
+    /// In the unit of the values.
+    Value(f64),
 }
 
 impl Comparison {
     pub fn new(title: String, columns: impl IntoIterator<Item = String>) -> Self {
         let columns = columns.into_iter().collect();
-        Self { title, columns, missing: "–".to_owned(), rows: Vec::new() }
+        Self { title, columns, missing: "–".to_owned(), rows: Vec::new(), aims: BTreeMap::new() }
     }
 
     /// Sets the text to show for a missing value.
@@ -159,13 +170,38 @@ impl Comparison {
         self.rows.push((label.to_owned(), unit, values));
     }
 
+    /// Sets the aim of the last row.
+    pub fn aim(&mut self, most: Most) {
+        self.aims.insert(self.rows.len().saturating_sub(1), most);
+    }
+
     pub fn print(&self) {
         let ratios = self.columns.iter().skip(1).map(|column| format!("{column} to {}", self.columns[0]));
         let head = [String::new()].into_iter().chain(self.columns.iter().cloned()).chain(ratios);
-        let mut table = vec![head.collect()];
+        let mut table = vec![head.collect::<Vec<_>>()];
         table.extend(self.rows.iter().map(|(label, unit, values)| self.cells(label, *unit, values)));
+        let mut words = vec![0];
+        if !self.aims.is_empty() {
+            words.push(table[0].len());
+            table[0].push("aim".to_owned());
+            table[1..].iter_mut().enumerate().for_each(|(at, cells)| cells.push(self.verdict(at)));
+        }
         println!("\n{}\n", self.title);
-        print_table(&table, &[0]);
+        print_table(&table, &words);
+    }
+
+    fn verdict(&self, at: usize) -> String {
+        let Some(most) = self.aims.get(&at) else { return String::new() };
+        let (_, unit, values) = &self.rows[at];
+        let last = values.last().copied().flatten();
+        let (wanted, met) = match *most {
+            Most::Times(times) => {
+                let most = values.first().copied().flatten().map(|first| first * times);
+                (format!("≤ {times}× {}", self.columns[0]), last.zip(most).map(|(last, most)| last <= most))
+            }
+            Most::Value(most) => (format!("≤ {}", unit.show(most)), last.map(|last| last <= most)),
+        };
+        format!("{wanted}: {}", shown(met, |met| if met { "met" } else { "MISSED" }.to_owned()))
     }
 
     fn cells(&self, label: &str, unit: Unit, values: &[Option<f64>]) -> Vec<String> {
@@ -173,6 +209,7 @@ impl Comparison {
             |value: &Option<f64>| value.map_or_else(|| self.missing.clone(), |value| unit.show(value));
         let ratio = |value: &Option<f64>| {
             let ratio = value.zip(values[0]).map(|(value, first)| value / first);
+            let ratio = ratio.filter(|ratio| ratio.is_finite());
             shown(ratio, |ratio| format!("{ratio:.2}×"))
         };
         let values_shown = values.iter().map(value);

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The voter.
-const PERSON: &str = "0a0b0c0d-1111-4222-8333-444455556666";
+pub const PERSON: &str = "0a0b0c0d-1111-4222-8333-444455556666";
 
 /// One way in, and what it showed so far.
 struct Surface {
@@ -60,7 +60,7 @@ pub async fn compare(plan: &Plan, starter: &Starter, node: Option<&Node>) -> Res
 
 /// Every vote is the first person's again, and another is needed: it is counted, and nothing follows.
 async fn surfaces(running: &Rc<Running>, issuers: &Running, bot: &str) -> Result<Vec<Surface>> {
-    let approval = ask(running, &issuers.get("/jobs/token").await?).await?;
+    let approval = ask(running, &issuers.get("/jobs/token").await?, 2).await?;
     let counted = |request, contains| {
         let target = Target::handler(running.clone(), request).answering(contains);
         Surface { target, rounds: Vec::new() }
@@ -75,9 +75,10 @@ async fn surfaces(running: &Rc<Running>, issuers: &Running, bot: &str) -> Result
     ])
 }
 
-async fn ask(running: &Rc<Running>, token: &str) -> Result<String> {
-    let mut request = click::request_approval(token, 2)?;
-    let answer = running.ask(request.numbered(0)).await?;
+/// Asks for an approval by so many people, and gives its id.
+pub async fn ask(running: &Running, token: &str, approvals_required: u32) -> Result<String> {
+    let mut request = click::request_approval(token, approvals_required)?;
+    let answer = running.ask(request.numbered(load::next_number())).await?;
     let answer: Value = serde_json::from_str(&answer).context("no approval")?;
     let id = answer["id"].as_str().map(str::to_owned);
     id.with_context(|| format!("no id in {answer}"))
