@@ -153,7 +153,7 @@ pub fn tally(
     let in_time = || ballots.iter().filter(|ballot| ballot.at < request.expires_at());
     let mut approved_by: Vec<&Performer> = Vec::new();
     for ballot in in_time().filter(|ballot| ballot.verdict == Verdict::Approve) {
-        if !approved_by.iter().any(|performer| performer.is_same(&ballot.performer)) {
+        if !approved_by.iter().any(|performer| performer.counts_as(&ballot.performer)) {
             approved_by.push(&ballot.performer);
         }
     }
@@ -178,7 +178,7 @@ pub fn tally(
 pub fn count_approvals(ballots: &[Ballot]) -> usize {
     let approving = || ballots.iter().filter(|ballot| ballot.verdict == Verdict::Approve);
     let is_first = |(index, ballot): &(usize, &Ballot)| {
-        !approving().take(*index).any(|before| before.performer.is_same(&ballot.performer))
+        !approving().take(*index).any(|before| before.performer.counts_as(&ballot.performer))
     };
     approving().enumerate().filter(is_first).count()
 }

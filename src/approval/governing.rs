@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Approver, Approvers, Ballot, EventType, Guid, Listed, Memberships, Performer, Policy, Request, Ruling,
-    SelfApproval, Terms, Verdict, Workload, count_approvals,
+    Approver, Approvers, Ballot, Ending, EventType, Guid, Listed, Memberships, Performer, Policy, Request,
+    Ruling, SelfApproval, Standing, Terms, Verdict, Workload, count_approvals,
     rules::{self, Claims, Needs, Requirement, Rule, RuleChannel, Sent, What, Who},
     tally,
 };
@@ -59,7 +59,7 @@ impl<'a> Governing<'a> {
 pub struct Settled {
     /// The rule's name.
     pub name: String,
-    /// Its requirements; none where `APPROVERS` decide.
+    /// Its requirements; one without a name where `APPROVERS` decide.
     pub requirements: Vec<Met>,
 }
 
@@ -169,6 +169,19 @@ impl Policy {
         }
     }
 
+    /// The number of people who said yes, and the number that is needed; after a decision as it was made, whatever the
+    /// rules are now.
+    pub fn approvals(&self, Standing { request, ballots, ruling, .. }: &Standing) -> (usize, usize) {
+        let Some(ruling) = ruling else { return self.progress(request, ballots, &Memberships::default()) };
+        let counted = count_approvals(&ruling.ballots);
+        let requirements = ruling.policy.iter().flat_map(|settled| &settled.requirements);
+        let needed = request.terms.approvals_required.max(requirements.map(|one| one.approvals).sum());
+        match ruling.ending {
+            Ending::Approved => (counted, needed.max(counted)),
+            Ending::Rejected | Ending::Expired | Ending::Withdrawn => (counted.min(needed), needed),
+        }
+    }
+
     /// True if the yes of `performer` is one that nothing needs any more.
     pub fn is_unneeded(&self, request: &Request, ballots: &[Ballot], performer: &Performer) -> bool {
         let Some(needs) = self.needs(&request.terms, self.governing_of(request)) else { return false };
@@ -183,7 +196,14 @@ impl Policy {
         let rule = governing.rule()?;
         let needs = self.needs(&request.terms, governing);
         let people = approving(ballots);
-        let requirements = needs.map_or_else(Vec::new, |needs| {
+        // The number of `APPROVERS` is a requirement like others, without a name.
+        let of_approvers = || {
+            let is_first =
+                |(at, one): &(usize, &&Performer)| !people[..*at].iter().any(|other| other.counts_as(one));
+            let met_by = people.iter().enumerate().filter(is_first).map(|(_, one)| (*one).clone()).collect();
+            vec![Met { name: None, approvals: governing.approvals(), met_by }]
+        };
+        let requirements = needs.map_or_else(of_approvers, |needs| {
             let met = needs.count(&people, &may_list(known)).met_by;
             let met = needs.requirements.iter().zip(met);
             met.map(|(one, met_by)| Met {

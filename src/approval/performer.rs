@@ -42,6 +42,17 @@ impl Performer {
         }
     }
 
+    /// True if the two count as one: they are the same person, or both came by one user principal name, which passed from
+    /// one account to another in between. One entry of a list is one person.
+    // T44
+    pub fn counts_as(&self, other: &Self) -> bool {
+        let name = |performer: &Self| match performer {
+            Self::Anonymous => None,
+            Self::Person(person) => person.user_principal_name.as_deref().map(str::to_ascii_lowercase),
+        };
+        self.is_same(other) || name(self).is_some_and(|name_of_self| name(other) == Some(name_of_self))
+    }
+
     /// The performer's name, if it is known; never a user principal name.
     pub fn display_name(&self) -> Option<&str> {
         match self {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::HashSet};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Approver, Approvers, Ballot, Delivery, EventType, Forbidden, GithubLogins, Guid, Invalid, Listed,
+    Approver, Approvers, Ballot, Delivery, Ending, EventType, Forbidden, GithubLogins, Guid, Invalid, Listed,
     Memberships, MessageName, Outcome, Own, Performer, Relay, RelayStanding, Repository, RepositoryDispatch,
     RepositoryPattern, Request, Ruling, SelfApproval, Standing, Terms, Verdict, Workload,
     governing::{ClosedNow, Governing, in_list},
@@ -229,12 +229,7 @@ impl Policy {
             None => Err(Forbidden::Performer),
             Some(_) => Err(Forbidden::NotInRule),
         };
-        // A decision stays, also without its rule.
-        let is_governed = match self.governing_of(request) {
-            Governing::Nothing if ruling.is_none() => Err(Forbidden::NoRule),
-            Governing::Nothing | Governing::Deployment | Governing::Rule(_) => Ok(()),
-        };
-        let vote = self.may_send(request).and(is_governed).and(is_allowed.clone());
+        let vote = self.may_send(standing).and(is_allowed.clone());
         let is_open = ruling.is_none() && now < request.expires_at();
         let own = match self.not_own((request, authors.as_ref()), performer, Verdict::Approve) {
             // A decision waits for nobody: a click only has it sent again.
@@ -260,9 +255,17 @@ impl Policy {
             && !self.approvers.include(performer)
     }
 
-    /// Allows or refuses to send the event that follows from `request`, by the settings of now.
-    pub fn may_send(&self, request: &Request) -> Result<(), Forbidden> {
-        self.allow_workload(&request.workload)
+    /// Allows or refuses to send the event that follows from an approval, by the settings of now.
+    ///
+    /// What people decided by a rule stays decided. What ended by itself while no rule matched it is sent by none.
+    // T43
+    pub fn may_send(&self, Standing { request, ruling, .. }: &Standing) -> Result<(), Forbidden> {
+        self.allow_workload(&request.workload)?;
+        let is_decided = |ruling: &Ruling| ruling.ending != Ending::Expired || ruling.policy.is_some();
+        match self.governing_of(request) {
+            Governing::Nothing if !ruling.as_ref().is_some_and(is_decided) => Err(Forbidden::NoRule),
+            Governing::Nothing | Governing::Deployment | Governing::Rule(_) => Ok(()),
+        }
     }
 
     /// True if `performer` is an approver of the deployment and, if there is one, of the request.
@@ -333,7 +336,7 @@ impl Policy {
     /// The delivery of the event that follows from an approval.
     pub fn delivery(&self, standing: &Standing) -> Delivery {
         match standing.sends() && !self.dry_run {
-            true => Delivery::of(standing.progress(&MessageName::DISPATCH), self.may_send(&standing.request)),
+            true => Delivery::of(standing.progress(&MessageName::DISPATCH), self.may_send(standing)),
             false => Delivery::NOTHING,
         }
     }

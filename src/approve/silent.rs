@@ -78,7 +78,7 @@ impl Stories {
         let repository = &request.workload.repository;
         let Some(id) = silent_run(standing, timing.now) else { return false };
         let may_ask = github.lacks().is_none()
-            && self.policy.may_send(request).is_ok()
+            && self.policy.may_send(standing).is_ok()
             && self.refusals.may_ask(repository, timing.now);
         if !may_ask {
             return false;

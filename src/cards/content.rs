@@ -15,7 +15,7 @@ use super::{
 use crate::approval::{
     Author, Ballot, Changes, Conclusion, Delivery, DeliveryState, DispatchName, Due, Ending, EventType,
     Inputs, Members, Memberships, Met, NamedRun, Performer, Policy, Release, Repository, Request, Ruling,
-    Run, Settled, Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload, count_approvals,
+    Run, Settled, Standing, Verdict, Vote, Withdrawal, Withdrawer, Workload,
 };
 use crate::text::{identifier::identifier, line::plain};
 
@@ -115,10 +115,7 @@ impl<'a> Content<'a> {
         let Standing { request, ballots, .. } = standing;
         let (state, delivery) = (State::of(standing, policy, now), policy.delivery(standing));
         let release = Release::of(standing, now);
-        let approvals = match &standing.ruling {
-            Some(ruling) => as_decided(request, ruling),
-            None => policy.progress(request, ballots, &Memberships::default()),
-        };
+        let approvals = policy.approvals(standing);
         let settled = match &standing.ruling {
             Some(ruling) => ruling.policy.clone(),
             None => policy.settled(request, ballots, &Memberships::default()).map(Box::new),
@@ -357,18 +354,6 @@ fn decision<'a>(
         facts.push(fact(labels::OPEN_UNTIL, Value::Deadline(until, left)));
     }
     facts
-}
-
-/// The number of people who said yes, and the number that was needed, as a decision was made: whatever the rules are now.
-/// A rule's own number for `APPROVERS` is not on record; no more than those who approved were needed.
-fn as_decided(request: &Request, ruling: &Ruling) -> (usize, usize) {
-    let counted = count_approvals(&ruling.ballots);
-    let requirements = ruling.policy.iter().flat_map(|settled| &settled.requirements);
-    let needed = request.terms.approvals_required.max(requirements.map(|one| one.approvals).sum());
-    match ruling.ending {
-        Ending::Approved => (counted, needed.max(counted)),
-        Ending::Rejected | Ending::Expired | Ending::Withdrawn => (counted.min(needed), needed),
-    }
 }
 
 /// The operator's rule, and each of its requirements with the people who have met it.

@@ -84,14 +84,14 @@ pub fn wanted_by_relay(standing: &RelayStanding, policy: &Policy) -> Option<Want
 pub fn event(standing: &Standing, policy: &Policy) -> Option<Wanted> {
     let ruling = standing.ruling.as_ref().filter(|_| standing.sends() && !policy.dry_run)?;
     let event = Wanted::new(MessageName::DISPATCH, ruling.decided_at, Effect::Event);
-    Some(Wanted { forbidden: policy.may_send(&standing.request).err(), ..event })
+    Some(Wanted { forbidden: policy.may_send(standing).err(), ..event })
 }
 
 fn of_channel(standing: &Standing, route: &Route, policy: &Policy, now: DateTime<Utc>) -> Vec<Wanted> {
     let Route { channel, part } = route;
     let place = standing.places.get(&channel.name).and_then(Option::as_ref);
     // Nobody is reminded of an approval whose event may not be sent any more, nor where it was asked for before.
-    let is_asked = *part == Part::Chosen && policy.may_send(&standing.request).is_ok();
+    let is_asked = *part == Part::Chosen && policy.may_send(standing).is_ok();
     let reminder = reminder(standing, now).filter(|_| is_asked);
     let reminder = reminder.map(|(number, since)| {
         let name = MessageName::new(Kind::Reminder(number), &channel.name);

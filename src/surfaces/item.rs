@@ -207,7 +207,7 @@ pub fn requested<'a>(stories: &'a Stories, standing: &'a Standing, reader: Shown
             run_attempt: &workload.run_attempt,
             requested_by: &workload.actor,
             key: asked.key.as_deref(),
-            approvals_required: asked.approvals_required,
+            approvals_required: stories.policy.approvals(standing).1,
             created_at: rfc_3339(request.created_at),
             expires_at: rfc_3339(request.expires_at()),
             posted: stories.outbox.posted(standing).as_str(),

@@ -10,6 +10,7 @@ use crate::{
     github_compare::by,
     graph::{Graph, SECURITY},
     handler_process::until,
+    http1::Request,
     stores::Store,
     tokens::Token,
 };
@@ -60,6 +61,54 @@ async fn each_requirement_is_met_by_people_of_its_own_and_the_rule_is_told_every
     assert_eq!((&seen["status"], &seen["policy"]), (&json!("approved"), &json!({"name": "production"})));
     let sent: Value = serde_json::from_str(around.github.only_dispatch().client_payload()).expect("JSON");
     assert_eq!(sent["approval"]["policy"], json!({"name": "production"}));
+}
+
+#[tokio::test]
+async fn the_number_of_approvals_is_the_rule_s_whoever_asks_and_whenever() {
+    let around = Surroundings::start().await;
+    let mut rule = production();
+    rule["requires"][1]["approvers"] = people(&[2, 3, 4]);
+    rule["requires"][1]["approvals"] = json!(2);
+    let by_approvers = json!({"name": "calm", "repositories": ["octo/*"], "refs": ["**"], "event_types": ["calm"],
+        "approvals_required": 3});
+    let host = governed(&around, &json!([rule, by_approvers])).setting("APPROVERS", "*").start().await;
+    for body in [ASKED, r#"{"event_type":"calm"}"#] {
+        let id = around.ask_for_id(&host, body).await;
+        let required = async || {
+            let list = host.send(operator().browse(Request::get("/api/approvals?format=json"))).await.json();
+            let items = list["items"].as_array().expect("items").clone();
+            let item = items.into_iter().find(|item| item["id"] == id).expect("it is listed");
+            (
+                around.status(&host, &id).await["approvals_required"].clone(),
+                item["approvals_required"].clone(),
+            )
+        };
+        assert_eq!(required().await, (json!(3), json!(3)));
+        let somebody = around.token_of(&Someone::number(1));
+        host.vote(&somebody, &id, "reject").await.assert_outcome(200, "rejected");
+        assert_eq!(required().await, (json!(3), json!(3)));
+    }
+}
+
+// T44
+#[tokio::test]
+async fn a_name_that_passes_to_another_account_is_one_person_still() {
+    let around = Surroundings::start().await;
+    around.github.expect_dispatches(1);
+    let mut rule = production();
+    rule["requires"] = json!([{"name": "Both", "approvals": 2,
+        "approvers": [Someone::number(1).upn, Someone::number(2).upn]}]);
+    let host = governed(&around, &json!([rule])).start().await;
+    let id = around.ask_for_id(&host, ASKED).await;
+    let before = Someone { upn: Someone::number(1).upn.to_uppercase(), ..Someone::number(7) };
+    for voter in [before, Someone::number(1)] {
+        let pressed = host.send(voter.press(&id, "approve", "")).await;
+        assert!(pressed.status == 200 && pressed.text().contains("1 of 2"), "{}", pressed.text());
+    }
+    assert_eq!(around.status(&host, &id).await["status"], "pending");
+    let pressed = host.send(Someone::number(2).press(&id, "approve", "")).await;
+    assert_eq!(pressed.status, 200, "{}", pressed.text());
+    assert_eq!(around.status(&host, &id).await["status"], "approved");
 }
 
 #[tokio::test]

@@ -1,13 +1,20 @@
 //! The operator's rules and the clock: closed times that begin and end, and a policy that changes while they last.
 
 use approve_release::{
-    approval::{ApprovalId, Ending, Outcome, Verdict, rules::Rules},
+    approval::{
+        ApprovalId, DeliveryError, DeliveryState, Ending, EventType, Forbidden, Outcome, Terms, Verdict,
+        rules::Rules,
+    },
+    approve::NewRequest,
     config::policy,
 };
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::instances::{Instances, asking, object_id, person, vote};
+use crate::{
+    github::GitHub,
+    instances::{Instances, asking, object_id, person, vote},
+};
 
 /// A Friday, at noon in Berlin.
 fn friday() -> DateTime<Utc> {
@@ -85,4 +92,31 @@ async fn while_it_is_closed_people_reject_and_time_goes_on() {
     let id = later.asked(asking("2", "two")).await;
     // Two days on it is Sunday, and open; the rule that never opens is another.
     assert_eq!(ending(&later, &id, 48).await, Some(Ending::Expired));
+}
+
+// T43
+#[tokio::test]
+async fn an_event_that_follows_by_itself_is_sent_by_no_rule_that_does_not_name_it() {
+    let github = GitHub::start().await;
+    let mut deployment = Instances::sending_to(&github);
+    let rules = |repository: &str| {
+        let rule = json!([{"name": "late", "repositories": [repository], "refs": ["**"],
+            "event_types": ["go-live", "late"], "approvers": [object_id(1)]}]);
+        Some(policy::rules(&rule.to_string()).expect("rules"))
+    };
+    deployment.policy.rules = rules("octo/*");
+    let late = EventType::parse("late");
+    let asking = asking("1", "one");
+    let terms = Terms { expired_event_type: late, expires_in: TimeDelta::hours(1), ..asking.terms };
+    let id = deployment.asked(NewRequest { terms, ..asking }).await;
+    deployment.policy.rules = rules("acme/*");
+    assert_eq!(ending(&deployment, &id, 2).await, Some(Ending::Expired));
+    deployment.sweep(TimeDelta::hours(2)).await;
+    deployment.settled().await;
+    assert_eq!(github.dispatches().len(), 0);
+    let delivery = deployment.delivery(&id, TimeDelta::hours(2)).await;
+    assert_eq!(
+        (delivery.state, delivery.error),
+        (DeliveryState::Dead, Some(DeliveryError::Forbidden(Forbidden::NoRule)))
+    );
 }

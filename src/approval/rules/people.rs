@@ -83,7 +83,7 @@ impl<'a> Needs<'a> {
     // T44
     pub fn count(&self, approved_by: &[&Performer], lists: Lists<'_>) -> Count {
         let is_first = |(at, voter): &(usize, &&Performer)| {
-            !approved_by[..*at].iter().any(|before| before.is_same(voter))
+            !approved_by[..*at].iter().any(|before| before.counts_as(voter))
         };
         let voters: Vec<(usize, &Performer)> = approved_by
             .iter()
