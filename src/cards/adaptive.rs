@@ -31,26 +31,49 @@ pub struct Limits {
     pub comment: usize,
     /// Each value that GitHub vouches for, and each of ours.
     pub proven: usize,
+    /// The name of each requirement of a rule, and likewise how far it has come.
+    pub requirement: usize,
 }
 
 /// The limits that most cards are made with: as much as anyone reads.
-const ROOMY: Limits =
-    Limits { changes: true, payload: 300, text: 4_000, facts: 30, value: 300, comment: 500, proven: 300 };
+const ROOMY: Limits = Limits {
+    changes: true,
+    payload: 300,
+    text: 4_000,
+    facts: 30,
+    value: 300,
+    comment: 500,
+    proven: 300,
+    requirement: 300,
+};
 
 /// The same without the changes in full.
 const NO_CHANGES: Limits = Limits { changes: false, ..ROOMY };
 
 /// The limits that a card is made with until it fits. The changes give way first, then the payload, then the text, the facts and the
-/// comments; the last of them fit always, whatever the characters.
-const LIMITS: [Limits; 7] = [
+/// comments, and at last the names in a rule's requirements; the last of them fit always, whatever the characters.
+const LIMITS: [Limits; 8] = [
     ROOMY,
     NO_CHANGES,
     Limits { payload: 60, ..NO_CHANGES },
     Limits { payload: 0, ..NO_CHANGES },
     Limits { payload: 0, text: 600, ..NO_CHANGES },
     Limits { payload: 0, text: 600, facts: 10, value: 80, ..NO_CHANGES },
-    Limits { changes: false, payload: 0, text: 100, facts: 4, value: 50, comment: 45, proven: 50 },
+    TIGHT,
+    Limits { text: 60, facts: 1, value: 30, comment: 10, requirement: 24, ..TIGHT },
 ];
+
+/// The limits under which everything fits beside a rule of few requirements, whatever the characters.
+const TIGHT: Limits = Limits {
+    payload: 0,
+    text: 100,
+    facts: 4,
+    value: 50,
+    comment: 45,
+    proven: 50,
+    requirement: 50,
+    ..NO_CHANGES
+};
 
 /// A client that shows cards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -101,15 +101,19 @@ impl Cards {
         limits: &Limits,
     ) -> Json {
         let row = |Fact { label, value }: &Fact| {
-            Row::new(label, &value.text(), self.markdown(value, client, limits.proven))
+            let is_requirement = matches!(value, Value::Requirement(..));
+            let limit = if is_requirement { limits.requirement } else { limits.proven };
+            Row::new(label, &value.text(), self.markdown(value, client, limit))
         };
         fact_set(facts.into_iter().map(row))
     }
 
     fn markdown(&self, value: &Value, client: Client, limit: usize) -> String {
-        let text = plain(&without_braces(&value.text()), limit);
+        let shown = |text: &str| plain(&without_braces(text), limit);
+        let text = shown(&value.text());
         match (value, self.address_of(value)) {
             (Value::Time(time) | Value::Deadline(time, _), _) => client.time(*time),
+            (Value::Requirement(name, met), _) => literal(&format!("{}: {}", shown(name), shown(met))),
             (_, Some(url)) => link(&text, &url),
             (_, None) => literal(&text),
         }

@@ -96,6 +96,8 @@ pub enum Value<'a> {
     Time(DateTime<Utc>),
     /// The time until which people may decide, and how long that still is.
     Deadline(DateTime<Utc>, Option<TimeDelta>),
+    /// A requirement of a rule: its name, and how far it has come. Neither takes room from the other.
+    Requirement(String, String),
     /// Words of ours, or GitHub's reason.
     Words(Cow<'static, str>),
 }
@@ -186,6 +188,7 @@ impl Value<'_> {
             Self::People(people) if people.is_empty() => "nobody".to_owned(),
             Self::People(people) => people.iter().map(|one| name(one)).collect::<Vec<_>>().join(", "),
             Self::Time(time) | Self::Deadline(time, _) => readable(*time),
+            Self::Requirement(name, met) => format!("{name}: {met}"),
             Self::Words(words) => words.clone().into_owned(),
         }
     }
@@ -359,14 +362,14 @@ fn decision<'a>(
 /// The operator's rule, and each of its requirements with the people who have met it.
 fn by_rule<'a>(settled: Option<&Settled>) -> Vec<Fact<'a>> {
     let Some(Settled { name: rule, requirements }) = settled else { return Vec::new() };
-    let words = |label, text: String| fact(label, Value::Words(text.into()));
     let requirement = |one: &Met| {
         let shown = plain(&identifier(one.name.as_deref()?), MAX_REQUIREMENT);
         let people: Vec<_> = one.met_by.iter().map(name).collect();
         let by = if people.is_empty() { String::new() } else { format!(", by {}", people.join(", ")) };
-        Some(words(labels::REQUIRES, format!("{shown}: {}{by}", count(one.met_by.len(), one.approvals))))
+        let met = format!("{}{by}", count(one.met_by.len(), one.approvals));
+        Some(fact(labels::REQUIRES, Value::Requirement(shown, met)))
     };
-    let rule = words(labels::RULE, identifier(rule));
+    let rule = fact(labels::RULE, Value::Words(identifier(rule).into()));
     [rule].into_iter().chain(requirements.iter().filter_map(requirement)).collect()
 }
 

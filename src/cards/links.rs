@@ -34,6 +34,7 @@ impl Cards {
             | Value::People(_)
             | Value::Time(_)
             | Value::Deadline(..)
+            | Value::Requirement(..)
             | Value::Words(_) => None,
         }
     }

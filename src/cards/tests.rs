@@ -12,7 +12,8 @@ use super::{
     *,
 };
 use crate::approval::{
-    ApprovalId, ClientPayload, Ending, Item, Memberships, Met, Policy, Ruling, Settled, Standing,
+    ApprovalId, Approver, ClientPayload, Ending, Item, Memberships, Met, Policy, Ruling, Settled, Standing,
+    rules::{Case, Pattern, RepositoryRule, Requirement, Rule, RuleChannel, Rules, Who},
 };
 use chrono::TimeDelta;
 
@@ -505,18 +506,83 @@ fn the_largest_of_everything_fits_and_says_what_is_left_out() {
     assert!(largest.iter().all(|bytes| *bytes <= MAX_BYTES), "{largest:?}");
 }
 
-/// The bytes of the largest card of a webhook, a bot and a mail.
-fn the_largest_of(bit: &str) -> [usize; 3] {
-    let text = bit.repeat(64_000 / bit.len());
-    let mut approval = wild(&text);
+/// An approval in which everything is as large as it can be, if `text` is the longest.
+fn the_largest(text: &str) -> Standing {
+    let mut approval = wild(text);
     let comment: String = text.chars().take(500).collect();
     approval.request.terms.facts = vec![(comment.clone(), comment.clone()); 2_000];
-    approval.ballots = (1..=10).map(|number| ballot(number, &text, &comment)).collect();
+    approval.ballots = (1..=10).map(|number| ballot(number, text, &comment)).collect();
+    approval
+}
+
+/// The bytes of the largest card of a webhook, a bot and a mail.
+fn the_largest_of(bit: &str) -> [usize; 3] {
+    let approval = the_largest(&bit.repeat(64_000 / bit.len()));
     let [open, decided, open_mail, decided_mail] = assert_sound(&approval);
     let said = "x".repeat(300);
     let bot = |standing: &Standing| cards().bot(&content(standing), Some(&said)).to_string().len();
     let bot = bot(&approval).max(bot(&ruled(&approval, Ending::Approved)));
     [open.max(decided), bot, open_mail.max(decided_mail)]
+}
+
+/// The rules of one whose name is the longest and whose ten requirements, of names as long, ten people meet.
+fn with_the_largest_rule(bit: &str) -> Policy {
+    let name: String = bit.replace('\n', "\u{85}").chars().cycle().take(64).collect();
+    let requirement = |number: usize| {
+        let person = format!("0a0b0c0d-1111-2222-3333-{number:012}");
+        let approvers = vec![Approver::parse(&person).expect("an approver")];
+        Requirement { name: Some(name.clone()), approvers, approvals: 1 }
+    };
+    let rule = Rule {
+        name: "W".repeat(64),
+        repositories: vec![RepositoryRule::parse("octo/*").expect("a pattern")],
+        refs: vec![Pattern::parse("**", Case::Matters).expect("a pattern")],
+        event_types: Vec::new(),
+        workflows: Vec::new(),
+        waits: false,
+        environments: Vec::new(),
+        job_workflows: Vec::new(),
+        who: Who::Requirements((1..=10).map(requirement).collect()),
+        self_approval: None,
+        expires_in: None,
+        channel: RuleChannel::Deployment,
+        closed: Vec::new(),
+    };
+    Policy { rules: Rules::new(vec![rule]), ..policy() }
+}
+
+/// Every card of the largest approval under the largest rule: open and decided, of a webhook, a bot and a mail.
+fn under_the_largest_rule(bit: &str) -> Vec<Value> {
+    // Longer texts are cut as these are, and take long.
+    let mut approval = the_largest(&bit.repeat(6_000 / bit.len()));
+    approval.request.workload.git_ref = format!("refs/heads/{}", "&".repeat(244));
+    let (policy, known) = (with_the_largest_rule(bit), Memberships::default());
+    let settled = policy.settled(&approval.request, &approval.ballots, &known).expect("a rule");
+    assert!(settled.requirements.iter().all(|one| one.met_by.len() == 1));
+    let mut decided = ruled(&approval, Ending::Approved);
+    decided.ruling.as_mut().expect("a ruling").policy = Some(Box::new(settled));
+    let said = "x".repeat(300);
+    let all = [approval, decided].map(|standing| {
+        let content = Content::of(&standing, &policy, noon());
+        let mail = cards().mail(&content).expect("a mail card");
+        [cards().teams(&content), cards().bot(&content, Some(&said)), mail]
+    });
+    all.into_iter().flatten().collect()
+}
+
+#[test]
+fn the_largest_rule_fits_beside_the_largest_of_everything_and_hides_no_requirement() {
+    let bits = ["&", "\\", "🚀", "{", "\n"];
+    let cards = std::thread::scope(|scope| {
+        let made: Vec<_> = bits.map(|bit| scope.spawn(move || under_the_largest_rule(bit))).into();
+        made.into_iter().flat_map(|cards| cards.join().expect("no panic")).collect::<Vec<_>>()
+    });
+    for card in cards {
+        let text = card.to_string();
+        assert!(text.len() <= MAX_BYTES, "{} bytes", text.len());
+        assert_eq!(text.matches("1 of 1").count(), 10, "how far each has come is never cut: {text}");
+        assert!(text.contains(" \\\\[…\\\\]") && text.contains("WWW"), "{text}");
+    }
 }
 
 #[test]
