@@ -229,14 +229,32 @@ async fn a_dry_run_gives_a_waiting_job_no_approval(mode: Mode) {
 }
 
 async fn the_largest_decision_fits_into_githubs_limit(mode: Mode) {
-    let (around, host) = Surroundings::with_host(mode).await;
+    let around = Surroundings::start().await;
+    let host = around.host(mode).start().await;
+    decide_on_the_largest(&around, &host, "\u{1F680}".repeat(255)).await;
+}
+
+/// The name of the rule is in it to the letter, beside the longest of everything else.
+#[tokio::test]
+async fn the_largest_decision_by_a_rule_fits_too() {
+    let (around, git_ref) = (Surroundings::start().await, format!("refs/heads/{}", "\u{1F680}".repeat(244)));
+    let rule = "r".repeat(64);
+    let rules = json!([{"name": rule, "repositories": ["octo/*"], "refs": [git_ref]}]);
+    let host = around.host(Mode::Payload).setting("POLICY", &rules.to_string()).start().await;
+    decide_on_the_largest(&around, &host, git_ref).await;
+    let sent: Value = serde_json::from_str(around.github.only_dispatch().client_payload()).expect("JSON");
+    assert_eq!(sent["approval"]["policy"], json!({"name": rule}));
+    assert_eq!(sent["approval"]["performers"].as_array().map(Vec::len), Some(10));
+}
+
+async fn decide_on_the_largest(around: &Surroundings, host: &FunctionsHost, git_ref: String) {
     around.github.expect_dispatches(1);
     let payload = format!(r#"{{"x":"{}"}}"#, "x".repeat(32_000 - 8));
     let event_type = "\u{1F680}".repeat(100);
     let body =
         format!(r#"{{"event_type":"{event_type}","client_payload":{payload},"approvals_required":10}}"#);
     let job = Token::of_job(&around.actions)
-        .claim("ref", "\u{1F680}".repeat(255))
+        .claim("ref", git_ref)
         .claim("actor", "\u{1F680}".repeat(255))
         .claim("sha", "f".repeat(64));
     let id = host.ask_as(&job, &body).await.json()["id"].as_str().expect("an id").to_owned();
