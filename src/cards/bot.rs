@@ -118,8 +118,8 @@ fn vote(verdict: Verdict, id: &ApprovalId) -> Value {
 pub fn welcome(channel: Option<&str>) -> String {
     match channel {
         Some(channel) => format!(
-            "ApproveRelease is here. To have approvals posted to this channel, set TEAMS_CHANNEL_ID to {channel} and \
-             restart the function app."
+            "ApproveRelease is here. To have approvals posted to this channel, set TEAMS_CHANNEL_ID to {channel}, or let a \
+             rule of POLICY name it, and restart the function app."
         ),
         None => "ApproveRelease is here. Its setting TEAMS_CHANNEL_ID names the channel that it posts to."
             .to_owned(),

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{Rooms, channels, timing};
 use crate::{
     approval::{
-        AppFault, Guid, Repository, RepositoryPattern, SendAnswer, SendResult,
+        AppFault, Guid, Repository, RepositoryPattern, SendAnswer, SendResult, TargetName,
         rules::{Rule, RuleChannel},
     },
     cards::page::{Finding, FindingState},
@@ -234,13 +234,25 @@ impl Rooms {
         }
         let targets = &self.stories.outbox.targets;
         let by_bot = || targets.channels.iter().filter(|target| matches!(target.sender, Sender::Bot(..)));
-        match (bot.connector.lacks(), channels::trouble(by_bot())) {
-            (_, Some(trouble)) => wrong(trouble),
-            (Some(missing), None) if by_bot().next().is_none() => {
+        match (bot.connector.lacks(), channels::trouble(by_bot()), self.rule_without_channel()) {
+            (_, Some(trouble), _) => wrong(trouble),
+            (Some(missing), None, _) if by_bot().next().is_none() => {
                 wrong(format!("The bot posts nothing, since {missing} is not set."))
             }
+            (Some(missing), None, Some(rule)) => wrong(format!(
+                "The rule {rule} names no channel, and {missing} is not set: its cards are posted nowhere."
+            )),
             _ => well("The bot gets its token; posting was not tried."),
         }
+    }
+
+    /// A rule whose cards go to the deployment's own channel, if there is none.
+    fn rule_without_channel(&self) -> Option<&str> {
+        let has_own =
+            self.stories.outbox.targets.channels.iter().any(|target| target.name == TargetName::default());
+        let rules = self.stories.policy.rules.iter().flat_map(|rules| rules.all());
+        let mut to_own = rules.filter(|rule| rule.channel == RuleChannel::Deployment);
+        to_own.next().filter(|_| !has_own).map(|rule| rule.name.as_str())
     }
 
     /// A rule that has cards posted by the bot.

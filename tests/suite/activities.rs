@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     authority::TENANT,
-    connector::{APP_ID, BotConnector, CHANNEL, CHANNEL_ID, Message, PERSONAL_CHAT, TEAM_ID, teams_id},
+    connector::{APP_ID, BotConnector, CHANNEL, CHANNEL_ID, Message, OWN, PERSONAL_CHAT, Place, teams_id},
     connector_tokens::{verifier, verify},
     deployment::Someone,
     http1::Request,
@@ -97,16 +97,28 @@ impl Activity {
                 "isGroup": true,
                 "conversationType": "channel",
                 "tenantId": TENANT,
-                "id": format!("{CHANNEL_ID};messageid={number}"),
             },
-            "channelData": {"tenant": {"id": TENANT}, "team": {"id": TEAM_ID}, "channel": {"id": CHANNEL_ID}},
+            "channelData": {"tenant": {"id": TENANT}},
         });
-        Self { token: Token::of_activity(connector), body }
+        let activity = Self { token: Token::of_activity(connector), body };
+        activity.in_thread(OWN, &number.to_string())
+    }
+
+    /// In another channel, where it begins a thread.
+    pub fn in_channel(self, place: Place) -> Self {
+        self.in_thread(place, &new_number().to_string())
+    }
+
+    fn in_thread(self, place: Place, first: &str) -> Self {
+        self.with("conversation/id", format!("{};messageid={first}", place.channel))
+            .with("channelData/team", json!({"id": place.team}))
+            .with("channelData/channel", json!({"id": place.channel}))
     }
 
     /// In the thread of a message, and about it.
     pub fn on(self, message: &Message) -> Self {
-        self.with("conversation/id", message.conversation.clone()).with("replyToId", message.activity.clone())
+        let activity = self.in_channel(message.place()).with("conversation/id", message.conversation.clone());
+        activity.with("replyToId", message.activity.clone())
     }
 
     /// In a chat of the person with the bot.

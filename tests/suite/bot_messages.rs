@@ -101,7 +101,7 @@ impl Teams {
 }
 
 /// The button of this title, wherever it stands.
-fn button(card: &Value, title: &str) -> Option<Value> {
+pub fn button(card: &Value, title: &str) -> Option<Value> {
     match card {
         Value::Object(members) if card["title"] == title && members.contains_key("type") => {
             Some(card.clone())
@@ -115,7 +115,7 @@ fn button(card: &Value, title: &str) -> Option<Value> {
 impl Answer {
     /// The answer that stands inside, whose type is this.
     #[track_caller]
-    fn inside(&self, status: u16, kind: &str) -> Value {
+    pub fn inside(&self, status: u16, kind: &str) -> Value {
         assert_eq!(self.status, 200, "{}", self.text());
         let json = self.json();
         assert_eq!((&json["statusCode"], &json["type"]), (&json!(status), &json!(kind)), "{json}");
@@ -123,12 +123,12 @@ impl Answer {
     }
 
     #[track_caller]
-    fn card(&self) -> Value {
+    pub fn card(&self) -> Value {
         self.inside(200, "application/vnd.microsoft.card.adaptive")
     }
 
     #[track_caller]
-    fn error(&self, status: u16, code: &str) -> String {
+    pub fn error(&self, status: u16, code: &str) -> String {
         let error = self.inside(status, "application/vnd.microsoft.error");
         assert_eq!(error["code"], code, "{error}");
         text(&error["message"])
@@ -324,7 +324,7 @@ async fn of_whom_teams_tells_no_name_is_told_to_have_the_object_id_listed() {
 }
 
 /// A message in answer to a click or a refresh, in place of a card.
-const TEXT: &str = "application/vnd.microsoft.activity.message";
+pub const TEXT: &str = "application/vnd.microsoft.activity.message";
 
 #[tokio::test]
 async fn a_refresh_shows_the_card_to_those_who_may_decide_and_tells_everybody_else_why_not() {
@@ -624,7 +624,7 @@ async fn without_a_bot_nothing_is_believed(mode: Mode) {
     let teams = Teams::start().await;
     let host = teams.around.host(mode).start().await;
     let message = Message {
-        conversation: "19:x".to_owned(),
+        conversation: CHANNEL_ID.to_owned(),
         activity: "1".to_owned(),
         cards: Vec::new(),
         summaries: Vec::new(),

@@ -58,6 +58,7 @@ mod misbehaving;
 mod node_tools;
 mod openid;
 mod rough_store;
+mod rule_channels;
 mod runner;
 mod signing_keys;
 mod standalone;

@@ -39,6 +39,35 @@ pub const CHANNEL: &str = "msteams";
 pub const CHANNEL_ID: &str = "19:LydFnezGKSkhYoiLNP6kZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2";
 pub const TEAM_ID: &str = "19:aTeamOfItsOwnKZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2";
 
+/// A channel and its team.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Place {
+    pub channel: &'static str,
+    pub team: &'static str,
+}
+
+/// The deployment's own channel, and those of two other teams.
+pub const OWN: Place = Place { channel: CHANNEL_ID, team: TEAM_ID };
+pub const SECURITY: Place = Place {
+    channel: "19:securityReleasesKZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2",
+    team: "19:theSecurityTeamKZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2",
+};
+pub const PRODUCT: Place = Place {
+    channel: "19:productReleasesKZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2",
+    team: "19:theProductTeamKZ8AuXQr36EDAkvG9CNJSPKc1@thread.tacv2",
+};
+
+/// All places that it knows.
+pub const PLACES: [Place; 3] = [OWN, SECURITY, PRODUCT];
+
+impl Place {
+    /// The place of this conversation: a channel or a thread of one.
+    pub fn of(conversation: &str) -> Option<Self> {
+        let channel = conversation.split_once(";messageid=").map_or(conversation, |(channel, _)| channel);
+        PLACES.into_iter().find(|place| place.channel == channel)
+    }
+}
+
 /// A chat of the bot with one person.
 pub const PERSONAL_CHAT: &str = "a:1pL6i0oY3C0K8oAj8fIKk9Nfjyoe3VZqDoPnXyGb";
 
@@ -52,7 +81,7 @@ pub struct BotConnector {
 }
 
 impl BotConnector {
-    /// One that takes what `desk` gives out, with a team whose one member is Alex.
+    /// One that takes what `desk` gives out, with some teams; the one member of the deployment's own is Alex.
     pub async fn start(desk: &TokenDesk) -> Self {
         let documents = OpenId::start(|url| vec![published(url)]).await;
         let service = Arc::new(Mutex::new(State::new(desk.clone())));
@@ -95,8 +124,13 @@ impl BotConnector {
         self.serve_instead(Document::Metadata, ResponseTemplate::new(200).set_body_json(metadata));
     }
 
-    /// From now on knows this person as a member of the team.
+    /// From now on knows this person as a member of the deployment's own team.
     pub fn add_member(&self, person: &Someone) {
+        self.add_member_to(OWN, person);
+    }
+
+    /// The same of the team of this place.
+    pub fn add_member_to(&self, place: Place, person: &Someone) {
         let member = json!({
             "id": teams_id(person),
             "name": person.name,
@@ -106,7 +140,7 @@ impl BotConnector {
             "tenantId": TENANT,
             "userRole": "user",
         });
-        self.service().members.insert(teams_id(person), member);
+        self.service().members.insert((place.team.to_owned(), teams_id(person)), member);
     }
 
     /// The next calls meet these faults, one each.
@@ -117,6 +151,21 @@ impl BotConnector {
     /// From now on answers every call with a good token so, or as it should again.
     pub fn answer_calls_with(&self, answer: Option<ResponseTemplate>) {
         self.service().always = answer;
+    }
+
+    /// From now on answers every call about this place so, or as it should again.
+    pub fn answer_calls_to(&self, place: Place, answer: Option<ResponseTemplate>) {
+        let answers = &mut self.service().by_place;
+        answers.retain(|(other, _)| *other != place);
+        answers.extend(answer.map(|answer| (place, answer)));
+    }
+
+    /// From now on the bot's app is not in the team of this place, or is there again.
+    pub fn take_out_of_team(&self, place: Place, is_out: bool) {
+        let error = json!({"error": {"code": "BotNotInConversationRoster",
+            "message": "The bot is not part of the conversation roster."}});
+        let answer = is_out.then(|| ResponseTemplate::new(403).set_body_json(error));
+        self.answer_calls_to(place, answer);
     }
 
     /// From now on takes this long for each call.
@@ -135,9 +184,14 @@ impl BotConnector {
         self.service().expected_refusals = count;
     }
 
-    /// The cards that stand in the channel, in the order in which they were posted.
+    /// The cards that stand in all channels, in the order in which they were posted.
     pub fn messages(&self) -> Vec<Message> {
         self.service().messages.clone()
+    }
+
+    /// Those that stand in the channel of this place.
+    pub fn messages_in(&self, place: Place) -> Vec<Message> {
+        self.messages().into_iter().filter(|message| message.place() == place).collect()
     }
 
     /// The other activities that the bot sent, each with its conversation.

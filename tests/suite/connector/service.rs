@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use wiremock::{Request, Respond, ResponseTemplate};
 
-use super::{CHANNEL_ID, PERSONAL_CHAT, SERVICE_PATH, TEAM_ID};
+use super::{PERSONAL_CHAT, PLACES, Place, SERVICE_PATH};
 use crate::{
     authority::TENANT,
     token_desk::{Standing, TokenDesk},
@@ -30,6 +30,13 @@ pub struct Message {
     pub cards: Vec<Value>,
     /// The text that a phone's notification shows, likewise.
     pub summaries: Vec<Value>,
+}
+
+impl Message {
+    /// The place where it was posted.
+    pub fn place(&self) -> Place {
+        Place::of(&self.conversation).expect("a place that is known")
+    }
 }
 
 /// A call that came with a good token: its method, and what stands in its path, decoded.
@@ -54,10 +61,12 @@ pub struct State {
     pub lost: usize,
     /// Other activities that the bot sent, each with its conversation.
     pub said: Vec<(String, Value)>,
-    /// By user id.
-    pub members: BTreeMap<String, Value>,
+    /// By team and user id.
+    pub members: BTreeMap<(String, String), Value>,
     pub faults: VecDeque<Fault>,
     pub always: Option<ResponseTemplate>,
+    /// The same for the calls about one place.
+    pub by_place: Vec<(Place, ResponseTemplate)>,
     pub delay: Duration,
     pub calls: Vec<Call>,
     pub refusals: Vec<String>,
@@ -93,7 +102,7 @@ impl Respond for Service {
             ),
         };
         state.undescribed.extend(described.err());
-        answer.set_delay(state.delay)
+        if state.delay.is_zero() { answer } else { answer.set_delay(state.delay) }
     }
 }
 
@@ -136,6 +145,7 @@ impl State {
             members: BTreeMap::new(),
             faults: VecDeque::new(),
             always: None,
+            by_place: Vec::new(),
             delay: Duration::ZERO,
             calls: Vec::new(),
             refusals: Vec::new(),
@@ -149,6 +159,10 @@ impl State {
         self.calls.push(Call { method: request.method.to_string(), ids: ids.clone() });
         if let Some(always) = &self.always {
             return Ok(Reply::Instead(always.clone()));
+        }
+        let place = place_of(request, &ids);
+        if let Some((_, answer)) = self.by_place.iter().find(|(other, _)| Some(*other) == place) {
+            return Ok(Reply::Instead(answer.clone()));
         }
         match self.faults.pop_front() {
             Some(Fault::Instead(answer)) => Ok(Reply::Instead(answer)),
@@ -173,11 +187,12 @@ impl State {
         if body["isGroup"] != true || body["tenantId"] != TENANT || body["activity"].is_null() {
             return refuse(400, "BadSyntax");
         }
-        if body["channelData"]["channel"]["id"] != CHANNEL_ID {
+        let Some(Place { channel, .. }) = body["channelData"]["channel"]["id"].as_str().and_then(Place::of)
+        else {
             return refuse(404, "ConversationNotFound");
-        }
+        };
         let activity = format!("17763902573{:02}", new_number());
-        let conversation = format!("{CHANNEL_ID};messageid={activity}");
+        let conversation = format!("{channel};messageid={activity}");
         let answer = json!({"id": conversation, "activityId": activity});
         let cards = vec![card_of(&body["activity"])?];
         let summaries = vec![body["activity"]["summary"].clone()];
@@ -216,10 +231,11 @@ impl State {
         if conversation.contains(";messageid=") {
             return refuse(404, "ThreadNotFound");
         }
-        if ![CHANNEL_ID, TEAM_ID].contains(&conversation) {
+        let is_it = |place: &Place| [place.channel, place.team].contains(&conversation);
+        let Some(Place { team, .. }) = PLACES.into_iter().find(is_it) else {
             return refuse(404, "ConversationNotFound");
-        }
-        match self.members.get(user_id) {
+        };
+        match self.members.get(&(team.to_owned(), user_id.to_owned())) {
             Some(member) => Ok(Reply::Own(200, member.clone())),
             None => Err(Refusal { status: 404, code: "MemberNotFoundInConversation", is_a_fault: false }),
         }
@@ -237,13 +253,20 @@ fn ids_of(request: &Request) -> Option<Vec<String>> {
     }
 }
 
-/// The channel, a thread of it, or a chat.
-fn check_conversation(conversation: &str) -> Result<(), Refusal> {
-    if conversation == PERSONAL_CHAT {
-        return Ok(());
+/// The place that a call is about, if it is a channel.
+fn place_of(request: &Request, ids: &[String]) -> Option<Place> {
+    match ids {
+        [] => Place::of(json_of(request).ok()?["channelData"]["channel"]["id"].as_str()?),
+        [conversation, ..] => Place::of(conversation),
     }
-    let channel = conversation.split_once(";messageid=").map_or(conversation, |(channel, _)| channel);
-    if channel == CHANNEL_ID { Ok(()) } else { refuse(404, "ConversationNotFound") }
+}
+
+/// A channel, a thread of it, or a chat.
+fn check_conversation(conversation: &str) -> Result<(), Refusal> {
+    match conversation == PERSONAL_CHAT || Place::of(conversation).is_some() {
+        true => Ok(()),
+        false => refuse(404, "ConversationNotFound"),
+    }
 }
 
 fn json_of(request: &Request) -> Result<Value, Refusal> {
