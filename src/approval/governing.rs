@@ -263,8 +263,14 @@ impl Policy {
         is_person && people.is_some_and(|people| known.place(&people, performer) == Listed::Yes)
     }
 
+    /// True if the name that administrators gave `performer` could show them more of the list: whoever sees all of it by
+    /// their object id needs none.
+    pub fn needs_name_to_look(&self, performer: &Performer) -> bool {
+        self.needs_name(performer) || (!self.approvers.include(performer) && self.has_names_in_rules())
+    }
+
     /// True if a rule lists anybody by name.
-    pub fn has_names_in_rules(&self) -> bool {
+    fn has_names_in_rules(&self) -> bool {
         let rules = self.rules.iter().flat_map(|rules| rules.all());
         rules.flat_map(Rule::requirements).flat_map(|one| &one.approvers).any(Approver::is_name)
     }

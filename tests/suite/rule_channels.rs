@@ -419,6 +419,11 @@ async fn pending_shows_a_channels_own_approvals_to_those_of_its_rule_and_to_appr
         assert!(told.contains(&id) && !told.contains(&others), "{}: {told}", person.name);
         assert!(!told.contains("The secret of rest"), "{told}");
     }
+    // Whoever may see everything is known by the object id alone.
+    let asked = || company.connector.calls().iter().filter(|call| call.method == "GET").count();
+    let before = asked();
+    company.pending(&host, &Someone::alex(), OWN).await;
+    assert_eq!(asked(), before);
     let told = company.pending(&host, &of_product(), SECURITY).await;
     assert_eq!(told, "Nothing waits for a decision.");
     assert!(company.pending(&host, &of_product(), PRODUCT).await.contains(&others));

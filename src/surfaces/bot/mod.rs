@@ -264,7 +264,7 @@ impl Messages {
         let (policy, performer) = (&self.stories.policy, Performer::Person(person.clone()));
         let needs_name = match about {
             About::Relay => policy.needs_name(&performer),
-            About::List => policy.needs_name(&performer) || policy.has_names_in_rules(),
+            About::List => policy.needs_name_to_look(&performer),
             About::Vote(standing, verdict) => {
                 let person = (&performer, &Memberships::default());
                 policy.judge(standing, person, request.timing.now).needs_name_for(verdict)
