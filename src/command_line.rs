@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, ffi::OsString, fmt, path::PathBuf};
 
-use crate::approval::{RepositoryPattern, rules::full_ref};
+use crate::approval::{
+    RepositoryPattern,
+    rules::{JobWorkflow, full_ref},
+};
 
 /// The help, for a person who asks for it, or whose command line is wrong.
 pub const USAGE: &str = "\
@@ -78,16 +81,16 @@ pub enum Sends {
 
 impl PolicyQuestion {
     /// Reads the options, each at most once and in any order.
-    fn parse(mut arguments: &[&str]) -> Option<Self> {
+    fn parse(mut arguments: &[&str]) -> Result<Self, Misused> {
         let mut options = BTreeMap::new();
         while let [name, rest @ ..] = arguments {
             let (value, rest) = match (*name, rest) {
                 ("--waits", rest) => ("", rest),
                 (_, [value, rest @ ..]) => (*value, rest),
-                _ => return None,
+                _ => return misused(format!("{name} must be followed by a value")),
             };
             if options.insert(*name, value).is_some() {
-                return None;
+                return misused(format!("{name} stands there twice"));
             }
             arguments = rest;
         }
@@ -98,16 +101,30 @@ impl PolicyQuestion {
             take("--waits").map(|_| Sends::Nothing),
         ];
         let mut sends = sends.into_iter().flatten();
-        let question = Self {
-            file: take("--policy")?.into(),
-            repository: take("--repository").and_then(|text| one_repository(&text))?,
-            sends: sends.next()?,
-            git_ref: take("--ref").map(|git_ref| full_ref(&git_ref)).unwrap_or_default(),
-            environment: take("--environment"),
-            job_workflow: take("--job-workflow"),
+        let (Some(sends), None) = (sends.next(), sends.next()) else {
+            return misused("there must be one of --event-type, --workflow and --waits");
         };
-        (options.is_empty() && sends.next().is_none()).then_some(question)
+        let Some(file) = take("--policy") else { return misused("there must be --policy and a file") };
+        let Some(repository) = take("--repository").and_then(|text| one_repository(&text)) else {
+            return misused("--repository must be owner/name, perhaps with numbers: owner@2020/name@424242");
+        };
+        let job_workflow = take("--job-workflow");
+        if job_workflow.as_deref().is_some_and(|text| JobWorkflow::parse(text).is_none()) {
+            return misused(
+                "--job-workflow must be owner/name/.github/workflows/file.yml@ and a full ref or commit",
+            );
+        }
+        let git_ref = take("--ref").map(|git_ref| full_ref(&git_ref)).unwrap_or_default();
+        let environment = take("--environment");
+        match options.keys().next() {
+            None => Ok(Self { file: file.into(), repository, sends, git_ref, environment, job_workflow }),
+            Some(other) => misused(format!("{other} cannot be used with --policy")),
+        }
     }
+}
+
+fn misused(told: impl Into<String>) -> Result<PolicyQuestion, Misused> {
+    Err(Misused::Question(told.into()))
 }
 
 fn one_repository(text: &str) -> Option<RepositoryPattern> {
@@ -119,6 +136,8 @@ fn one_repository(text: &str) -> Option<RepositoryPattern> {
 pub enum Misused {
     /// `--port` comes without a port.
     Port,
+    /// A question about a policy that cannot be read, for this reason.
+    Question(String),
     /// An argument that does not exist, or not with the others.
     Arguments,
 }
@@ -126,6 +145,7 @@ pub enum Misused {
 impl fmt::Display for Misused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Question(told) => told,
             Self::Port => "--port must be followed by a port number, from 1 to 65535",
             Self::Arguments => "these arguments cannot be used",
         })
@@ -144,7 +164,7 @@ impl Command {
             ["check"] => Ok(Self::Check { json: false }),
             ["check", "--json"] => Ok(Self::Check { json: true }),
             ["check", ref question @ ..] => {
-                PolicyQuestion::parse(question).map(Box::new).map(Self::CheckPolicy).ok_or(Misused::Arguments)
+                PolicyQuestion::parse(question).map(|question| Self::CheckPolicy(Box::new(question)))
             }
             ["--help"] => Ok(Self::Help),
             ["--version"] => Ok(Self::Version),
@@ -203,19 +223,34 @@ mod tests {
     }
 
     #[test]
+    fn a_question_that_cannot_be_read_says_why() {
+        let asked = ["check", "--policy", "p.json", "--repository", "octo/app"];
+        for (more, told) in [
+            (&[][..], "there must be one of --event-type"),
+            (&["--waits", "--event-type", "go"], "there must be one of --event-type"),
+            (&["--waits", "--waits"], "--waits stands there twice"),
+            (&["--waits", "--ref"], "--ref must be followed by a value"),
+            (&["--waits", "--json", ""], "--json cannot be used with --policy"),
+            (&["--waits", "--job-workflow", "garbage"], "--job-workflow must be"),
+        ] {
+            let misused = parse(&[&asked[..], more].concat()).expect_err("misused").to_string();
+            assert!(misused.starts_with(told), "{more:?}: {misused}");
+        }
+        for (arguments, told) in [
+            (&["check", "--policy"][..], "--policy must be followed"),
+            (&["check", "--repository", "octo/app", "--waits"], "there must be --policy"),
+            (&["check", "--policy", "p.json", "--repository", "octo/*", "--waits"], "--repository must be"),
+            (&["check", "--policy", "p.json", "--repository", "octo", "--waits"], "--repository must be"),
+        ] {
+            let misused = parse(arguments).expect_err("misused").to_string();
+            assert!(misused.starts_with(told), "{arguments:?}: {misused}");
+        }
+    }
+
+    #[test]
     fn everything_else_is_misused() {
         for arguments in [
-            &["check", "--policy"][..],
-            &["check", "--policy", "p.json"],
-            &["check", "--policy", "p.json", "--repository", "octo/app"],
-            &["check", "--policy", "p.json", "--repository", "octo/*", "--waits"],
-            &["check", "--policy", "p.json", "--repository", "octo", "--waits"],
-            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--event-type", "go"],
-            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--waits"],
-            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--ref"],
-            &["check", "--policy", "p.json", "--repository", "octo/app", "--waits", "--json", ""],
-            &["check", "--repository", "octo/app", "--waits"],
-            &["--json"],
+            &["--json"][..],
             &[""],
             &["-p", "8080"],
             &["--ports=1"],

@@ -8,6 +8,11 @@ use jiff::{Timestamp, civil, tz};
 pub struct TimeZone(tz::TimeZone);
 
 impl TimeZone {
+    /// The name by which it was read.
+    pub fn name(&self) -> &str {
+        self.0.iana_name().unwrap_or_default()
+    }
+
     /// Coordinated Universal Time.
     pub const UTC: Self = Self(tz::TimeZone::UTC);
 

@@ -20,6 +20,15 @@ pub enum SelfApproval {
 }
 
 impl SelfApproval {
+    /// The word of the setting.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::DenyAuthors => "deny-authors",
+        }
+    }
+
     /// Reads the word of the setting.
     pub fn parse(text: &str) -> Option<Self> {
         match text {

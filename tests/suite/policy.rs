@@ -308,6 +308,9 @@ fn each_policy_on_the_page_can_be_used() {
 const LAYERED: &str = r#"[
  {"name": "both", "repositories": ["octo@2020/*"], "refs": ["refs/tags/v*"], "environments": ["production"], "waits": true,
   "job_workflows": ["octo/ci/.github/workflows/release.yml@refs/heads/main"], "expires_in_minutes": 60, "webhook": "MAIN",
+  "self_approval": "deny", "closed": [
+   {"days": ["Fri", "Sat"], "from": "15:00", "to": "24:00", "time_zone": "Europe/Berlin", "why": "weekend"},
+   {"from": "00:00", "to": "06:00", "time_zone": "UTC"}],
   "requires": [{"name": "Security", "approvers": ["group:0a0b0c0d-1111-2222-3333-444455556666"], "approvals": 2},
                {"name": "Product", "approvers": ["alex@contoso.com", "sam@contoso.com"]}]},
  {"name": "workflow", "repositories": ["octo/*"], "refs": ["**"], "waits": true,
@@ -321,15 +324,19 @@ fn the_check_names_the_people_and_what_leaving_a_claim_out_would_give() {
     let output = check(LAYERED, &[&all[..], &ci].concat());
     let expected = "\
 Rule both holds for a job that waits in Octo/App.
-Decided for Security by 2 of group:0a0b0c0d-1111-2222-3333-444455556666.
-Decided for Product by 1 of alex@contoso.com, sam@contoso.com.
+Security: decided by 2 of group:0a0b0c0d-1111-2222-3333-444455556666.
+Product: decided by 1 of alex@contoso.com, sam@contoso.com.
+self_approval is deny.
 Within 60 minutes at most.
+Closed Fri, Sat from 15:00 to 24:00, Europe/Berlin: weekend.
+Closed every day from 00:00 to 06:00, UTC.
 Posted to the webhook of TEAMS_WEBHOOK_URL_MAIN.
 For a repository with the numbers of octo@2020/*.
 Without the ref: no rule holds, so it is forbidden.
 Without the environment: rule workflow holds.
 Without the job's workflow: rule mild holds.
 Without both: rule mild holds.
+By another ref, environment or workflow of the job these may hold: workflow, mild.
 ";
     assert_eq!((text(&output.stdout), text(&output.stderr)), (expected, ""));
     assert_eq!(output.status.code(), Some(0));
@@ -340,12 +347,39 @@ Rule mild holds for a job that waits in Octo/App.
 Decided by 2 of APPROVERS.
 Without the ref: no rule holds, so it is forbidden.
 Without the environment: the same rule.
+By another ref, environment or workflow of the job these may hold: both, workflow.
 ";
     assert_eq!((text(&output.stdout), output.status.code()), (expected, Some(0)));
     // Another owner of the same name.
     let output =
         check(LAYERED, &[&["--waits", "--repository", "octo@2021/app"], &all[..2], &all[3..5], &ci].concat());
     assert!(text(&output.stdout).starts_with("Rule workflow holds"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_check_without_a_rule_says_why() {
+    let policy = r#"[
+ {"name": "strict", "repositories": ["octo/app"], "refs": ["refs/tags/v*"], "environments": ["production"], "event_types": ["go"],
+  "approvers": ["alex@contoso.com"]},
+ {"name": "mild", "repositories": ["octo/*"], "refs": ["**"]},
+ {"name": "others", "repositories": ["acme/*"], "refs": ["**"]}]"#;
+    let ask = |repository: &str, git_ref: &str, event_type: &str| {
+        let output =
+            check(policy, &["--repository", repository, "--ref", git_ref, "--event-type", event_type]);
+        assert_eq!((text(&output.stderr), output.status.code()), ("", Some(1)));
+        text(&output.stdout).to_owned()
+    };
+    let expected = "\
+No rule holds: event type go in octo/app is forbidden.
+Rule strict does not match by its refs, environments.
+Rule mild does not match by its event types and workflows (another rule names this one).
+";
+    assert_eq!(ask("octo/app", "main", "go"), expected);
+    assert!(ask("fabrikam/app", "main", "stop").ends_with("\nNo rule is about this repository.\n"));
+    assert!(
+        ask("octo/app", "refs/pull/1/merge", "stop").ends_with("\nJobs of pull requests may never ask.\n")
+    );
+    assert!(ask("octo/app", "main", "").ends_with("\nNo request can have that.\n"));
 }
 
 #[test]

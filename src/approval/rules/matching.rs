@@ -72,6 +72,31 @@ impl What<'_> {
     }
 }
 
+/// A member of a rule that is matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Member {
+    /// `repositories`
+    Repositories,
+    /// `refs`
+    Refs,
+    /// `environments`
+    Environments,
+    /// `job_workflows`
+    JobWorkflows,
+    /// `event_types`, `workflows` and `waits`
+    Sent,
+}
+
+impl Member {
+    const ALL: [Self; 5] =
+        [Self::Repositories, Self::Refs, Self::Environments, Self::JobWorkflows, Self::Sent];
+
+    /// True if the author of a workflow chooses the claim that it is matched against.
+    pub fn is_chosen(self) -> bool {
+        matches!(self, Self::Refs | Self::Environments | Self::JobWorkflows)
+    }
+}
+
 impl Rule {
     /// True if the rule is about this job, of the `repository` in the claims, and everything that may be sent for it;
     /// `named` says which of these things some rule names.
@@ -83,14 +108,44 @@ impl Rule {
         sent: &Sent<'_>,
         named: &[bool],
     ) -> bool {
+        Member::ALL.iter().all(|member| self.matches_by(*member, claims, repository, (sent, named)))
+    }
+
+    /// The members by which the rule is not about this job.
+    pub(super) fn misses(
+        &self,
+        claims: &Claims<'_>,
+        repository: &str,
+        sent: &Sent<'_>,
+        named: &[bool],
+    ) -> Vec<Member> {
+        let is_missed = |member: &Member| !self.matches_by(*member, claims, repository, (sent, named));
+        Member::ALL.into_iter().filter(is_missed).collect()
+    }
+
+    fn matches_by(
+        &self,
+        member: Member,
+        claims: &Claims<'_>,
+        repository: &str,
+        (sent, named): (&Sent<'_>, &[bool]),
+    ) -> bool {
         let environment = claims.environment.unwrap_or_default();
         let job_workflow = claims.job_workflow_ref.unwrap_or_default();
-        self.repositories.iter().any(|pattern| pattern.matches(claims, repository))
-            && any_matches(&self.refs, claims.git_ref)
-            && (self.environments.is_empty() || any_matches(&self.environments, environment))
-            && (self.job_workflows.is_empty()
-                || self.job_workflows.iter().any(|pattern| pattern.matches(job_workflow)))
-            && self.allows(sent, named)
+        match member {
+            Member::Repositories => {
+                self.repositories.iter().any(|pattern| pattern.matches(claims, repository))
+            }
+            Member::Refs => any_matches(&self.refs, claims.git_ref),
+            Member::Environments => {
+                self.environments.is_empty() || any_matches(&self.environments, environment)
+            }
+            Member::JobWorkflows => {
+                self.job_workflows.is_empty()
+                    || self.job_workflows.iter().any(|pattern| pattern.matches(job_workflow))
+            }
+            Member::Sent => self.allows(sent, named),
+        }
     }
 
     fn allows(&self, sent: &Sent<'_>, named: &[bool]) -> bool {
@@ -150,7 +205,8 @@ impl RepositoryRule {
         (self.owner_id, self.repository_id) = (None, None);
     }
 
-    fn matches(&self, claims: &Claims<'_>, repository: &str) -> bool {
+    /// True if the claims are those of a repository that it means.
+    pub fn matches(&self, claims: &Claims<'_>, repository: &str) -> bool {
         self.owner_id.as_deref().is_none_or(|pinned| claims.owner_id == Some(pinned))
             && self.repository_id.as_deref().is_none_or(|pinned| claims.repository_id == pinned)
             && self.name.matches(repository)

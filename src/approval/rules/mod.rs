@@ -20,7 +20,7 @@ use super::{Invalid, SelfApproval, Terms};
 use found::Found;
 
 pub use closed::{Closed, Day, MINUTES_OF_A_DAY, Window, closed_at};
-pub use matching::{Claims, JobWorkflow, RepositoryRule, Sent, What, full_ref};
+pub use matching::{Claims, JobWorkflow, Member, RepositoryRule, Sent, What, full_ref};
 pub use pattern::{Case, Pattern};
 pub use people::{Count, Lists, Needs, Requirement};
 
@@ -104,6 +104,16 @@ impl Rules {
             self.all.iter().position(|rule| rule.matches(claims, &repository, sent, &named))
         });
         self.all.get(place?)
+    }
+
+    /// All rules in their order, each with the members by which it is not about the job.
+    pub fn misses<'a>(
+        &'a self,
+        claims: &Claims<'_>,
+        sent: &Sent<'_>,
+    ) -> impl Iterator<Item = (&'a Rule, Vec<Member>)> {
+        let (named, repository) = (sent.named_by(&self.all), claims.repository.to_string());
+        self.all.iter().map(move |rule| (rule, rule.misses(claims, &repository, sent, &named)))
     }
 
     /// True if a rule names the event type, for any repository: no relayed button may send it.
