@@ -90,7 +90,7 @@ impl PolicyQuestion {
                 _ => return misused(format!("{name} must be followed by a value")),
             };
             if options.insert(*name, value).is_some() {
-                return misused(format!("{name} stands there twice"));
+                return misused(format!("{name} is given twice"));
             }
             arguments = rest;
         }
@@ -228,7 +228,7 @@ mod tests {
         for (more, told) in [
             (&[][..], "there must be one of --event-type"),
             (&["--waits", "--event-type", "go"], "there must be one of --event-type"),
-            (&["--waits", "--waits"], "--waits stands there twice"),
+            (&["--waits", "--waits"], "--waits is given twice"),
             (&["--waits", "--ref"], "--ref must be followed by a value"),
             (&["--waits", "--json", ""], "--json cannot be used with --policy"),
             (&["--waits", "--job-workflow", "garbage"], "--job-workflow must be"),

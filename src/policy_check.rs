@@ -183,11 +183,8 @@ fn of_requirement(requirement: &Requirement) -> String {
 
 fn of_window(window: &Window) -> String {
     let clock = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
-    let days: Vec<_> = window
-        .days
-        .iter()
-        .map(|day| &DAYS[usize::from(day.to_monday_zero_offset().unsigned_abs())][..])
-        .collect();
+    let days: Vec<_> =
+        window.days.iter().map(|day| DAYS[usize::from(day.to_monday_zero_offset().unsigned_abs())]).collect();
     let days = if days.len() == DAYS.len() { "every day".to_owned() } else { days.join(", ") };
     let why = if window.why.is_empty() { String::new() } else { format!(": {}", identifier(&window.why)) };
     format!("Closed {days} from {} to {}, {}{why}.", clock(window.from), clock(window.to), window.zone.name())

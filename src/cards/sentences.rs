@@ -301,10 +301,14 @@ fn invalid(why: &Invalid) -> String {
         Invalid::Facts => "facts must be one object of texts.",
         Invalid::Approver => "approvers must be object ids, user principal names or group:GUID.",
         Invalid::TooManyGroups => "approvers may have at most 100 groups.",
-        Invalid::NotAnApprover => "approvers may only narrow APPROVERS; one of them is not listed there.",
-        Invalid::TooFewApprovers => "approvals_required is more than there are approvers.",
+        Invalid::NotAnApprover => {
+            "approvers may only narrow APPROVERS, or the rule that holds; one of them is not listed there."
+        }
+        Invalid::TooFewApprovers => {
+            "approvals_required, or the rule that holds, asks for more people than there are approvers."
+        }
         Invalid::TooFewOthers => {
-            "approvals_required is more than there are approvers besides those who started or re-ran the run."
+            "approvals_required, or the rule that holds, asks for more people than there are approvers besides those who started or re-ran the run."
         }
         Invalid::RelayedEventType => {
             "event_type is one of RELAY_EVENT_TYPES, so a card could send it without an approval."
@@ -393,7 +397,7 @@ pub fn forbidden(why: &Forbidden) -> String {
         }
         Forbidden::Own(own) => not_own(*own).into(),
         Forbidden::Login(login) => format!(
-            "{} started or re-ran this run, but is not in GITHUB_LOGINS here, which SELF_APPROVAL needs.",
+            "{} started or re-ran this run, but is not in GITHUB_LOGINS here, so nobody can tell whose own this is.",
             account(login)
         ),
         Forbidden::UnknownRerunner(repository) => format!(

@@ -4,8 +4,9 @@ use url::Url;
 
 use super::{AUTH_ENABLED, Config, SIGN_IN, bot, forms, reader::Reader, webhooks};
 use crate::{
-    approval::{Approvers, SelfApproval},
+    approval::{Approvers, EventTypes, SelfApproval},
     ledger::Location,
+    text::identifier::identifier,
 };
 
 impl Config {
@@ -28,7 +29,11 @@ impl Config {
         let urls = forms::unlikely_urls(&self.public_url, &self.github_api_url, entra_authority);
         let urls = urls.into_iter().map(str::to_owned).chain(webhooks::unlikely(reader));
         let cards = self.unlikely_cards(reader);
-        let own = self.unlikely_self_approval().into_iter().chain(self.unread_authors());
+        let own = self
+            .unlikely_self_approval()
+            .into_iter()
+            .chain(self.unread_authors())
+            .chain(self.unlikely_relay());
         store.map(str::to_owned).into_iter().chain(identity).chain(urls).chain(cards).chain(own).collect()
     }
 
@@ -73,6 +78,16 @@ impl Config {
         (is_denied && self.policy.github_logins.0.is_empty()).then(|| {
             format!("{setting} is set, but GITHUB_LOGINS lists nobody: every request for such an approval is refused")
         })
+    }
+
+    /// An event type that a card may not send, since a rule names it, and no job may ask for, since a card may send it.
+    fn unlikely_relay(&self) -> Option<String> {
+        let EventTypes::Only(relayed) = &self.policy.relay_event_types else { return None };
+        let named = relayed.iter().find(|event_type| self.policy.is_named(event_type))?;
+        Some(format!(
+            "RELAY_EVENT_TYPES has {}, which a rule of POLICY names: neither a card nor an approval can send it",
+            identifier(named.as_str())
+        ))
     }
 
     /// A rule that needs to read commits, and nothing to read them with.

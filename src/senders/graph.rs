@@ -219,29 +219,37 @@ impl Calls {
         let (in_groups, may_sign_in) = timeout(REQUEST_TIME, asked)
             .await
             .map_err(|_| Untold::Away("Microsoft Graph did not answer in time".to_owned()))??;
+        // An account that is known, and whose groups are not: something else answers in place of Graph.
+        if may_sign_in && in_groups.iter().any(Option::is_none) {
+            return Err(Untold::Away(
+                "Microsoft Graph answered 404 about the groups of an account that it has".to_owned(),
+            ));
+        }
         let mut memberships = Memberships::default();
         for group in &groups {
-            let is_in = in_groups.iter().flatten().any(|found| found == group);
+            let is_in = in_groups.iter().flatten().flatten().any(|found| found == group);
             memberships.note(&person, group, may_sign_in && is_in);
         }
         Ok(Told { asked_at, memberships })
     }
 
+    /// Those of the groups that the person is in; none if there is no such person.
     async fn groups_with(
         &self,
         person: &Guid,
         groups: &[Guid],
         now: DateTime<Utc>,
-    ) -> Result<Vec<Guid>, Untold> {
+    ) -> Result<Option<Vec<Guid>>, Untold> {
         let path = ["v1.0", "users", &person.to_string(), "checkMemberGroups"];
         let ids: Vec<_> = groups.iter().map(Guid::to_string).collect();
         let body = json!({"groupIds": ids}).to_string();
         let url = below(self.client.base(), path);
         let Some(answer) = self.call(Method::POST, url, Some(body), now).await? else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let found = answer["value"].as_array().ok_or_else(unexpected)?;
-        found.iter().map(|id| id.as_str().and_then(Guid::parse).ok_or_else(unexpected)).collect()
+        let found = found.iter().map(|id| id.as_str().and_then(Guid::parse).ok_or_else(unexpected));
+        found.collect::<Result<_, _>>().map(Some)
     }
 
     async fn may_sign_in(&self, person: &Guid, now: DateTime<Utc>) -> Result<bool, Untold> {

@@ -200,7 +200,9 @@ impl Pages {
             views: &query.views(),
             waiting: &page.waiting,
             recent: &page.decided,
-            is_first: query.is_whole(),
+            // Of what others wait for a reader may see nothing, and more may follow.
+            is_first: query.is_whole()
+                && (next.is_none() || !page.waiting.is_empty() || !page.decided.is_empty()),
             next,
             policy: &self.stories.policy,
             offers_samples: self.offers_samples,

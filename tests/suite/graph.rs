@@ -39,6 +39,7 @@ struct State {
     people: BTreeMap<String, bool>,
     groups: BTreeMap<String, Value>,
     instead: Option<ResponseTemplate>,
+    has_no_groups: bool,
     delay: Duration,
     calls: Vec<String>,
     unexpected: Vec<String>,
@@ -106,6 +107,11 @@ impl Graph {
     }
 
     /// From now on takes this long.
+    /// From now on answers 404 about the groups of anybody, as another service at its address may.
+    pub fn lose_groups(&self) {
+        self.state().has_no_groups = true;
+    }
+
     pub fn be_slow(&self, delay: Duration) {
         self.state().delay = delay;
     }
@@ -196,7 +202,7 @@ impl State {
                 if ids.is_empty() || ids.len() > 20 || body.as_object()?.len() != 1 {
                     return None;
                 }
-                if !self.people.contains_key(*person) {
+                if self.has_no_groups || !self.people.contains_key(*person) {
                     return Some(not_found());
                 }
                 let is_in = |id: &String| self.members.contains(&((*person).to_owned(), id.clone()));

@@ -122,6 +122,17 @@ async fn while_graph_does_not_tell_nobody_decides_and_nothing_is_recorded() {
 }
 
 #[tokio::test]
+async fn a_404_about_the_groups_of_a_known_account_makes_nobody_a_stranger() {
+    let (around, graph, host) = start().await;
+    graph.add(&Someone::alex(), RELEASERS);
+    let id = around.ask_for_id(&host, ASKED).await;
+    graph.lose_groups();
+    let alex = around.token_of(&Someone::alex());
+    host.vote(&alex, &id, "approve").await.assert_outcome(424, "unavailable");
+    host.stderr_line("404 about the groups of an account").await;
+}
+
+#[tokio::test]
 async fn a_slow_graph_is_waited_for_in_bounds_and_the_next_click_has_the_answer() {
     let (around, graph, host) = start().await;
     around.github.expect_dispatches(1);

@@ -240,7 +240,7 @@ async fn a_request_narrows_a_rule_and_never_widens_it() {
     let listed = |numbers| format!(r#""approvers":{}"#, people(numbers));
     for (body, expected) in [
         (with(&listed(&[1, 9])), "approvers"),
-        (with(&listed(&[1])), "more than there are approvers"),
+        (with(&listed(&[1])), "asks for more people than there are approvers"),
         (with(r#""expires_in_minutes":61"#), "expires_in_minutes"),
     ] {
         let sentence = host.ask_as(&job, &body).await.assert_outcome(400, "invalid");
@@ -380,6 +380,7 @@ async fn no_relay_sends_an_event_type_that_a_rule_names() {
     let click = host.click_as(&around.token_of(&operator()), r#"{"event_type":"go-live"}"#.to_owned()).await;
     let sentence = click.assert_outcome(403, "forbidden");
     assert!(sentence.contains("rule of POLICY"), "{sentence}");
+    host.stderr_line("RELAY_EVENT_TYPES has go-live, which a rule of POLICY names").await;
 }
 
 #[tokio::test]

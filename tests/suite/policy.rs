@@ -157,7 +157,7 @@ fn unusable() -> Vec<Value> {
 
 /// The sentences about all that a schema cannot say.
 const OF_THE_PROGRAM_ALONE: [&str; 5] = [
-    "stands there twice (case does not matter)",
+    "is listed twice (case does not matter)",
     "different people cannot meet all of it: too few are listed",
     "must require at most 10 people in all",
     "must be the IANA's name of a time zone, such as Europe/Berlin",

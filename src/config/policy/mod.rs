@@ -114,7 +114,7 @@ fn read(path: &Path) -> Result<String, String> {
 fn try_to_read(path: &Path) -> io::Result<String> {
     // Opening anything else could wait for ever.
     if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::Error::other("it is not a file"));
     }
     let mut text = String::new();
     File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;

@@ -169,7 +169,7 @@ pub fn refuse_doubles<'k>(
         if let Some(key) = key
             && !seen.insert(key.to_ascii_lowercase())
         {
-            part.refuse("stands there twice (case does not matter)", unusable);
+            part.refuse("is listed twice (case does not matter)", unusable);
         }
     }
 }

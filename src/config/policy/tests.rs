@@ -153,7 +153,7 @@ fn all_that_cannot_be_used_is_told_at_once_that_of_settings_too() {
         "POLICY[0]: more is unknown",
         "POLICY[2].waits: must be true or false",
         "POLICY[4]: must be an object",
-        "POLICY[2]: stands there twice",
+        "POLICY[2]: is listed twice",
         relay,
         "POLICY[1].webhook: the setting TEAMS_WEBHOOK_URL_LIVE is missing",
         "POLICY[3]: APPROVERS lists fewer people than it requires",
