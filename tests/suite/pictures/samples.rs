@@ -1,4 +1,4 @@
-//! What became of a release, what it brings, and who may not approve it, as samples.
+//! Samples of releases and their ends, of the changes that they bring, and of those who may not approve them.
 
 use approve_release::{
     approval::{
