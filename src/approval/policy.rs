@@ -257,7 +257,7 @@ impl Policy {
 
     /// Allows or refuses to send the event that follows from an approval, by the settings of now.
     ///
-    /// What people decided by a rule stays decided. What ended by itself while no rule matched it is sent by none.
+    /// Decisions of people stay, also without their rule. An end without people, and without a rule, sends nothing.
     // T43
     pub fn may_send(&self, Standing { request, ruling, .. }: &Standing) -> Result<(), Forbidden> {
         self.allow_workload(&request.workload)?;
