@@ -46,7 +46,7 @@ pub fn person(number: usize, display_name: Option<&str>) -> Performer {
     Performer::Person(Person {
         object_id: guid(number),
         tenant: guid(0),
-        user_principal_name: Some("secret@contoso.com".into()),
+        user_principal_name: Some(format!("secret-{number}@contoso.com")),
         display_name: display_name.map(str::to_owned),
     })
 }
