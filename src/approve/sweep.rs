@@ -437,7 +437,12 @@ impl Sweep<'_> {
         let next = match standing.ruling {
             Some(_) => timing.now + LOOK_AGAIN,
             None if authors_are_news || stories.may_be_due(standing, timing) => timing.now,
-            None => next,
+            // And votes from before a closed time may, once that ends.
+            None => {
+                let opens =
+                    stories.policy.closed(&standing.request, timing.now).and_then(|closed| closed.until);
+                opens.map_or(next, |opens| opens.min(next))
+            }
         };
         Ok((Found::Waiting(swept.not_before.map_or(next, |waits| waits.min(next))), swept))
     }
