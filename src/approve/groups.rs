@@ -2,6 +2,7 @@
 //!
 //! People who are listed by name or object id need none of it. Nothing is decided by a group that did not answer.
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 
 use super::{List, Report, Stories};
@@ -155,10 +156,18 @@ impl Stories {
         self.policy.due(&standing.request, &all(standing), &known, timing.now)
     }
 
-    /// True if the votes may suffice, depending on groups.
-    pub(super) fn may_be_due(&self, standing: &Standing, timing: Timing) -> bool {
-        let known = Memberships::default();
-        self.policy.due(&standing.request, &standing.ballots, &known, timing.now) == Due::Unknown
+    /// The time from which the votes of before may suffice: now if that depends on groups that did not answer, else when a
+    /// closed time ends.
+    pub(super) fn may_be_due_at(
+        &self,
+        Standing { request, ballots, .. }: &Standing,
+        timing: Timing,
+    ) -> Option<DateTime<Utc>> {
+        let due = self.policy.due(request, ballots, &Memberships::default(), timing.now);
+        match due == Due::Unknown {
+            true => Some(timing.now),
+            false => self.policy.closed(request, timing.now)?.until,
+        }
     }
 
     async fn told(&self, person: &Guid, groups: Vec<Guid>, timing: Timing) -> Result<Memberships, Untold> {

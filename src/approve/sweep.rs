@@ -433,16 +433,10 @@ impl Sweep<'_> {
             }
             return Ok((Found::Following(next), swept));
         }
-        // Votes of before may suffice now, and those that a group could not confirm are counted again by the next sweep.
         let next = match standing.ruling {
             Some(_) => timing.now + LOOK_AGAIN,
-            None if authors_are_news || stories.may_be_due(standing, timing) => timing.now,
-            // And votes from before a closed time may, once that ends.
-            None => {
-                let opens =
-                    stories.policy.closed(&standing.request, timing.now).and_then(|closed| closed.until);
-                opens.map_or(next, |opens| opens.min(next))
-            }
+            None if authors_are_news => timing.now,
+            None => stories.may_be_due_at(standing, timing).map_or(next, |due| due.min(next)),
         };
         Ok((Found::Waiting(swept.not_before.map_or(next, |waits| waits.min(next))), swept))
     }

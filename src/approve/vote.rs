@@ -101,6 +101,35 @@ impl Stories {
         counted.with(&about, ": ").with(&by, ", ")
     }
 
+    /// The approval, if the vote may be recorded; or the report of one that is not.
+    async fn to_count(
+        self: &Arc<Self>,
+        standing: Standing,
+        Ballot { performer, verdict, .. }: &Ballot,
+        timing: Timing,
+    ) -> Result<Standing, Box<Report>> {
+        let verdict = *verdict;
+        let known = self.memberships(performer, Some(&standing.request), timing).await?;
+        let judgement = self.policy.judge(&standing, (performer, &known), timing.now);
+        if verdict == Verdict::Approve && judgement.awaits_authors() {
+            return Err(Box::new(self.before_authors(standing, timing).await));
+        }
+        let refused = |outcome: Outcome, standing| Err(Box::new(Report::from(outcome).about(standing)));
+        if let Err(forbidden) = judgement.vote(verdict) {
+            return refused(Outcome::Forbidden(forbidden.clone()), standing);
+        }
+        if standing.ruling.is_some() {
+            return Err(Box::new(self.ruled_before(standing, verdict, timing).await));
+        }
+        if let Some(closed) = judgement.closed.filter(|_| verdict == Verdict::Approve) {
+            return refused(Outcome::Closed(closed, standing.request.workload.repository.clone()), standing);
+        }
+        match self.lacks(&standing.request, verdict, timing).await {
+            Some(setting) => refused(Outcome::Misconfigured(setting), standing),
+            None => Ok(standing),
+        }
+    }
+
     /// After an error the vote may be recorded or not.
     async fn count(
         self: &Arc<Self>,
@@ -111,27 +140,10 @@ impl Stories {
     ) -> anyhow::Result<Report> {
         let (ledger, until, verdict) = (&self.outbox.ledger, Self::recorded_by(timing), ballot.verdict);
         let id = standing.request.id.clone();
-        let known = match self.memberships(&ballot.performer, Some(&standing.request), timing).await {
-            Ok(known) => known,
-            Err(report) => return Ok(report),
+        standing = match self.to_count(standing, &ballot, timing).await {
+            Ok(standing) => standing,
+            Err(report) => return Ok(*report),
         };
-        let judgement = self.policy.judge(&standing, (&ballot.performer, &known), timing.now);
-        if verdict == Verdict::Approve && judgement.awaits_authors() {
-            return Ok(self.before_authors(standing, timing).await);
-        }
-        if let Err(forbidden) = judgement.vote(verdict) {
-            return Ok(Report::from(Outcome::Forbidden(forbidden.clone())).about(standing));
-        }
-        if standing.ruling.is_some() {
-            return Ok(self.ruled_before(standing, verdict, timing).await);
-        }
-        if let Some(closed) = judgement.closed.filter(|_| verdict == Verdict::Approve) {
-            let repository = standing.request.workload.repository.clone();
-            return Ok(Report::from(Outcome::Closed(closed, repository)).about(standing));
-        }
-        if let Some(setting) = self.lacks(&standing.request, verdict, timing).await {
-            return Ok(Report::from(Outcome::Misconfigured(setting)).about(standing));
-        }
         // A vote that decides is recorded with the decision, and nowhere else.
         let mut due = self.due(&mut standing, Some(&ballot), timing).await;
         if due == Due::Unknown {
