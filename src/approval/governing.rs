@@ -1,4 +1,4 @@
-//! The rule of the operator that governs an approval. It is found anew each time, from what is proven about the job.
+//! The rule of the operator that governs an approval. It is found again each time, from what is proven about the job.
 
 use std::borrow::Cow;
 
@@ -107,10 +107,14 @@ impl Policy {
         self.governing(&request.terms, &request.workload)
     }
 
-    /// The place that the cards about a request are posted to, if its rule names one.
+    /// The place that the cards about a request are posted to; none if no rule matches it, so that no other channel is told.
+    // T45
     pub fn channel_of(&self, request: &Request) -> Option<&RuleChannel> {
-        let channel = &self.governing_of(request).rule()?.channel;
-        (*channel != RuleChannel::Deployment).then_some(channel)
+        match self.governing_of(request) {
+            Governing::Deployment => Some(&RuleChannel::Deployment),
+            Governing::Nothing => None,
+            Governing::Rule(rule) => Some(&rule.channel),
+        }
     }
 
     /// True if a rule names the event type, so that no relayed button may send it.
@@ -190,8 +194,23 @@ impl Policy {
         count.unneeded.iter().any(|at| people[*at].is_same(performer))
     }
 
-    /// The rule that governs a request, and its requirements as these votes meet them.
-    pub fn settled(&self, request: &Request, ballots: &[Ballot], known: &Memberships) -> Option<Settled> {
+    /// The rule that governs a request, and its requirements as these votes may meet them: those count who may be in a
+    /// group about whom nobody has asked.
+    pub fn settled(&self, request: &Request, ballots: &[Ballot]) -> Option<Settled> {
+        self.settled_by(request, ballots, &may_list(&Memberships::default()))
+    }
+
+    /// The same for the record: as these votes meet them by what is `known`.
+    pub fn settled_surely(
+        &self,
+        request: &Request,
+        ballots: &[Ballot],
+        known: &Memberships,
+    ) -> Option<Settled> {
+        self.settled_by(request, ballots, &|listed, voter| in_list(known, listed, voter) == Listed::Yes)
+    }
+
+    fn settled_by(&self, request: &Request, ballots: &[Ballot], lists: rules::Lists<'_>) -> Option<Settled> {
         let governing = self.governing_of(request);
         let rule = governing.rule()?;
         let needs = self.needs(&request.terms, governing);
@@ -204,7 +223,7 @@ impl Policy {
             vec![Met { name: None, approvals: governing.approvals(), met_by }]
         };
         let requirements = needs.map_or_else(of_approvers, |needs| {
-            let met = needs.count(&people, &may_list(known)).met_by;
+            let met = needs.count(&people, lists).met_by;
             let met = needs.requirements.iter().zip(met);
             met.map(|(one, met_by)| Met {
                 name: one.name.clone(),
@@ -256,15 +275,19 @@ impl Policy {
         groups
     }
 
-    /// True if the rule that matches a request lists `performer`.
-    pub fn shows(&self, request: &Request, performer: &Performer, known: &Memberships) -> bool {
-        let people = self.governing_of(request).people();
-        let is_person = *performer != Performer::Anonymous;
-        is_person && people.is_some_and(|people| known.place(&people, performer) == Listed::Yes)
+    /// The place of `performer` among the people of the rule that matches a request.
+    pub fn place_in_rule(&self, request: &Request, performer: &Performer, known: &Memberships) -> Listed {
+        match (self.governing_of(request).requirements(), performer) {
+            (Some(requirements), Performer::Person(_)) => {
+                let places = requirements.iter().map(|one| known.place(&one.approvers, performer));
+                places.fold(Listed::No, Listed::or)
+            }
+            (None, _) | (_, Performer::Anonymous) => Listed::No,
+        }
     }
 
-    /// True if the name that administrators gave `performer` could show them more of the list: whoever sees all of it by
-    /// their object id needs none.
+    /// True if the name that administrators gave `performer` could show them more of the list. Those in `APPROVERS` by
+    /// their object id see all of it.
     pub fn needs_name_to_look(&self, performer: &Performer) -> bool {
         self.needs_name(performer) || (!self.approvers.include(performer) && self.has_names_in_rules())
     }
@@ -276,7 +299,7 @@ impl Policy {
     }
 
     /// All whom rules list.
-    pub fn people_of_rules(&self) -> Vec<Approver> {
+    fn people_of_rules(&self) -> Vec<Approver> {
         let rules = self.rules.iter().flat_map(|rules| rules.all());
         rules.flat_map(Rule::requirements).flat_map(|one| &one.approvers).cloned().collect()
     }
@@ -293,10 +316,12 @@ fn may_list(known: &Memberships) -> impl Fn(&[Approver], &Performer) -> bool {
     move |listed, performer| in_list(known, listed, performer) != Listed::No
 }
 
-/// The place of a voter in the list of a requirement, which nobody meets without saying who they are.
+/// The place of a voter in the list of a requirement. Nobody meets it without saying who they are; nor by a name that
+/// nobody knows, since they may be in the list of another.
+// T44
 pub(super) fn in_list(known: &Memberships, listed: &[Approver], performer: &Performer) -> Listed {
     match performer {
         Performer::Anonymous => Listed::No,
-        Performer::Person(_) => known.place_of_voter(listed, performer),
+        Performer::Person(_) => known.place(listed, performer),
     }
 }

@@ -20,6 +20,15 @@ pub enum Listed {
 }
 
 impl Listed {
+    /// The place in one of two lists.
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+
     /// The place in both of two lists.
     pub fn and(self, other: Self) -> Self {
         match (self, other) {

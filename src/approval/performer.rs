@@ -42,15 +42,23 @@ impl Performer {
         }
     }
 
+    /// True if a user principal name came with the performer.
+    pub fn has_name(&self) -> bool {
+        matches!(self, Self::Person(Person { user_principal_name: Some(_), .. }))
+    }
+
     /// True if the two count as one: they are the same person, or both came by one user principal name, which passed from
     /// one account to another in between. One entry of a list is one person.
     // T44
     pub fn counts_as(&self, other: &Self) -> bool {
-        let name = |performer: &Self| match performer {
-            Self::Anonymous => None,
-            Self::Person(person) => person.user_principal_name.as_deref().map(str::to_ascii_lowercase),
+        let share_name = match (self, other) {
+            (Self::Person(one), Self::Person(another)) => {
+                let names = one.user_principal_name.as_deref().zip(another.user_principal_name.as_deref());
+                names.is_some_and(|(one, another)| one.eq_ignore_ascii_case(another))
+            }
+            _ => false,
         };
-        self.is_same(other) || name(self).is_some_and(|name_of_self| name(other) == Some(name_of_self))
+        self.is_same(other) || share_name
     }
 
     /// The performer's name, if it is known; never a user principal name.

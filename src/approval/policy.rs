@@ -9,7 +9,7 @@ use super::{
     Memberships, MessageName, Outcome, Own, Performer, Relay, RelayStanding, Repository, RepositoryDispatch,
     RepositoryPattern, Request, Ruling, SelfApproval, Standing, Terms, Verdict, Workload,
     governing::{ClosedNow, Governing, in_list},
-    rules::Rules,
+    rules::{Requirement, Rules},
 };
 
 /// The operator's rules, from the settings.
@@ -49,7 +49,7 @@ pub struct Judgement {
     /// True if the name that administrators gave the performer could change that: approvers are listed by name, and
     /// the performer's object id is not among them.
     pub needs_name: bool,
-    /// True if that name could show that an approve would not be of their own run.
+    /// True if that name could show that an approve would not be of their own run, or which requirement it meets.
     pub needs_name_to_approve: bool,
     /// True while the approval is not decided, and there is time.
     pub is_open: bool,
@@ -242,10 +242,20 @@ impl Policy {
             reject: vote,
             withdraw: is_allowed,
             needs_name,
-            needs_name_to_approve: own == Err(Own::Nameless),
+            needs_name_to_approve: own == Err(Own::Nameless) || self.may_meet_more(request, performer, known),
             closed: if is_open { self.closed(request, now) } else { None },
             is_open,
         }
+    }
+
+    /// True if a name could show that `performer` counts for another requirement of the rule.
+    fn may_meet_more(&self, request: &Request, performer: &Performer, known: &Memberships) -> bool {
+        let requirements = self.governing_of(request).requirements().unwrap_or_default();
+        let may_meet = |one: &Requirement| {
+            one.approvers.iter().any(Approver::is_name)
+                && in_list(known, &one.approvers, performer) != Listed::Yes
+        };
+        requirements.len() > 1 && requirements.iter().any(may_meet)
     }
 
     /// True if the name that administrators gave `performer` could make them an approver of the deployment.
@@ -294,6 +304,13 @@ impl Policy {
         let places: Vec<_> = lists.iter().map(|listed| known.place_of_voter(listed, performer)).collect();
         if places.contains(&Listed::No) {
             return Vec::new();
+        }
+        if let Some(request) = request
+            && self.governing_of(request).requirements().is_some()
+            && places.contains(&Listed::Unknown)
+        {
+            // One question serves the vote and the count.
+            return self.groups_to_count(request, performer, known);
         }
         let open = lists.iter().zip(places).filter(|(_, place)| *place == Listed::Unknown);
         open.map(|(listed, _)| listed.iter().filter_map(Approver::group).cloned().collect()).collect()
@@ -382,7 +399,7 @@ impl Policy {
         match (at_most, sure) {
             (None, None) => Due::Nothing,
             (Some(at_most), Some(sure)) if at_most.ending == sure.ending => {
-                let policy = self.settled(request, &sure.ballots, known).map(Box::new);
+                let policy = self.settled_surely(request, &sure.ballots, known).map(Box::new);
                 Due::Ruling(Ruling { policy, ..sure })
             }
             (Some(_), _) | (None, Some(_)) => Due::Unknown,
@@ -415,14 +432,16 @@ pub enum Due {
     Unknown,
 }
 
-/// Keeps the first of equal votes of one person.
+/// Keeps the first of equal votes of one person, by the name that came with any of them.
 fn keep_first_of_each(ballots: &mut Vec<Ballot>) {
     let mut kept: Vec<Ballot> = Vec::with_capacity(ballots.len());
     for ballot in ballots.drain(..) {
         let is_same =
             |before: &Ballot| before.verdict == ballot.verdict && before.performer.is_same(&ballot.performer);
-        if !kept.iter().any(is_same) {
-            kept.push(ballot);
+        match kept.iter().position(is_same) {
+            None => kept.push(ballot),
+            Some(at) if !kept[at].performer.has_name() => kept[at].performer = ballot.performer,
+            Some(_) => {}
         }
     }
     *ballots = kept;

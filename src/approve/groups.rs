@@ -47,8 +47,8 @@ impl Stories {
         Ok(self.policy.lists(None, performer, &known))
     }
 
-    /// True if `performer` is an approver of the deployment, or a rule lists them. Whom a rule lists without a group is
-    /// admitted whatever Graph does.
+    /// True if `performer` is an approver of the deployment, or a rule lists them. Anyone whom a rule lists without a group
+    /// is admitted whatever Graph does.
     pub async fn admits(&self, performer: &Performer, timing: Timing) -> Result<bool, Report> {
         let place = |known: &Memberships| self.policy.place_in_rules(performer, known);
         if place(&Memberships::default()) == Listed::Yes || self.lists(performer, timing).await? {
@@ -59,7 +59,7 @@ impl Stories {
     }
 
     /// The memberships of `performer` in all groups of rules.
-    pub async fn memberships_in_rules(
+    async fn memberships_in_rules(
         &self,
         performer: &Performer,
         timing: Timing,
@@ -72,37 +72,47 @@ impl Stories {
         }
     }
 
-    /// The lines of a list that a reader may see: all for those in `APPROVERS`; for others what a rule of theirs
-    /// matches.
+    /// The lines of a list that a reader may see: all for those in `APPROVERS`; for others those that a rule of theirs
+    /// matches. Graph is asked only if it alone can tell about one of them.
     // T45
     pub async fn seen_by(&self, reader: &Performer, mut page: List, timing: Timing) -> Result<List, Report> {
-        let shows = |item: &Item, known: &Memberships| match item {
-            Item::Requested(standing) => self.policy.shows(&standing.request, reader, known),
-            Item::Relayed(_) | Item::Unreadable(..) => false,
+        let place = |item: &Item, known: &Memberships| match item {
+            Item::Requested(standing) => self.policy.place_in_rule(&standing.request, reader, known),
+            Item::Relayed(_) | Item::Unreadable(..) => Listed::No,
         };
-        let mut items = page.waiting.iter().chain(&page.decided);
-        if items.all(|item| shows(item, &Memberships::default())) || self.lists(reader, timing).await? {
+        let mut known = Memberships::default();
+        let items = || page.waiting.iter().chain(&page.decided);
+        if items().all(|item| place(item, &known) == Listed::Yes) || self.lists(reader, timing).await? {
             return Ok(page);
         }
-        let known = self.memberships_in_rules(reader, timing).await?;
-        page.waiting.retain(|item| shows(item, &known));
-        page.decided.retain(|item| shows(item, &known));
+        if items().any(|item| place(item, &known) == Listed::Unknown) {
+            known = self.memberships_in_rules(reader, timing).await?;
+        }
+        let sees = |item: &Item| place(item, &known) == Listed::Yes;
+        page.waiting.retain(sees);
+        page.decided.retain(sees);
         Ok(page)
     }
 
     /// True if a reader may see the approval that `request` asks for.
     // T45
     pub async fn shows(&self, reader: &Performer, request: &Request, timing: Timing) -> Result<bool, Report> {
-        let shows = |known: &Memberships| self.policy.shows(request, reader, known);
-        if shows(&Memberships::default()) || self.lists(reader, timing).await? {
-            return Ok(true);
+        let place = |known: &Memberships| self.policy.place_in_rule(request, reader, known);
+        match place(&Memberships::default()) {
+            Listed::Yes => Ok(true),
+            _ if self.lists(reader, timing).await? => Ok(true),
+            Listed::No => Ok(false),
+            Listed::Unknown => Ok(place(&self.memberships_in_rules(reader, timing).await?) == Listed::Yes),
         }
-        Ok(shows(&self.memberships_in_rules(reader, timing).await?))
     }
 
     /// Begins to ask about a performer, while the store is read, unless their name might be enough.
     pub fn ask_groups_ahead(&self, performer: &Performer, timing: Timing) {
         let Performer::Person(person) = performer else { return };
+        // With rules the approval tells whose groups matter.
+        if self.policy.rules.is_some() {
+            return;
+        }
         if person.user_principal_name.is_none() && self.policy.needs_name(performer) {
             return;
         }

@@ -53,7 +53,7 @@ impl Ahead {
             timing.now,
         );
         // Their authors may be on record.
-        if judgement.offers(Verdict::Approve) && judgement.is_open {
+        if judgement.offers(Verdict::Approve) && judgement.is_open && judgement.closed.is_none() {
             let (asking, job) = (Arc::clone(stories), request.workload.clone());
             let timing = timing.within(ASKING_TIME);
             let asked = async move { asking.outbox.targets.github.has_moved(&job, timing).await };

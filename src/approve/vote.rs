@@ -110,19 +110,21 @@ impl Stories {
     ) -> Result<Standing, Box<Report>> {
         let verdict = *verdict;
         let known = self.memberships(performer, Some(&standing.request), timing).await?;
-        let judgement = self.policy.judge(&standing, (performer, &known), timing.now);
+        let mut judgement = self.policy.judge(&standing, (performer, &known), timing.now);
+        let refused = |outcome: Outcome, standing| Err(Box::new(Report::from(outcome).about(standing)));
+        // The authors need not be known while nobody may approve.
+        let closed = judgement.closed.take().filter(|_| verdict == Verdict::Approve);
+        if let (Some(closed), true) = (closed, judgement.offers(verdict)) {
+            return refused(Outcome::Closed(closed, standing.request.workload.repository.clone()), standing);
+        }
         if verdict == Verdict::Approve && judgement.awaits_authors() {
             return Err(Box::new(self.before_authors(standing, timing).await));
         }
-        let refused = |outcome: Outcome, standing| Err(Box::new(Report::from(outcome).about(standing)));
         if let Err(forbidden) = judgement.vote(verdict) {
             return refused(Outcome::Forbidden(forbidden.clone()), standing);
         }
         if standing.ruling.is_some() {
             return Err(Box::new(self.ruled_before(standing, verdict, timing).await));
-        }
-        if let Some(closed) = judgement.closed.filter(|_| verdict == Verdict::Approve) {
-            return refused(Outcome::Closed(closed, standing.request.workload.repository.clone()), standing);
         }
         match self.lacks(&standing.request, verdict, timing).await {
             Some(setting) => refused(Outcome::Misconfigured(setting), standing),

@@ -67,7 +67,8 @@ impl Stories {
             None => {}
         }
         let (id, until) = (standing.request.id.clone(), Self::recorded_by(timing));
-        let policy = self.policy.settled(&standing.request, &standing.ballots, &Memberships::default());
+        let policy =
+            self.policy.settled_surely(&standing.request, &standing.ballots, &Memberships::default());
         let policy = policy.map(Box::new);
         let ruling = Ruling { policy, ..Ruling::withdrawn(withdrawal, &standing.ballots, timing.now) };
         match self.outbox.ledger.rule(&id, ruling, None, until).await? {

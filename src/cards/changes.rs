@@ -52,7 +52,7 @@ pub fn summary(changes: &Changes) -> String {
             "Not known: GitHub could not be asked. The page of this approval asks again.".to_owned()
         }
         Changes::Unknown(Unknown::Refused) => {
-            "Not known: GitHub refused to tell. This app's token must be in force, with Contents: read."
+            "Not known: GitHub refused to tell. The token for GitHub must be valid, with Contents: read."
                 .to_owned()
         }
     }

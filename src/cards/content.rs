@@ -120,7 +120,7 @@ impl<'a> Content<'a> {
         let approvals = policy.approvals(standing);
         let settled = match &standing.ruling {
             Some(ruling) => ruling.policy.clone(),
-            None => policy.settled(request, ballots, &Memberships::default()).map(Box::new),
+            None => policy.settled(request, ballots).map(Box::new),
         };
         Self {
             request,

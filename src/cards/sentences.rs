@@ -123,7 +123,7 @@ pub fn sentence(outcome: &Outcome) -> String {
             counted(*approvals, *required, &show(repository))
         }
         Outcome::CountedInVain { approvals, required, repository } => format!(
-            "Your approval for {} is recorded, but nobody needs one more of yours: {}. Others have to approve.",
+            "Your approval for {} is recorded, but no requirement needs it any more: {}. Others have to approve.",
             show(repository),
             count(*approvals, *required)
         ),
@@ -179,13 +179,13 @@ fn unavailable(unreached: Unreached) -> &'static str {
             "Nothing was sent: the keys to verify your identity could not be reached. Click again soon."
         }
         Unreached::Name => {
-            "Nothing was sent: Teams did not give your user name. Click again, or have APPROVERS list your object id."
+            "Nothing was sent: Teams did not give your user name. Click again, or have APPROVERS, or the rule, list your object id."
         }
         Unreached::GitHub => {
             "Nothing was sent: GitHub could not be asked about this run. Click again in a moment."
         }
         Unreached::Ref => {
-            "Nothing was recorded: GitHub refused to say where the ref is. Its token must be in force, with Contents: read."
+            "Nothing was recorded: GitHub refused to say where the ref is. The token for GitHub must be valid, with Contents: read."
         }
         Unreached::Authors => {
             "Nothing was recorded: who wrote these commits was not known yet. GitHub was asked again (Contents: read). Click again in a moment."
@@ -387,21 +387,21 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::NoRule => "no rule of POLICY here matches this job and what would be sent.".into(),
         Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
         Forbidden::NotInRule => {
-            "you are not one of the approvers of the rule that holds here. Ask one of them to click.".into()
+            "you are not one of the approvers whom the rule that holds, or the request, lists. Ask one of them to click.".into()
         }
         Forbidden::Nameless => {
-            "approvers are listed by name here, and Teams does not give yours. Have APPROVERS list your object id.".into()
+            "approvers are listed by name here, and Teams does not give yours. Have APPROVERS, or the rule that holds, list your object id.".into()
         }
         Forbidden::NoObjectId => {
             "Teams gives no object id for you, as for all guests. Ask one of the APPROVERS to click.".into()
         }
         Forbidden::Own(own) => not_own(*own).into(),
         Forbidden::Login(login) => format!(
-            "{} started or re-ran this run, but is not in GITHUB_LOGINS here, so nobody can tell whose own this is.",
+            "{} started or re-ran this run, but is not in GITHUB_LOGINS here, so nobody can tell who may not approve it.",
             account(login)
         ),
         Forbidden::UnknownRerunner(repository) => format!(
-            "GitHub refused to say who re-ran this run. For SELF_APPROVAL its token must be in force, with Actions: read for {}.",
+            "GitHub refused to say who re-ran this run. The token for GitHub must be valid, with Actions: read for {}.",
             show(repository)
         ),
         Forbidden::Checks => "everybody may approve here, so only approve-release check shows the checks.".into(),

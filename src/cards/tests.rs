@@ -556,8 +556,8 @@ fn under_the_largest_rule(bit: &str) -> Vec<Value> {
     // Longer texts are cut as these are, and take long.
     let mut approval = the_largest(&bit.repeat(6_000 / bit.len()));
     approval.request.workload.git_ref = format!("refs/heads/{}", "&".repeat(244));
-    let (policy, known) = (with_the_largest_rule(bit), Memberships::default());
-    let settled = policy.settled(&approval.request, &approval.ballots, &known).expect("a rule");
+    let policy = with_the_largest_rule(bit);
+    let settled = policy.settled(&approval.request, &approval.ballots).expect("a rule");
     assert!(settled.requirements.iter().all(|one| one.met_by.len() == 1));
     let mut decided = ruled(&approval, Ending::Approved);
     decided.ruling.as_mut().expect("a ruling").policy = Some(Box::new(settled));

@@ -113,11 +113,8 @@ impl Outbox {
 
     /// The channels that hear of an approval, by the rules of now.
     pub fn routes(&self, standing: &Standing) -> Vec<Route> {
-        let chosen = match self.policy.channel_of(&standing.request) {
-            None => TargetName::default(),
-            Some(channel) => self.targets.name_of(channel),
-        };
-        routes::routes(standing, &chosen, &self.channels, self.targets.bot.is_some())
+        let chosen = self.policy.channel_of(&standing.request).map(|channel| self.targets.name_of(channel));
+        routes::routes(standing, chosen.as_ref(), &self.channels, self.targets.bot.is_some())
     }
 
     /// True if the approval's cards are posted to `target`, or one stands there.

@@ -26,10 +26,16 @@ pub enum Part {
     Gone,
 }
 
-/// The channels that hear of an approval whose cards go to `chosen` now. First comes that one, if it is among
+/// The channels that hear of an approval whose cards go to `chosen` now, if anywhere. First comes that one, if it is among
 /// `channels`, which are those that the settings lead to. `has_bot`: cards elsewhere can be changed.
-pub fn routes(standing: &Standing, chosen: &TargetName, channels: &[Channel], has_bot: bool) -> Vec<Route> {
-    let (chosen, others): (Vec<_>, Vec<_>) = channels.iter().partition(|channel| channel.name == *chosen);
+pub fn routes(
+    standing: &Standing,
+    chosen: Option<&TargetName>,
+    channels: &[Channel],
+    has_bot: bool,
+) -> Vec<Route> {
+    let (chosen, others): (Vec<_>, Vec<_>) =
+        channels.iter().partition(|channel| chosen == Some(&channel.name));
     let left = others.into_iter().filter(|channel| has_card(standing, &channel.name));
     let left: Vec<_> = left.map(|channel| Route { channel: channel.clone(), part: Part::Left }).collect();
     let known = |name: &TargetName| channels.iter().any(|channel| channel.name == *name);
@@ -124,7 +130,7 @@ mod tests {
             Channel { name: name(text), means }
         };
         let channels = ["", "STAGING", "EU", "bot-1", "bot-2"].map(channel);
-        let routes = routes(standing, &name(chosen), &channels, true);
+        let routes = routes(standing, Some(&name(chosen)), &channels, true);
         routes.iter().map(|route| format!("{} {:?}", route.channel.name.as_str(), route.part)).collect()
     }
 
@@ -178,6 +184,6 @@ mod tests {
 
     #[test]
     fn without_a_bot_no_card_can_be_changed() {
-        assert!(routes(&placed(open(), "bot-1"), &name("bot-1"), &[], false).is_empty());
+        assert!(routes(&placed(open(), "bot-1"), Some(&name("bot-1")), &[], false).is_empty());
     }
 }

@@ -104,6 +104,8 @@ fn of_channel(standing: &Standing, route: &Route, policy: &Policy, now: DateTime
             let later = [delivered_card(standing, channel), failed_card(standing, channel)];
             [latest_card(standing, channel)].into_iter().chain(later.into_iter().flatten()).collect()
         }
+        // Nobody knows where its card stands.
+        (Means::Bot, None) if *part == Part::Gone => Vec::new(),
         (Means::Bot, None) => first_card(standing, channel),
         (Means::Bot, Some(place)) => {
             let mut changes = changes(standing, channel, place, policy, now);

@@ -62,7 +62,7 @@ pub fn trouble<'a>(channels: impl Iterator<Item = &'a Target>) -> Option<String>
         .filter_map(|channel| Some(format!("{}: {}.", channel.called, said(&channel.trouble()?.answer)?)))
         .collect();
     let more = told.len().saturating_sub(MOST_TOLD);
-    let more = (more > 0).then(|| format!("So it is with {more} more."));
+    let more = (more > 0).then(|| format!("The same or another fault with {more} more."));
     let told = told.into_iter().take(MOST_TOLD).chain(more).collect::<Vec<_>>().join(" ");
     (!told.is_empty()).then_some(told)
 }
@@ -77,7 +77,7 @@ fn said(answer: &SendAnswer) -> Option<String> {
         SendAnswer::Unreachable | SendAnswer::TimedOut | SendAnswer::Broken => {
             return Some("the last card got no answer".to_owned());
         }
-        SendAnswer::Moved => return Some("the last card was led elsewhere".to_owned()),
+        SendAnswer::Moved => return Some("the last card was redirected".to_owned()),
         _ => return None,
     };
     Some(format!("the last card was refused ({status})"))

@@ -219,7 +219,7 @@ impl Rooms {
 
     async fn bot(&self, timing: Timing) -> (FindingState, String) {
         let Ok(bot) = &self.messages.bot else {
-            return match self.policy_needs_bot() {
+            return match self.rule_by_bot() {
                 Some(rule) => wrong(format!(
                     "The rule {rule} has a channel, and there is no bot to post to it: its settings are not set."
                 )),
@@ -256,18 +256,24 @@ impl Rooms {
     }
 
     /// A rule that has cards posted by the bot.
-    fn policy_needs_bot(&self) -> Option<&str> {
-        let rules = self.stories.policy.rules.iter().flat_map(|rules| rules.all());
+    fn rule_by_bot(&self) -> Option<&str> {
+        let mut rules = self.stories.policy.rules.iter().flat_map(|rules| rules.all());
         let by_bot = |rule: &&Rule| matches!(rule.channel, RuleChannel::Bot(_));
-        rules.into_iter().find(by_bot).map(|rule| rule.name.as_str())
+        rules.find(by_bot).map(|rule| rule.name.as_str())
     }
 
     fn webhook(&self) -> (FindingState, String) {
         let channels = &self.stories.outbox.targets.channels;
         let webhooks = || channels.iter().filter(|target| matches!(target.sender, Sender::Webhook(_)));
         let settings: Vec<_> = webhooks().map(|target| target.called.as_str()).collect();
+        // Without a bot the deployment's own channel is a webhook.
+        let posted_nowhere = self.rule_without_channel().filter(|_| self.messages.bot.is_err());
         match (channels::trouble(webhooks()), &settings[..]) {
             (Some(trouble), _) => wrong(trouble),
+            (None, [_, ..]) if posted_nowhere.is_some() => wrong(format!(
+                "The rule {} names no channel, and TEAMS_WEBHOOK_URL is not set: its cards are posted nowhere.",
+                posted_nowhere.unwrap_or_default()
+            )),
             (None, []) => unused("No webhook is used."),
             (None, [one]) => well(format!("{one} is set; posting was not tried.")),
             (None, [one, ..]) => {

@@ -291,14 +291,15 @@ async fn a_press_shows_nothing_of_an_approval_to_people_of_another_rule() {
         assert_eq!(refused.status, 403);
         let page = refused.text();
         assert!(
-            page.contains("not one of the approvers of the rule") && !page.contains("Secret plans"),
+            page.contains("not one of the approvers whom the rule") && !page.contains("Secret plans"),
             "{page}"
         );
     }
     // Those in APPROVERS see everything, and decide nothing that a rule has people for.
     let page = host.send(operator().get(&page_of(&id))).await.text();
     assert!(
-        page.contains("Secret plans") && page.contains("the rule that holds has other approvers"),
+        page.contains("Secret plans")
+            && page.contains("the rule that holds, or the request, lists other approvers"),
         "{page}"
     );
     let refused = host.send(operator().press(&id, "approve", "")).await;
@@ -351,9 +352,12 @@ async fn while_graph_is_away_people_of_groups_see_nothing_and_others_see_theirs(
     let (around, graph) = (Surroundings::start().await, Graph::start().await);
     let mut rule = production();
     rule["requires"][0]["approvers"] = json!([format!("group:{SECURITY}")]);
-    let host = governed(&around, &json!([rule])).settings(graph.settings()).start().await;
+    let other = json!({"name": "other", "repositories": ["octo/*"], "refs": ["**"], "event_types": ["other"],
+        "approvers": people(&[7])});
+    let host = governed(&around, &json!([rule, other])).settings(graph.settings()).start().await;
     graph.add(&Someone::number(1), SECURITY);
     let id = around.ask_for_id(&host, ASKED).await;
+    around.ask_for_id(&host, r#"{"event_type":"other"}"#).await;
     graph.answer_with(Some(ResponseTemplate::new(503)));
     for path in ["/api/approvals", &page_of(&id), "/api/approvals/check"] {
         let away = host.send(Someone::number(1).get(path)).await;

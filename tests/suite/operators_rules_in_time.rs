@@ -92,9 +92,17 @@ async fn while_it_is_closed_people_reject_and_time_goes_on() {
     let rejected = vote(&deployment.start(), somebody, Verdict::Reject, timing).await;
     assert!(matches!(rejected, Outcome::Rejected(_) | Outcome::DryRun(..)), "{rejected:?}");
 
+    // It ends in the evening of the Friday.
+    let asking = asking("3", "three");
+    let terms = Terms { expires_in: TimeDelta::hours(6), has_own_expiry: true, ..asking.terms };
+    let id = deployment.asked(NewRequest { terms, ..asking }).await;
+    approve(&deployment, &id, 1, 1).await;
+    assert_eq!(ending(&deployment, &id, 5).await, None);
+    assert_eq!(ending(&deployment, &id, 6).await, Some(Ending::Expired));
+
     let mut later = deployment;
     later.began = friday() + TimeDelta::hours(3);
-    let id = later.asked(asking("2", "two")).await;
+    let id = later.asked(crate::instances::asking("2", "two")).await;
     // Two days on it is Sunday, and open; the rule that never opens is another.
     assert_eq!(ending(&later, &id, 48).await, Some(Ending::Expired));
 }

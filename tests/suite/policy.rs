@@ -357,6 +357,18 @@ By another ref, environment or workflow of the job these may hold: both, workflo
 }
 
 #[test]
+fn the_check_names_what_a_workflow_on_another_ref_would_get() {
+    let policy = r#"[
+ {"name": "strict", "repositories": ["octo/*"], "refs": ["refs/tags/v*"], "workflows": ["release.yml"]},
+ {"name": "mild", "repositories": ["octo/*"], "refs": ["refs/heads/**"], "workflows": ["release.yml"]}]"#;
+    let asked = ["--repository", "octo/app", "--workflow", "release.yml", "--ref", "refs/tags/v1"];
+    let stdout = text(&check(policy, &asked).stdout).to_owned();
+    assert!(stdout.contains("of the job these may hold: mild.\n"), "{stdout}");
+    let stdout = text(&check(policy, &[&asked[..5], &["refs/tags/x"]].concat()).stdout).to_owned();
+    assert!(stdout.contains("Rule mild does not match by its refs.\n"), "{stdout}");
+}
+
+#[test]
 fn a_check_without_a_rule_says_why() {
     let policy = r#"[
  {"name": "strict", "repositories": ["octo/app"], "refs": ["refs/tags/v*"], "environments": ["production"], "event_types": ["go"],

@@ -136,7 +136,13 @@ impl Rule {
             Member::Repositories => {
                 self.repositories.iter().any(|pattern| pattern.matches(claims, repository))
             }
-            Member::Refs => any_matches(&self.refs, claims.git_ref),
+            Member::Refs => {
+                let other = |what: &What<'_>| match what {
+                    What::EventType(_) => true,
+                    What::Workflow(_, git_ref) => any_matches(&self.refs, git_ref),
+                };
+                any_matches(&self.refs, claims.git_ref) && sent.0.iter().all(other)
+            }
             Member::Environments => {
                 self.environments.is_empty() || any_matches(&self.environments, environment)
             }
@@ -153,13 +159,8 @@ impl Rule {
             return self.waits;
         }
         let is_open = self.event_types.is_empty() && self.workflows.is_empty() && !self.waits;
-        sent.0.iter().zip(named).all(|(what, is_named)| {
-            let is_ref = match what {
-                What::EventType(_) => true,
-                What::Workflow(_, git_ref) => any_matches(&self.refs, git_ref),
-            };
-            is_ref && if is_open { !is_named } else { what.is_in_lists_of(self) }
-        })
+        let mut sent = sent.0.iter().zip(named);
+        sent.all(|(what, is_named)| if is_open { !is_named } else { what.is_in_lists_of(self) })
     }
 }
 

@@ -182,7 +182,7 @@ impl Page<'_> {
                 "You can look at this, but not decide on it: the workflow asked other approvers.".to_owned(),
             ),
             Err(Forbidden::NotInRule) => Some(
-                "You can look at this, but not decide on it: the rule that holds has other approvers."
+                "You can look at this, but not decide on it: the rule that holds, or the request, lists other approvers."
                     .to_owned(),
             ),
             Err(forbidden) => {

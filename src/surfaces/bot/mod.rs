@@ -173,7 +173,7 @@ impl Messages {
             self.stories.memberships(&known.performer, Some(&standing.request), request.timing).await?;
         let content = Content::of(&standing, policy, now);
         let judgement = policy.judge(&standing, (&known.performer, &groups), now);
-        // Whoever may not decide is shown nothing that another channel may have been told.
+        // Anyone who may not decide is shown nothing that another channel may have been told.
         if let Err(not_listed) = judgement.withdraw {
             let report = Report::of(Outcome::Forbidden(not_listed), format!("by {}", known.performer));
             return Err(refused_as(report, known.lacks_name));
@@ -201,7 +201,10 @@ impl Messages {
         match (error_status(outcome), &report.standing) {
             (Some(status), _) => inside(status, ERROR, error(outcome, &sentence)),
             (None, Some(standing)) if activity.is_in_channel() => {
-                let content = Content::of(standing, &self.stories.policy, now);
+                let mut content = Content::of(standing, &self.stories.policy, now);
+                if matches!(outcome, Outcome::Closed(..)) {
+                    content.verdicts = &[Verdict::Reject];
+                }
                 inside(200, CARD, self.stories.outbox.cards.bot(&content, Some(&sentence)))
             }
             (None, _) => inside(200, MESSAGE, json!(sentence)),
