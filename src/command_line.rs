@@ -83,13 +83,16 @@ impl PolicyQuestion {
     /// Reads the options, each at most once and in any order.
     fn parse(mut arguments: &[&str]) -> Result<Self, Misused> {
         let mut options = BTreeMap::new();
-        while let [name, rest @ ..] = arguments {
-            let (value, rest) = match (*name, rest) {
-                ("--waits", rest) => ("", rest),
-                (_, [value, rest @ ..]) => (*value, rest),
+        while let [option, rest @ ..] = arguments {
+            let (name, joined) =
+                option.split_once('=').map_or((*option, None), |(name, value)| (name, Some(value)));
+            let (value, rest) = match (name, joined, rest) {
+                ("--waits", None, rest) => ("", rest),
+                (_, Some(value), rest) => (value, rest),
+                (_, None, [value, rest @ ..]) => (*value, rest),
                 _ => return misused(format!("{name} must be followed by a value")),
             };
-            if options.insert(*name, value).is_some() {
+            if options.insert(name, value).is_some() {
                 return misused(format!("{name} is given twice"));
             }
             arguments = rest;
@@ -215,8 +218,7 @@ mod tests {
 
     #[test]
     fn a_question_about_a_policy_is_read_in_any_order() {
-        let arguments =
-            ["check", "--waits", "--ref", "main", "--repository", "octo/app", "--policy", "p.json"];
+        let arguments = ["check", "--waits", "--ref=main", "--repository", "octo/app", "--policy", "p.json"];
         let Ok(Command::CheckPolicy(question)) = parse(&arguments) else { panic!("no question") };
         assert_eq!((question.sends, question.git_ref.as_str()), (Sends::Nothing, "refs/heads/main"));
         assert_eq!((question.environment, question.job_workflow), (None, None));
@@ -231,6 +233,7 @@ mod tests {
             (&["--waits", "--waits"], "--waits is given twice"),
             (&["--waits", "--ref"], "--ref must be followed by a value"),
             (&["--waits", "--json", ""], "--json cannot be used with --policy"),
+            (&["--waits", "--rf=main"], "--rf cannot be used with --policy"),
             (&["--waits", "--job-workflow", "garbage"], "--job-workflow must be"),
         ] {
             let misused = parse(&[&asked[..], more].concat()).expect_err("misused").to_string();

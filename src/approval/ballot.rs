@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use super::{Dispatch, Ending, Performer, Request, Settled, Verdict, hash, hex};
+use super::{Dispatch, Ending, Guid, Performer, Request, Settled, Verdict, hash, hex};
 
 /// A vote that was cast: one person's word on one approval, and the time of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Ballot {
     pub comment: String,
     /// The time of the click.
     pub at: DateTime<Utc>,
+    /// The groups that the person was in, as far as they were asked about at the vote.
+    pub groups: Vec<Guid>,
 }
 
 /// The end of a requested approval, decided once and for good.
@@ -138,17 +140,26 @@ impl Ruling {
     }
 }
 
+/// The count of those who said yes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// True if nobody else is needed.
+    pub suffices: bool,
+    /// The places of those who are needed.
+    pub places: Vec<usize>,
+}
+
 /// The ruling that the votes give at `now`: none while more are needed and there is time.
 ///
 /// `ballots` are the votes that count ([`Policy::hold`](super::Policy::hold)). A vote that came in time counts, however
-/// late the tally is. One no is a no, also from a person who said yes before; each person's yes counts once, and `suffice`
+/// late the tally is. One no is a no, also from a person who said yes before; each person's yes counts once, and `count`
 /// tells of those who said it.
 // T18
 pub fn tally(
     request: &Request,
     ballots: &[Ballot],
     now: DateTime<Utc>,
-    suffice: impl Fn(&[&Performer]) -> bool,
+    count: impl Fn(&[&Performer]) -> Counted,
 ) -> Option<Ruling> {
     let in_time = || ballots.iter().filter(|ballot| ballot.at < request.expires_at());
     let mut approved_by: Vec<&Performer> = Vec::new();
@@ -157,18 +168,20 @@ pub fn tally(
             approved_by.push(&ballot.performer);
         }
     }
+    let Counted { suffices, places } = count(&approved_by);
     let ending = if in_time().any(|ballot| ballot.verdict == Verdict::Reject) {
         Ending::Rejected
-    } else if suffice(&approved_by) {
+    } else if suffices {
         Ending::Approved
     } else if now >= request.expires_at() {
         Ending::Expired
     } else {
         return None;
     };
-    // If there are more than are kept, those against go first.
+    // If there are more than are kept, those against go first, and then those that were needed.
     let mut ballots: Vec<_> = in_time().cloned().collect();
-    ballots.sort_by_key(|ballot| (ballot.verdict == Verdict::Approve, ballot.at));
+    let counts = |ballot: &Ballot| places.iter().any(|at| approved_by[*at].is_same(&ballot.performer));
+    ballots.sort_by_cached_key(|ballot| (ballot.verdict == Verdict::Approve, !counts(ballot), ballot.at));
     ballots.truncate(Ruling::MAX_BALLOTS);
     ballots.sort_by_key(|ballot| ballot.at);
     Some(Ruling { ending, ballots, decided_at: now, ticket: None, withdrawal: None, policy: None })
@@ -243,7 +256,7 @@ impl<'a> PerformerJson<'a> {
         }
     }
 
-    fn of(Ballot { performer, verdict, comment, at }: &'a Ballot, is_public: bool) -> Self {
+    fn of(Ballot { performer, verdict, comment, at, .. }: &'a Ballot, is_public: bool) -> Self {
         Self {
             id: performer.to_string(),
             name: if is_public { None } else { performer.display_name() },

@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Approver, Approvers, Ballot, Ending, EventType, Guid, Listed, Memberships, Performer, Policy, Request,
-    Ruling, SelfApproval, Standing, Terms, Verdict, Workload, count_approvals,
+    Approver, Approvers, Ballot, EventType, Guid, Listed, Memberships, Performer, Policy, Request, Ruling,
+    SelfApproval, Standing, Terms, Verdict, Workload,
+    ballot::Counted,
+    count_approvals,
     rules::{self, Claims, Needs, Requirement, Rule, RuleChannel, Sent, What, Who},
     tally,
 };
@@ -158,15 +160,14 @@ impl Policy {
         })
     }
 
-    /// The number of people whose yes counts, and the number that is needed. Those may be in a group about whom nobody
-    /// has asked.
-    pub fn progress(&self, request: &Request, ballots: &[Ballot], known: &Memberships) -> (usize, usize) {
+    /// The number of people whose yes counts, by the groups that they were in as they voted, and the number that is needed.
+    pub fn progress(&self, request: &Request, ballots: &[Ballot]) -> (usize, usize) {
         let governing = self.governing_of(request);
         match self.needs(&request.terms, governing) {
             None => (count_approvals(ballots), request.terms.approvals_required),
             Some(needs) => {
                 let people = approving(ballots);
-                let count = needs.count(&people, &may_list(known));
+                let count = needs.count(&people, &as_voted(ballots));
                 let needed = needs.people.max(governing.approvals());
                 (needed.saturating_sub(count.missing), needed)
             }
@@ -176,38 +177,35 @@ impl Policy {
     /// The number of people who said yes, and the number that is needed; after a decision as it was made, whatever the
     /// rules are now.
     pub fn approvals(&self, Standing { request, ballots, ruling, .. }: &Standing) -> (usize, usize) {
-        let Some(ruling) = ruling else { return self.progress(request, ballots, &Memberships::default()) };
+        let Some(ruling) = ruling else { return self.progress(request, ballots) };
         let counted = count_approvals(&ruling.ballots);
         let requirements = ruling.policy.iter().flat_map(|settled| &settled.requirements);
         let needed = request.terms.approvals_required.max(requirements.map(|one| one.approvals).sum());
-        match ruling.ending {
-            Ending::Approved => (counted, needed.max(counted)),
-            Ending::Rejected | Ending::Expired | Ending::Withdrawn => (counted.min(needed), needed),
-        }
+        (counted.min(needed), needed)
     }
 
     /// True if the yes of `performer` is one that nothing needs any more.
     pub fn is_unneeded(&self, request: &Request, ballots: &[Ballot], performer: &Performer) -> bool {
         let Some(needs) = self.needs(&request.terms, self.governing_of(request)) else { return false };
         let people = approving(ballots);
-        let count = needs.count(&people, &may_list(&Memberships::default()));
+        let count = needs.count(&people, &as_voted(ballots));
         count.unneeded.iter().any(|at| people[*at].is_same(performer))
     }
 
-    /// The rule that governs a request, and its requirements as these votes may meet them: those count who may be in a
-    /// group about whom nobody has asked.
+    /// The rule that governs a request, and its requirements as these votes meet them by the groups that people were in as
+    /// they voted.
     pub fn settled(&self, request: &Request, ballots: &[Ballot]) -> Option<Settled> {
-        self.settled_by(request, ballots, &may_list(&Memberships::default()))
+        self.settled_by(request, ballots, &as_voted(ballots))
     }
 
-    /// The same for the record: as these votes meet them by what is `known`.
+    /// The same for the record, by what is `known` now.
     pub fn settled_surely(
         &self,
         request: &Request,
         ballots: &[Ballot],
         known: &Memberships,
     ) -> Option<Settled> {
-        self.settled_by(request, ballots, &|listed, voter| in_list(known, listed, voter) == Listed::Yes)
+        self.settled_by(request, ballots, &does_list(known))
     }
 
     fn settled_by(&self, request: &Request, ballots: &[Ballot], lists: rules::Lists<'_>) -> Option<Settled> {
@@ -247,11 +245,16 @@ impl Policy {
         let governing = self.governing_of(request);
         let is_closed = self.closed(request, now).is_some();
         let needs = self.needs(&request.terms, governing);
-        tally(request, ballots, now, |people| match (&needs, governing) {
-            _ if is_closed => false,
-            (_, Governing::Nothing) => false,
-            (Some(needs), _) => needs.count(people, lists).is_met(),
-            (None, _) => people.len() >= request.terms.approvals_required,
+        let may_approve = !is_closed && !matches!(governing, Governing::Nothing);
+        tally(request, ballots, now, |people| {
+            let (is_met, places) = match &needs {
+                None => (people.len() >= request.terms.approvals_required, (0..people.len()).collect()),
+                Some(needs) => {
+                    let count = needs.count(people, lists);
+                    (count.is_met(), count.met_by.iter().flatten().chain(&count.others).copied().collect())
+                }
+            };
+            Counted { suffices: may_approve && is_met, places }
         })
     }
 
@@ -311,9 +314,15 @@ fn approving(ballots: &[Ballot]) -> Vec<&Performer> {
     approving.map(|ballot| &ballot.performer).collect()
 }
 
-/// Finds people whom nobody knows to be in no list.
-fn may_list(known: &Memberships) -> impl Fn(&[Approver], &Performer) -> bool {
-    move |listed, performer| in_list(known, listed, performer) != Listed::No
+/// Finds people by the groups that they were in as they voted.
+fn as_voted(ballots: &[Ballot]) -> impl Fn(&[Approver], &Performer) -> bool {
+    let known = Memberships::of_votes(ballots);
+    move |listed, performer| in_list(&known, listed, performer) == Listed::Yes
+}
+
+/// Finds people who are surely in a list.
+pub(super) fn does_list(known: &Memberships) -> impl Fn(&[Approver], &Performer) -> bool {
+    move |listed, performer| in_list(known, listed, performer) == Listed::Yes
 }
 
 /// The place of a voter in the list of a requirement. Nobody meets it without saying who they are; nor by a name that

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Approver, Approvers, Guid, Performer};
+use super::{Approver, Approvers, Ballot, Guid, Performer, Person};
 
 /// The groups that people are in, as far as that is known.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,28 @@ impl Listed {
 }
 
 impl Memberships {
+    /// The memberships by which these votes were cast; all others are unknown.
+    pub fn of_votes(ballots: &[Ballot]) -> Self {
+        let mut known = Self::default();
+        for ballot in ballots {
+            if let Performer::Person(person) = &ballot.performer {
+                ballot.groups.iter().for_each(|group| known.note(&person.object_id, group, true));
+            }
+        }
+        known
+    }
+
+    /// The groups that a person is known to be in, in order.
+    pub fn groups_of(&self, performer: &Performer) -> Vec<Guid> {
+        let Performer::Person(Person { object_id, .. }) = performer else { return Vec::new() };
+        let is_theirs = |((person, group), is_in): (&(Guid, Guid), &bool)| {
+            (*is_in && person == object_id).then(|| group.clone())
+        };
+        let mut groups: Vec<_> = self.0.iter().filter_map(is_theirs).collect();
+        groups.sort_by_cached_key(Guid::to_string);
+        groups
+    }
+
     /// Notes that `person` is in `group` with an account that may sign in, or is not.
     pub fn note(&mut self, person: &Guid, group: &Guid, is_member: bool) {
         self.0.insert((person.clone(), group.clone()), is_member);

@@ -232,8 +232,10 @@ pub enum Forbidden {
     NoRule,
     /// The performer is not in `APPROVERS`.
     Performer,
-    /// The rule that holds, or the request, does not list the performer.
+    /// The rule that holds does not list the performer.
     NotInRule,
+    /// The request does not name the performer, who is an approver otherwise.
+    NotAsked,
     /// Approvers are listed by name; Teams gives no name for the performer, whose object id is not listed.
     Nameless,
     /// The person has no object id, like guests and people from outside in Teams: no list could name them.

@@ -447,7 +447,13 @@ mod tests {
                 .into_iter()
                 .flat_map(|verdict| [(verdict, ALEX), (verdict, SAM)])
             {
-                let ballot = Ballot { performer: person(who, None), verdict, comment: String::new(), at };
+                let ballot = Ballot {
+                    performer: person(who, None),
+                    verdict,
+                    comment: String::new(),
+                    at,
+                    groups: Vec::new(),
+                };
                 let standing = Standing {
                     authors: known.clone(),
                     ballots: vec![ballot],

@@ -8,7 +8,7 @@ use super::{
     Approver, Approvers, Ballot, Delivery, Ending, EventType, Forbidden, GithubLogins, Guid, Invalid, Listed,
     Memberships, MessageName, Outcome, Own, Performer, Relay, RelayStanding, Repository, RepositoryDispatch,
     RepositoryPattern, Request, Ruling, SelfApproval, Standing, Terms, Verdict, Workload,
-    governing::{ClosedNow, Governing, in_list},
+    governing::{ClosedNow, Governing, does_list, in_list},
     rules::{Requirement, Rules},
 };
 
@@ -224,8 +224,12 @@ impl Policy {
         let is_listed = self.lists(Some(request), performer, known);
         let by_name = |listed: &Cow<'_, [Approver]>| listed.iter().any(Approver::is_name);
         let some_by_name = self.lists_of(Some(request)).iter().any(by_name);
-        let is_allowed = match self.governing_of(request).requirements() {
+        let governing = self.governing_of(request);
+        let is_listed_here =
+            || self.deciders(governing).is_none_or(|all| known.place(&all, performer) == Listed::Yes);
+        let is_allowed = match governing.requirements() {
             _ if is_listed => Ok(()),
+            _ if request.terms.approvers.is_some() && is_listed_here() => Err(Forbidden::NotAsked),
             None => Err(Forbidden::Performer),
             Some(_) => Err(Forbidden::NotInRule),
         };
@@ -392,9 +396,8 @@ impl Policy {
         let sure = |ballot: &&Ballot| self.counts(request, &ballot.performer, known) == Listed::Yes;
         let sure: Vec<_> = ballots.iter().filter(sure).cloned().collect();
         let may = |listed: &[Approver], voter: &Performer| in_list(known, listed, voter) != Listed::No;
-        let does = |listed: &[Approver], voter: &Performer| in_list(known, listed, voter) == Listed::Yes;
         let at_most = self.tally(request, ballots, &may, now);
-        let sure = self.tally(request, &sure, &does, now);
+        let sure = self.tally(request, &sure, &does_list(known), now);
         // One no is enough, and each yes only adds: whatever lies between these two gives the same, too.
         match (at_most, sure) {
             (None, None) => Due::Nothing,
@@ -545,7 +548,13 @@ mod tests {
         let vote = |number: u32, verdict| {
             let (object_id, tenant) = (guid(number), guid(99));
             let person = Person { object_id, tenant, user_principal_name: None, display_name: None };
-            Ballot { performer: Performer::Person(person), verdict, comment: String::new(), at: opened }
+            Ballot {
+                performer: Performer::Person(person),
+                verdict,
+                comment: String::new(),
+                at: opened,
+                groups: Vec::new(),
+            }
         };
         let (yes, no) = (Verdict::Approve, Verdict::Reject);
         for (votes, now, member, expected) in [

@@ -73,17 +73,23 @@ impl Stories {
     }
 
     /// The lines of a list that a reader may see: all for those in `APPROVERS`; for others those that a rule of theirs
-    /// matches. Graph is asked only if it alone can tell about one of them.
+    /// matches; and true if it is all there is. Graph is asked only if it alone can tell about one of them.
     // T45
-    pub async fn seen_by(&self, reader: &Performer, mut page: List, timing: Timing) -> Result<List, Report> {
+    pub async fn seen_by(
+        &self,
+        reader: &Performer,
+        mut page: List,
+        timing: Timing,
+    ) -> Result<(List, bool), Report> {
         let place = |item: &Item, known: &Memberships| match item {
             Item::Requested(standing) => self.policy.place_in_rule(&standing.request, reader, known),
             Item::Relayed(_) | Item::Unreadable(..) => Listed::No,
         };
         let mut known = Memberships::default();
         let items = || page.waiting.iter().chain(&page.decided);
-        if items().all(|item| place(item, &known) == Listed::Yes) || self.lists(reader, timing).await? {
-            return Ok(page);
+        let sees_each = items().count() > 0 && items().all(|item| place(item, &known) == Listed::Yes);
+        if sees_each || self.lists(reader, timing).await? {
+            return Ok((page, true));
         }
         if items().any(|item| place(item, &known) == Listed::Unknown) {
             known = self.memberships_in_rules(reader, timing).await?;
@@ -91,7 +97,7 @@ impl Stories {
         let sees = |item: &Item| place(item, &known) == Listed::Yes;
         page.waiting.retain(sees);
         page.decided.retain(sees);
-        Ok(page)
+        Ok((page, false))
     }
 
     /// True if a reader may see the approval that `request` asks for.

@@ -90,6 +90,7 @@ impl Stories {
             verdict: vote.verdict,
             comment: visible(&vote.comment),
             at: timing.now,
+            groups: Vec::new(),
         };
         let stories = Arc::clone(self);
         let story = self.outbox.beside(async move { stories.count(standing, ballot, ahead, timing).await });
@@ -105,11 +106,12 @@ impl Stories {
     async fn to_count(
         self: &Arc<Self>,
         standing: Standing,
-        Ballot { performer, verdict, .. }: &Ballot,
+        ballot: &mut Ballot,
         timing: Timing,
     ) -> Result<Standing, Box<Report>> {
-        let verdict = *verdict;
+        let (performer, verdict) = (&ballot.performer, ballot.verdict);
         let known = self.memberships(performer, Some(&standing.request), timing).await?;
+        ballot.groups = known.groups_of(performer);
         let mut judgement = self.policy.judge(&standing, (performer, &known), timing.now);
         let refused = |outcome: Outcome, standing| Err(Box::new(Report::from(outcome).about(standing)));
         // The authors need not be known while nobody may approve.
@@ -136,13 +138,13 @@ impl Stories {
     async fn count(
         self: &Arc<Self>,
         mut standing: Standing,
-        ballot: Ballot,
+        mut ballot: Ballot,
         ahead: Ahead,
         timing: Timing,
     ) -> anyhow::Result<Report> {
         let (ledger, until, verdict) = (&self.outbox.ledger, Self::recorded_by(timing), ballot.verdict);
         let id = standing.request.id.clone();
-        standing = match self.to_count(standing, &ballot, timing).await {
+        standing = match self.to_count(standing, &mut ballot, timing).await {
             Ok(standing) => standing,
             Err(report) => return Ok(*report),
         };
@@ -194,7 +196,7 @@ impl Stories {
 
     /// The outcome of a vote that does not decide.
     fn counted(&self, Standing { request, ballots, .. }: &Standing, ballot: &Ballot) -> Outcome {
-        let (approvals, required) = self.policy.progress(request, ballots, &Memberships::default());
+        let (approvals, required) = self.policy.progress(request, ballots);
         let repository = request.workload.repository.clone();
         match self.policy.is_unneeded(request, ballots, &ballot.performer) {
             true => Outcome::CountedInVain { approvals, required, repository },

@@ -8,8 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::{Report, Stories, broken, failed, vote::shown};
 use crate::{
     approval::{
-        ApprovalId, Earlier, Ending, Memberships, Outcome, Request, Ruling, Standing, Unreached, Withdrawal,
-        Withdrawer,
+        ApprovalId, Earlier, Ending, Outcome, Request, Ruling, Standing, Unreached, Withdrawal, Withdrawer,
     },
     ledger::{Detail, Open, Recorded},
     text::log::{describe, printable},
@@ -67,8 +66,7 @@ impl Stories {
             None => {}
         }
         let (id, until) = (standing.request.id.clone(), Self::recorded_by(timing));
-        let policy =
-            self.policy.settled_surely(&standing.request, &standing.ballots, &Memberships::default());
+        let policy = self.policy.settled(&standing.request, &standing.ballots);
         let policy = policy.map(Box::new);
         let ruling = Ruling { policy, ..Ruling::withdrawn(withdrawal, &standing.ballots, timing.now) };
         match self.outbox.ledger.rule(&id, ruling, None, until).await? {

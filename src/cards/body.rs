@@ -229,7 +229,7 @@ fn votes(ballots: &[Ballot], client: Client, limits: &Limits) -> Vec<Json> {
     votes
 }
 
-fn vote(Ballot { performer, verdict, comment, at }: &Ballot, client: Client, limit: usize) -> Row {
+fn vote(Ballot { performer, verdict, comment, at, .. }: &Ballot, client: Client, limit: usize) -> Row {
     let comment = plain(comment, limit);
     let quoted = if comment.is_empty() { String::new() } else { format!(": “{}”", literal(&comment)) };
     let vote = format!("{} {}{quoted}", labels::voted(verdict), client.time(*at));

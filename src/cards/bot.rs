@@ -58,7 +58,7 @@ impl Cards {
     }
 
     /// The approvals that wait, as plain text; with `more` it says that there are others.
-    pub fn waiting_list(&self, waiting: &[Item], more: bool) -> String {
+    pub fn waiting_list(&self, waiting: &[Item], more: bool, sees_all: bool) -> String {
         let line = |item: &Item| match item {
             Item::Requested(standing) => {
                 let request = &standing.request;
@@ -76,7 +76,8 @@ impl Cards {
             lines.push(format!("There is more: {}", self.list_url()));
         }
         match lines.len() {
-            0 => "Nothing waits for a decision.".to_owned(),
+            0 if sees_all => "Nothing waits for a decision.".to_owned(),
+            0 => "Nothing that you may see waits for a decision.".to_owned(),
             _ => format!("Waiting for a decision:\n\n{}", lines.join("\n\n")),
         }
     }

@@ -53,7 +53,7 @@ pub fn person(number: usize, display_name: Option<&str>) -> Performer {
 
 pub fn ballot(number: usize, name: &str, comment: &str) -> Ballot {
     let performer = person(number, Some(name));
-    Ballot { performer, verdict: Verdict::Approve, comment: comment.into(), at: noon() }
+    Ballot { performer, verdict: Verdict::Approve, comment: comment.into(), at: noon(), groups: Vec::new() }
 }
 
 /// An approval with `said` wherever a request can say something.

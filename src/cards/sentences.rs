@@ -387,8 +387,9 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::NoRule => "no rule of POLICY here matches this job and what would be sent.".into(),
         Forbidden::Performer => "you are not one of the APPROVERS here. Ask one of them to click.".into(),
         Forbidden::NotInRule => {
-            "you are not one of the approvers whom the rule that holds, or the request, lists. Ask one of them to click.".into()
+            "you are not one of the approvers of the rule that holds here. Ask one of them to click.".into()
         }
+        Forbidden::NotAsked => "the request names other approvers. Ask one of them to click.".into(),
         Forbidden::Nameless => {
             "approvers are listed by name here, and Teams does not give yours. Have APPROVERS, or the rule that holds, list your object id.".into()
         }

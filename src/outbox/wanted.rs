@@ -273,7 +273,13 @@ mod tests {
 
     fn voted(mut standing: Standing) -> Standing {
         let (performer, verdict) = (Performer::Anonymous, Verdict::Approve);
-        standing.ballots.push(Ballot { performer, verdict, comment: String::new(), at: at(5) });
+        standing.ballots.push(Ballot {
+            performer,
+            verdict,
+            comment: String::new(),
+            at: at(5),
+            groups: Vec::new(),
+        });
         standing
     }
 

@@ -142,16 +142,17 @@ impl Pages {
         let query = ListQuery::parse(request, list_format(request)).map_err(Outcome::Invalid)?;
         let page =
             self.stories.list(query.after.as_ref(), request.timing).await.map_err(|e| unreached(&e))?;
-        let page = self.stories.seen_by(reader, query.filter(page), request.timing).await?;
+        let (page, sees_all) = self.stories.seen_by(reader, query.filter(page), request.timing).await?;
         let next = page.next.as_ref().map(|next| query.at(next));
         let link = next.as_deref().map(|next| {
             let base = self.public_url.as_str().trim_end_matches('/');
             ("Link", format!("<{base}{next}>; rel=\"next\""))
         });
         let mut answer = match query.format {
-            Format::Html => {
-                html_answer(200, self.list_html(&page, (&query, next.as_deref()), reader, request))
-            }
+            Format::Html => html_answer(
+                200,
+                self.list_html((&page, sees_all), (&query, next.as_deref()), reader, request),
+            ),
             Format::Json => json_answer(200, &self.list_json(&page, next.clone())),
             Format::Csv => self.csv_answer(&page),
         };
@@ -190,7 +191,7 @@ impl Pages {
 
     fn list_html(
         &self,
-        page: &List,
+        (page, sees_all): (&List, bool),
         (query, next): (&ListQuery, Option<&str>),
         reader: &Performer,
         request: &Invocation,
@@ -204,6 +205,7 @@ impl Pages {
             is_first: query.is_whole()
                 && (next.is_none() || !page.waiting.is_empty() || !page.decided.is_empty()),
             next,
+            sees_all,
             policy: &self.stories.policy,
             offers_samples: self.offers_samples,
             now: request.timing.now,

@@ -287,8 +287,13 @@ async fn votes_of_before_count_once_the_authors_are_known_and_those_of_authors_n
         for voter in voters {
             let timing = deployment.after(TimeDelta::minutes(1));
             let performer = person(&object_id(voter), None);
-            let ballot =
-                Ballot { performer, verdict: Verdict::Approve, comment: String::new(), at: timing.now };
+            let ballot = Ballot {
+                performer,
+                verdict: Verdict::Approve,
+                comment: String::new(),
+                at: timing.now,
+                groups: Vec::new(),
+            };
             let ledger = &deployment.start().outbox.ledger;
             ledger.cast(id, &ballot, &[], timing.deadline).await.expect("it is recorded");
         }

@@ -143,6 +143,7 @@ impl Instances {
             verdict: Verdict::Approve,
             comment: String::new(),
             at: timing.now,
+            groups: Vec::new(),
         };
         let ruling = Ruling {
             ending: Ending::Approved,

@@ -146,6 +146,58 @@ async fn one_who_is_listed_here_and_a_member_there_counts_where_they_are_needed(
 }
 
 #[tokio::test]
+async fn a_requirement_of_a_group_is_shown_as_met_by_those_who_were_in_it_alone() {
+    let (around, graph) = (Surroundings::start().await, Graph::start().await);
+    around.github.expect_dispatches(1);
+    let mut rule = production();
+    rule["requires"][0]["approvers"] = json!([format!("group:{SECURITY}")]);
+    rule["requires"][1]["approvers"] = people(&[1, 3]);
+    rule["requires"][1]["approvals"] = json!(2);
+    let host = governed(&around, &json!([rule])).settings(graph.settings()).start().await;
+    graph.add(&Someone::number(2), SECURITY);
+    let id = around.ask_for_id(&host, ASKED).await;
+    let vote = async |number| {
+        let vote = host.vote(&around.token_of(&Someone::number(number)), &id, "approve").await;
+        let page = host.send(Someone::number(1).get(&page_of(&id))).await.text();
+        (vote, page)
+    };
+    let (voted, page) = vote(1).await;
+    assert!(voted.assert_outcome(200, "counted").contains("1 of 3"));
+    assert!(page.contains("Security: 0 of 1<") && page.contains("Product: 1 of 2, by Person 1"), "{page}");
+    let (voted, page) = vote(2).await;
+    assert!(voted.assert_outcome(200, "counted").contains("2 of 3"));
+    assert!(page.contains("Security: 1 of 1, by Person 2") && page.contains("Product: 1 of 2"), "{page}");
+    let (voted, page) = vote(3).await;
+    voted.assert_outcome(200, "dispatched");
+    assert!(page.contains("Security: 1 of 1, by Person 2"), "{page}");
+}
+
+#[tokio::test]
+async fn a_decision_keeps_the_votes_that_made_it_however_many_others_there_are() {
+    let around = Surroundings::start().await;
+    around.github.expect_dispatches(1);
+    let mut rule = production();
+    let all: Vec<u32> = (1..=14).collect();
+    rule["requires"][0]["approvers"] = people(&all);
+    rule["requires"][1]["approvers"] = people(&[20]);
+    let host = governed(&around, &json!([rule])).start().await;
+    let id = around.ask_for_id(&host, ASKED).await;
+    for number in all {
+        host.vote(&around.token_of(&Someone::number(number)), &id, "approve")
+            .await
+            .assert_outcome(200, "counted");
+    }
+    host.vote(&around.token_of(&Someone::number(20)), &id, "approve").await.assert_outcome(200, "dispatched");
+    let seen = around.status(&host, &id).await;
+    let performers = seen["performers"].as_array().expect("performers");
+    let has = |number| performers.iter().any(|one| one["id"] == Someone::number(number).object_id.as_str());
+    assert!(has(1) && has(20) && performers.len() == 10, "{performers:?}");
+    assert_eq!(seen["approvals_required"], 2);
+    let page = host.send(operator().get(&page_of(&id))).await.text();
+    assert!(page.contains("Product: 1 of 1, by Person 20") && page.contains("2 of 2"), "{page}");
+}
+
+#[tokio::test]
 async fn self_approval_of_a_rule_holds_beside_the_setting() {
     let around = Surroundings::start().await;
     around.github.expect_dispatches(1);
@@ -291,15 +343,14 @@ async fn a_press_shows_nothing_of_an_approval_to_people_of_another_rule() {
         assert_eq!(refused.status, 403);
         let page = refused.text();
         assert!(
-            page.contains("not one of the approvers whom the rule") && !page.contains("Secret plans"),
+            page.contains("not one of the approvers of the rule") && !page.contains("Secret plans"),
             "{page}"
         );
     }
     // Those in APPROVERS see everything, and decide nothing that a rule has people for.
     let page = host.send(operator().get(&page_of(&id))).await.text();
     assert!(
-        page.contains("Secret plans")
-            && page.contains("the rule that holds, or the request, lists other approvers"),
+        page.contains("Secret plans") && page.contains("the rule that holds has other approvers"),
         "{page}"
     );
     let refused = host.send(operator().press(&id, "approve", "")).await;

@@ -112,7 +112,7 @@ fn release() -> Standing {
 
 fn ballot(number: usize, verdict: Verdict, comment: &str) -> Ballot {
     let at = now() - TimeDelta::minutes(5);
-    Ballot { performer: person(number), verdict, comment: comment.to_owned(), at }
+    Ballot { performer: person(number), verdict, comment: comment.to_owned(), at, groups: Vec::new() }
 }
 
 fn one_of_two(mut standing: Standing) -> Standing {
@@ -247,6 +247,7 @@ fn list(waiting: Vec<Standing>, states: Vec<Sample>) -> String {
         waiting: &items(waiting),
         recent: &items(decided.take(6).collect()),
         is_first: true,
+        sees_all: true,
         next: None,
         policy: &policy(false),
         offers_samples: false,

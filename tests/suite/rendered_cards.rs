@@ -76,7 +76,13 @@ fn approval(text: &str, ending: Option<Ending>) -> Standing {
         user_principal_name: None,
         display_name: Some(ALEX_NAME.to_owned()),
     });
-    let ballots = vec![Ballot { performer, verdict: Verdict::Approve, comment: text.to_owned(), at: now }];
+    let ballots = vec![Ballot {
+        performer,
+        verdict: Verdict::Approve,
+        comment: text.to_owned(),
+        at: now,
+        groups: Vec::new(),
+    }];
     let ruling = ending.map(|ending| Ruling {
         ending,
         ballots: ballots.clone(),

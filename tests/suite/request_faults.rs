@@ -131,6 +131,7 @@ impl Deployment {
             verdict: Verdict::Approve,
             comment: String::new(),
             at: timing.now,
+            groups: Vec::new(),
         };
         self.instance().outbox.ledger.cast(id, &ballot, &[], timing.deadline).await.expect("it is recorded");
     }

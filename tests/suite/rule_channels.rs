@@ -458,10 +458,10 @@ async fn pending_shows_a_channels_own_approvals_to_those_of_its_rule_and_to_appr
     company.pending(&host, &Someone::alex(), OWN).await;
     assert_eq!(asked(), before);
     let told = company.pending(&host, &of_product(), SECURITY).await;
-    assert_eq!(told, "Nothing waits for a decision.");
+    assert_eq!(told, "Nothing that you may see waits for a decision.");
     assert!(company.pending(&host, &of_product(), PRODUCT).await.contains(&others));
     let told = company.pending(&host, &of_security(), OWN).await;
-    assert_eq!(told, "Nothing waits for a decision.");
+    assert_eq!(told, "Nothing that you may see waits for a decision.");
     let told = company.pending(&host, &Someone::number(9), SECURITY).await;
     assert!(told.contains("not one of the APPROVERS"), "{told}");
     assert_tells_nothing(&told);
@@ -488,7 +488,7 @@ async fn while_a_rule_is_closed_its_people_are_shown_reject_alone_and_why() {
     }
     for other in [of_product(), Someone::alex()] {
         let told = host.send(company.refresh(&other, &message, &id).request()).await.inside(200, TEXT);
-        assert!(text(&told).contains("not one of the approvers whom the rule"), "{told}");
+        assert!(text(&told).contains("not one of the approvers of the rule"), "{told}");
     }
     assert_eq!(company.around.status(&host, &id).await["performers"], json!([]));
     host.send(company.click(&of_security(), &message, &id, "reject").request()).await.card();

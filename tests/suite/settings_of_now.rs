@@ -117,6 +117,7 @@ async fn a_no_of_somebody_who_has_left_rejects_nothing_that_is_still_open() {
         verdict: Verdict::Reject,
         comment: String::new(),
         at: timing.now,
+        groups: Vec::new(),
     };
     deployment.start().outbox.ledger.cast(&id, &no, &[], timing.deadline).await.expect("recorded");
 
@@ -139,6 +140,7 @@ async fn a_quorum_that_no_group_confirms_is_neither_counted_nor_lost() {
             verdict: Verdict::Approve,
             comment: String::new(),
             at: timing.now,
+            groups: Vec::new(),
         };
         deployment.start().outbox.ledger.cast(&id, &yes, &[], timing.deadline).await.expect("recorded");
     }

@@ -178,11 +178,11 @@ impl Page<'_> {
     fn refusal(&self) -> Option<String> {
         match &self.view.judgement.reject {
             Ok(()) => None,
-            Err(Forbidden::Performer) => Some(
+            Err(Forbidden::Performer | Forbidden::NotAsked) => Some(
                 "You can look at this, but not decide on it: the workflow asked other approvers.".to_owned(),
             ),
             Err(Forbidden::NotInRule) => Some(
-                "You can look at this, but not decide on it: the rule that holds, or the request, lists other approvers."
+                "You can look at this, but not decide on it: the rule that holds has other approvers."
                     .to_owned(),
             ),
             Err(forbidden) => {

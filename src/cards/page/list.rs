@@ -37,6 +37,8 @@ pub struct Listing<'a> {
     pub recent: &'a [Item],
     /// True if this is where the whole list begins: what is not here is nowhere, unless there is a next page.
     pub is_first: bool,
+    /// True if the reader sees everything.
+    pub sees_all: bool,
     /// The address of the next page, if there is one.
     pub next: Option<&'a str>,
     /// The operator's rules.
@@ -70,6 +72,7 @@ pub fn list(cards: &Cards, listing: &Listing) -> String {
         waiting: rows(listing.waiting, true),
         recent: rows(listing.recent, false),
         is_first: listing.is_first,
+        sees_all: listing.sees_all,
         next: listing.next,
         request_url: format!("{}/api/RequestApproval", cards.public_url.as_str().trim_end_matches('/')),
     })
@@ -86,6 +89,7 @@ struct Page<'a> {
     waiting: Vec<Row>,
     recent: Vec<Row>,
     is_first: bool,
+    sees_all: bool,
     next: Option<&'a str>,
     request_url: String,
 }

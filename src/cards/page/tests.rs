@@ -144,6 +144,7 @@ fn listing<'a>(policy: &'a Policy, waiting: &'a [Item], recent: &'a [Item]) -> L
         waiting,
         recent,
         is_first: true,
+        sees_all: true,
         next: None,
         policy,
         offers_samples: false,
@@ -620,6 +621,11 @@ fn a_page_of_the_list_claims_nothing_about_the_other_pages() {
     let filtered = page(Listing { is_first: false, ..listing(&policy, &[], &[]) });
     assert!(!filtered.contains(none_waits) && !filtered.contains(none_decided), "{filtered}");
     assert!(filtered.contains("Nothing of this kind is on this page."), "{filtered}");
+    let own = page(Listing { sees_all: false, ..listing(&policy, &[], &[]) });
+    assert!(
+        own.contains("Nothing that you may see waits") && own.contains("none yet that you may see"),
+        "{own}"
+    );
     let whole = page(listing(&policy, &[], &[]));
     assert!(whole.contains(none_waits) && whole.contains(none_decided), "{whole}");
 }

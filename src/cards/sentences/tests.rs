@@ -156,6 +156,7 @@ fn forbidden(repository: Repository) -> Vec<Forbidden> {
         Forbidden::Checks,
         Forbidden::Performer,
         Forbidden::NotInRule,
+        Forbidden::NotAsked,
         Forbidden::Nameless,
         Forbidden::NoObjectId,
         Forbidden::PullRequest,

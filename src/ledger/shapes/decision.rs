@@ -105,6 +105,9 @@ pub struct StoredBallot {
     verdict: String,
     comment: String,
     at: DateTime<Utc>,
+    /// The groups that the person was in, as far as they were asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<String>,
 }
 
 impl From<&Ballot> for StoredBallot {
@@ -114,6 +117,7 @@ impl From<&Ballot> for StoredBallot {
             verdict: ballot.verdict.as_str().to_owned(),
             comment: ballot.comment.clone(),
             at: ballot.at,
+            groups: ballot.groups.iter().map(Guid::to_string).collect(),
         }
     }
 }
@@ -126,6 +130,7 @@ impl StoredBallot {
             verdict: Verdict::parse(&self.verdict)?,
             comment: self.comment.clone(),
             at: self.at,
+            groups: self.groups.iter().map(|group| Guid::parse(group)).collect::<Option<_>>()?,
         })
     }
 }

@@ -349,14 +349,15 @@ impl Messages {
         }
         match self.stories.list(None, request.timing).await {
             Ok(list) => {
-                let mut list = self.stories.seen_by(&known.performer, list, request.timing).await?;
+                let (mut list, sees_all) =
+                    self.stories.seen_by(&known.performer, list, request.timing).await?;
                 let outbox = &self.stories.outbox;
                 list.waiting.retain(|item| match item {
                     Item::Requested(standing) => outbox.tells(standing, target),
                     Item::Relayed(_) | Item::Unreadable(..) => *target == TargetName::default(),
                 });
                 let more = matches!(list.next, Some(Cursor::Waiting(..)));
-                Ok(self.stories.outbox.cards.waiting_list(&list.waiting, more))
+                Ok(self.stories.outbox.cards.waiting_list(&list.waiting, more, sees_all))
             }
             Err(error) => Err(failed(Unreached::Progress, &error)),
         }
@@ -366,7 +367,9 @@ impl Messages {
 /// The report, with the reason that this person gets if they are not an approver.
 fn refused_as(report: Report, lacks_name: bool) -> Report {
     match report.outcome {
-        Outcome::Forbidden(Forbidden::Performer | Forbidden::NotInRule) if lacks_name => {
+        Outcome::Forbidden(Forbidden::Performer | Forbidden::NotInRule | Forbidden::NotAsked)
+            if lacks_name =>
+        {
             Report { outcome: Outcome::Forbidden(Forbidden::Nameless), ..report }
         }
         _ => report,
