@@ -263,6 +263,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_vote_keeps_the_groups_that_were_known_and_one_without_is_read_as_before() {
+        let vote = r#"{"performer":null,"verdict":"approve","comment":"","at":"2026-11-27T12:00:00Z"}"#;
+        let group = "0a0b0c0d-1111-2222-3333-444455556666";
+        let with_groups = vote.replace("}", &format!(r#","groups":["{group}"]}}"#));
+        for (json, groups) in [(vote, 0), (&with_groups, 1)] {
+            let ballot =
+                serde_json::from_str::<StoredBallot>(json).expect("a record").ballot().expect("a vote");
+            assert_eq!(ballot.groups.len(), groups);
+            assert_eq!(serde_json::to_string(&StoredBallot::from(&ballot)).expect("JSON"), *json);
+        }
+        let damaged = with_groups.replace(group, "no group");
+        assert!(serde_json::from_str::<StoredBallot>(&damaged).expect("a record").ballot().is_none());
+    }
+
+    #[test]
     fn a_withdrawal_is_read_as_it_was_written() {
         let by_run = r#"{"verdict":"withdrawn","votes":[],"decided_at":"2026-11-27T12:00:00Z","withdrawn":{"by":null,"run_id":"4712","comment":null}}"#;
         let person = r#"{"object_id":"0a0b0c0d-1111-2222-3333-444455556666","tenant":"99999999-1111-2222-3333-444455556666","display_name":"Alex Wilber"}"#;
