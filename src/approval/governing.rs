@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Approver, Approvers, Ballot, EventType, Guid, Listed, Memberships, Performer, Policy, Request, Ruling,
-    SelfApproval, Standing, Terms, Verdict, Workload,
+    Approver, Approvers, Ballot, Ending, EventType, Guid, Listed, Memberships, Performer, Policy, Request,
+    Ruling, SelfApproval, Standing, Terms, Verdict, Workload,
     ballot::Counted,
     count_approvals,
     rules::{self, Claims, Needs, Requirement, Rule, RuleChannel, Sent, What, Who},
@@ -181,7 +181,14 @@ impl Policy {
         let counted = count_approvals(&ruling.ballots);
         let requirements = ruling.policy.iter().flat_map(|settled| &settled.requirements);
         let needed = request.terms.approvals_required.max(requirements.map(|one| one.approvals).sum());
-        (counted.min(needed), needed)
+        let met: usize = match &ruling.policy {
+            // Where people have agreed, as many as needed have.
+            Some(settled) if ruling.ending != Ending::Approved => {
+                settled.requirements.iter().map(|one| one.met_by.len().min(one.approvals)).sum()
+            }
+            Some(_) | None => counted,
+        };
+        (met.min(needed), needed)
     }
 
     /// True if the yes of `performer` is one that nothing needs any more.

@@ -305,7 +305,8 @@ impl Policy {
         known: &Memberships,
     ) -> Vec<Vec<Guid>> {
         let lists = self.lists_of(request);
-        let places: Vec<_> = lists.iter().map(|listed| known.place_of_voter(listed, performer)).collect();
+        let places: Vec<_> =
+            lists.iter().map(|listed| self.place_of_voter(listed, performer, known)).collect();
         if places.contains(&Listed::No) {
             return Vec::new();
         }
@@ -409,6 +410,15 @@ impl Policy {
         }
     }
 
+    /// The place of a voter in a list of now. With rules the lists may be others than those of the vote, so that only what
+    /// is known counts; without them a vote that came without a name counts as it did when it was cast.
+    fn place_of_voter(&self, listed: &[Approver], performer: &Performer, known: &Memberships) -> Listed {
+        match self.rules {
+            Some(_) => known.place(listed, performer),
+            None => known.place_of_voter(listed, performer),
+        }
+    }
+
     /// The place of `performer`, who voted on `request`, in the lists of now.
     fn counts(&self, request: &Request, performer: &Performer, known: &Memberships) -> Listed {
         match performer {
@@ -417,7 +427,7 @@ impl Policy {
             Performer::Person(_) if matches!(self.governing_of(request), Governing::Nothing) => Listed::No,
             Performer::Person(_) => {
                 let lists = self.lists_of(Some(request));
-                let places = lists.iter().map(|listed| known.place_of_voter(listed, performer));
+                let places = lists.iter().map(|listed| self.place_of_voter(listed, performer, known));
                 places.fold(Listed::Yes, Listed::and)
             }
         }
@@ -435,7 +445,7 @@ pub enum Due {
     Unknown,
 }
 
-/// Keeps the first of equal votes of one person, by the name that came with any of them.
+/// Keeps the first of equal votes of one person, by the last name that came with any of them.
 fn keep_first_of_each(ballots: &mut Vec<Ballot>) {
     let mut kept: Vec<Ballot> = Vec::with_capacity(ballots.len());
     for ballot in ballots.drain(..) {
@@ -443,7 +453,7 @@ fn keep_first_of_each(ballots: &mut Vec<Ballot>) {
             |before: &Ballot| before.verdict == ballot.verdict && before.performer.is_same(&ballot.performer);
         match kept.iter().position(is_same) {
             None => kept.push(ballot),
-            Some(at) if !kept[at].performer.has_name() => kept[at].performer = ballot.performer,
+            Some(at) if ballot.performer.has_name() => kept[at].performer = ballot.performer,
             Some(_) => {}
         }
     }

@@ -72,13 +72,17 @@ impl Cards {
         let mut lines: Vec<_> = waiting.iter().filter_map(line).collect();
         let more = more || lines.len() > MAX_LISTED;
         lines.truncate(MAX_LISTED);
-        if more {
-            lines.push(format!("There is more: {}", self.list_url()));
-        }
+        let there_is_more = format!("There is more: {}", self.list_url());
         match lines.len() {
+            0 if more => {
+                format!("None of the first approvals that wait is one that you may see. {there_is_more}")
+            }
             0 if sees_all => "Nothing waits for a decision.".to_owned(),
             0 => "Nothing that you may see waits for a decision.".to_owned(),
-            _ => format!("Waiting for a decision:\n\n{}", lines.join("\n\n")),
+            _ => {
+                lines.extend(more.then_some(there_is_more));
+                format!("Waiting for a decision:\n\n{}", lines.join("\n\n"))
+            }
         }
     }
 

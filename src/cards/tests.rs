@@ -386,20 +386,25 @@ fn a_decided_approval_says_how_it_ended_and_who_decided() {
 fn a_decision_keeps_the_numbers_that_it_was_made_with() {
     let mut approval = asked("a");
     approval.request.terms.approvals_required = 1;
-    let met = |approvals| Met { name: None, approvals, met_by: Vec::new() };
+    let met = |approvals, people: &[usize]| {
+        let met_by = people.iter().map(|number| person(*number, None)).collect();
+        Met { name: None, approvals, met_by }
+    };
     let settled = |requirements| Some(Box::new(Settled { name: "production".to_owned(), requirements }));
     let numbers = |approval: &Standing, ending, policy| {
         let mut ruled = ruled(approval, ending);
         ruled.ruling = ruled.ruling.map(|ruling| Ruling { policy, ..ruling });
         content(&ruled).approvals
     };
-    let by_two = || settled(vec![met(1), met(2)]);
-    assert_eq!(numbers(&approval, Ending::Rejected, by_two()), (1, 3));
+    let by_one = settled(vec![met(1, &[1]), met(2, &[])]);
+    assert_eq!(numbers(&approval, Ending::Rejected, by_one), (1, 3));
     approval.ballots.push(ballot(2, "Megan Bowen", ""));
-    assert_eq!(numbers(&approval, Ending::Expired, by_two()), (2, 3));
-    assert_eq!(numbers(&approval, Ending::Approved, settled(vec![met(2)])), (2, 2));
+    assert_eq!(numbers(&approval, Ending::Expired, settled(vec![met(1, &[]), met(2, &[1, 2])])), (2, 3));
+    // Neither of them is in any list.
+    assert_eq!(numbers(&approval, Ending::Expired, settled(vec![met(1, &[]), met(2, &[])])), (0, 3));
+    assert_eq!(numbers(&approval, Ending::Approved, settled(vec![met(2, &[1, 2])])), (2, 2));
     // One more than was needed.
-    assert_eq!(numbers(&approval, Ending::Approved, settled(vec![met(1)])), (1, 1));
+    assert_eq!(numbers(&approval, Ending::Approved, settled(vec![met(1, &[1])])), (1, 1));
 }
 
 #[test]

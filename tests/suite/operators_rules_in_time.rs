@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::{
     github::GitHub,
-    instances::{Instances, asking, object_id, person, sweep_by, vote},
+    instances::{Instances, approvers, asking, object_id, person, sweep_by, vote},
 };
 
 /// A Friday, at noon in Berlin.
@@ -131,5 +131,26 @@ async fn an_event_that_follows_by_itself_is_sent_by_no_rule_that_does_not_name_i
     assert_eq!(
         (delivery.state, delivery.error),
         (DeliveryState::Dead, Some(DeliveryError::Forbidden(Forbidden::NoRule)))
+    );
+}
+
+// T44
+#[tokio::test]
+async fn votes_without_a_name_count_for_no_names_that_a_later_policy_lists() {
+    let (mut deployment, id) = begun().await;
+    let somebody = (&id, person(&object_id(1), None));
+    vote(&deployment.start(), somebody, Verdict::Approve, deployment.after(TimeDelta::zero())).await;
+    let by_approvers = json!([{"name": "calm", "repositories": ["octo/*"], "refs": ["**"]}]);
+    deployment.policy.rules = Some(policy::rules(&by_approvers.to_string()).expect("rules"));
+    deployment.policy.approvers = approvers(&["zed@contoso.com"]);
+    assert_eq!(ending(&deployment, &id, 1).await, None);
+    deployment.sweep(TimeDelta::hours(1)).await;
+    assert_eq!(ending(&deployment, &id, 2).await, None);
+    let zed = (&id, person(&object_id(7), Some("zed@contoso.com")));
+    vote(&deployment.start(), zed, Verdict::Approve, deployment.after(TimeDelta::hours(3))).await;
+    let decided = deployment.look(&id, TimeDelta::hours(3)).await;
+    assert_eq!(
+        decided.ruling.map(|ruling| (ruling.ending, ruling.ballots.len())),
+        Some((Ending::Approved, 1))
     );
 }

@@ -265,12 +265,13 @@ impl Messages {
             Report::of(Outcome::Forbidden(Forbidden::NoObjectId), detail)
         })?;
         let (policy, performer) = (&self.stories.policy, Performer::Person(person.clone()));
-        let needs_name = match about {
-            About::Relay => policy.needs_name(&performer),
-            About::List => policy.needs_name_to_look(&performer),
+        let (needs_name, is_sure) = match about {
+            About::Relay => (policy.needs_name(&performer), false),
+            About::List => (policy.needs_name_to_look(&performer), false),
             About::Vote(standing, verdict) => {
                 let person = (&performer, &Memberships::default());
-                policy.judge(standing, person, request.timing.now).needs_name_for(verdict)
+                let judgement = policy.judge(standing, person, request.timing.now);
+                (judgement.needs_name_for(verdict), judgement.vote(verdict).is_ok())
             }
         };
         if !needs_name {
@@ -281,6 +282,11 @@ impl Messages {
                 let lacks_name = name.is_none();
                 person.user_principal_name = name;
                 Ok(Known { performer: Performer::Person(person), lacks_name })
+            }
+            // The vote counts by the object id; a name could only have shown that it meets another requirement.
+            Err(error) if is_sure => {
+                log::warn!("{FUNCTION}: a vote counts without a name: {}", describe(&error));
+                Ok(Known { performer, lacks_name: false })
             }
             Err(error) => Err(Report::of(Outcome::Unavailable(Unreached::Name), describe(&error))),
         }
