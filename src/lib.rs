@@ -6,7 +6,7 @@
 //! [`approve`] has the stories: a job asks, a person votes or relays, either withdraws, the run that releases says that
 //! it has begun and how it ended, somebody looks. Each is checked against the operator's policy ([`approval`]),
 //! recorded once in the [`ledger`], and handed to the [`outbox`], which has the messages sent to GitHub and to the
-//! channel in Teams ([`senders`]) until they have arrived. The result of a click is an outcome, for which [`cards`] has
+//! channels in Teams ([`senders`]) until they have arrived. The result of a click is an outcome, for which [`cards`] has
 //! the sentence, the card and the page. [`config`] is read before anything else.
 
 // All output goes to the log, in its format.

@@ -182,7 +182,7 @@ impl Policy {
         let requirements = ruling.policy.iter().flat_map(|settled| &settled.requirements);
         let needed = request.terms.approvals_required.max(requirements.map(|one| one.approvals).sum());
         let met: usize = match &ruling.policy {
-            // Where people have agreed, as many as needed have.
+            // An approved one has as many as it needed.
             Some(settled) if ruling.ending != Ending::Approved => {
                 settled.requirements.iter().map(|one| one.met_by.len().min(one.approvals)).sum()
             }
