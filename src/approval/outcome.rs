@@ -234,6 +234,8 @@ pub enum Forbidden {
     Performer,
     /// The rule that holds does not list the performer.
     NotInRule,
+    /// A rule holds, and nobody has said who they are.
+    Anonymous,
     /// The request does not name the performer, who is an approver otherwise.
     NotAsked,
     /// Approvers are listed by name; Teams gives no name for the performer, whose object id is not listed.

@@ -229,6 +229,7 @@ impl Policy {
             || self.deciders(governing).is_none_or(|all| known.place(&all, performer) == Listed::Yes);
         let is_allowed = match governing.requirements() {
             _ if is_listed => Ok(()),
+            _ if *performer == Performer::Anonymous && self.rules.is_some() => Err(Forbidden::Anonymous),
             _ if request.terms.approvers.is_some() && is_listed_here() => Err(Forbidden::NotAsked),
             None => Err(Forbidden::Performer),
             Some(_) => Err(Forbidden::NotInRule),

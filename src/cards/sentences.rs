@@ -389,6 +389,7 @@ pub fn forbidden(why: &Forbidden) -> String {
         Forbidden::NotInRule => {
             "you are not one of the approvers of the rule that holds here. Ask one of them to click.".into()
         }
+        Forbidden::Anonymous => "with POLICY nobody decides without saying who they are. Sign in.".into(),
         Forbidden::NotAsked => "the request names other approvers. Ask one of them to click.".into(),
         Forbidden::Nameless => {
             "approvers are listed by name here, and Teams does not give yours. Have APPROVERS, or the rule that holds, list your object id.".into()

@@ -111,8 +111,14 @@ impl Config {
 
     fn unlikely_identity(&self) -> Option<String> {
         if !self.require_identity {
-            let who =
-                "REQUIRE_IDENTITY is false: anyone with the address may approve, and nobody knows who it was";
+            let who = match self.policy.rules {
+                Some(_) => {
+                    "REQUIRE_IDENTITY is false: with POLICY whoever does not say who they are can only relay"
+                }
+                None => {
+                    "REQUIRE_IDENTITY is false: anyone with the address may approve, and nobody knows who it was"
+                }
+            };
             return Some(who.to_owned());
         }
         let mut missing = self.entra.as_ref().err().cloned().unwrap_or_default();

@@ -393,8 +393,10 @@ async fn nobody_meets_a_rule_without_saying_who_they_are() {
     for verdict in ["approve", "reject"] {
         let blank = host.click_request().json(vote_body(&id, verdict, "")).header("Authorization", "");
         let refused = host.send(blank.header("Action-Authorization", "")).await;
-        refused.assert_outcome(403, "forbidden");
+        let sentence = refused.assert_outcome(403, "forbidden");
+        assert!(sentence.contains("with POLICY nobody decides without saying who they are"), "{sentence}");
     }
+    host.stderr_line("can only relay").await;
     assert_eq!(around.status(&host, &id).await["performers"], json!([]));
 }
 

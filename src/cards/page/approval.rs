@@ -181,6 +181,10 @@ impl Page<'_> {
             Err(Forbidden::Performer | Forbidden::NotAsked) => Some(
                 "You can look at this, but not decide on it: the workflow asked other approvers.".to_owned(),
             ),
+            Err(anonymous @ Forbidden::Anonymous) => Some(format!(
+                "You can look at this, but not decide on it: {}",
+                sentences::forbidden(anonymous)
+            )),
             Err(Forbidden::NotInRule) => Some(
                 "You can look at this, but not decide on it: the rule that holds has other approvers."
                     .to_owned(),

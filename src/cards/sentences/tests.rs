@@ -157,6 +157,7 @@ fn forbidden(repository: Repository) -> Vec<Forbidden> {
         Forbidden::Performer,
         Forbidden::NotInRule,
         Forbidden::NotAsked,
+        Forbidden::Anonymous,
         Forbidden::Nameless,
         Forbidden::NoObjectId,
         Forbidden::PullRequest,
